@@ -1,0 +1,134 @@
+"""The canonical JSON profile in which entries, documents and manifests are written.
+
+It is a strict subset of RFC 8785 (JSON Canonicalization Scheme), chosen so that one value has exactly one
+spelling and no number can be read in two ways:
+
+* object keys match ``[a-z0-9_]+``; with ``free_keys=True`` any string is a key (documents whose keys are
+  user data), sorted by UTF-16 code units as RFC 8785 section 3.2.3 demands;
+* numbers are integers with ``|n| < 2**53``; there are no floats, hence no ``1.0``, ``-0`` or ``NaN``;
+* strings hold neither lone surrogates (RFC 8785 section 3.2.2.2) nor U+0000 (PostgreSQL cannot store it);
+* nesting is at most ``MAX_DEPTH`` deep.
+
+Under this profile ``json.dumps(sort_keys=True, separators=(",", ":"), ensure_ascii=False)`` gives the same
+bytes as RFC 8785; outside it the two diverge, which is why a value is checked before it is written.
+The exact bytes are what the log commits to: store them, never re-serialise them.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+MAX_ENTRY = 65_535
+"""Largest entry in bytes: the limit of C2SP tlog-tiles, whose entry bundles use a 16-bit length."""
+
+MAX_DEPTH = 64
+"""Deepest nesting of objects and arrays; a scalar at the top has depth 0."""
+
+MAX_INT = 2**53 - 1
+"""Largest magnitude of an integer (RFC 8785 section 3.2.2.3: exact in an IEEE 754 double)."""
+
+_KEY = re.compile(r"[a-z0-9_]+").fullmatch
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
+_ENCODER_IN_ORDER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+class CanonicalError(ValueError):
+    """A value or text is outside the profile; ``path`` names the place, ``$`` being the top."""
+
+    def __init__(self, message: str, *, path: str = "$") -> None:
+        super().__init__(f"{path}: {message}")
+        self.path = path
+
+
+def encode(value: Any, *, free_keys: bool = False) -> bytes:
+    """Return the canonical UTF-8 bytes of ``value`` (no trailing newline).
+
+    Accepts ``None``, ``bool``, ``int``, ``str``, lists, tuples and mappings of these.
+    Raises CanonicalError, naming the path, for anything outside the profile.
+    """
+    plain = _plain(value, "$", free_keys, 0)
+    # Both calls give RFC 8785 bytes: ASCII keys sort alike by code point and by UTF-16 unit; free keys
+    # were put in UTF-16 order by _plain, since above the Basic Multilingual Plane the two orders differ.
+    encoder = _ENCODER_IN_ORDER if free_keys else _ENCODER
+    return encoder.encode(plain).encode("utf-8")
+
+
+def decode(data: bytes, *, free_keys: bool = False) -> Any:
+    """Return the value whose canonical form is exactly ``data``.
+
+    Refuses, with CanonicalError, everything else: another spelling or order, white space, duplicate keys,
+    floats, NaN, invalid UTF-8, trailing bytes. Encoding again and comparing is the whole rule, so that no
+    second parser has to agree with the first.
+    """
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise CanonicalError(f"not UTF-8 at byte {error.start}") from None
+    try:
+        value = json.loads(text)
+    except RecursionError:
+        raise CanonicalError(f"nested more than {MAX_DEPTH} deep") from None
+    except ValueError as error:  # also Python's limit on the digits of an integer
+        raise CanonicalError(f"not JSON: {error}") from None
+    again = encode(value, free_keys=free_keys)
+    if again != data:
+        raise CanonicalError(_difference(data, again))
+    return value
+
+
+def _plain(value: Any, path: str, free_keys: bool, depth: int) -> Any:
+    """Check ``value`` and return it made of plain dicts and lists; dicts are sorted if ``free_keys``."""
+    kind = type(value)
+    if kind is str:
+        if not value.isascii() or "\0" in value:
+            _check_text(value, path)
+        return value
+    if value is None or kind is bool:
+        return value
+    if isinstance(value, int):
+        if not -MAX_INT <= value <= MAX_INT:
+            raise CanonicalError("integer outside the range of +-(2**53 - 1)", path=path)
+        return int(value)
+    if isinstance(value, str):
+        _check_text(value, path)
+        return str.__str__(value)
+    if depth >= MAX_DEPTH and isinstance(value, (Mapping, list, tuple)):
+        raise CanonicalError(f"nested more than {MAX_DEPTH} deep", path=path)
+    if isinstance(value, Mapping):
+        return _plain_mapping(value, path, free_keys, depth)
+    if isinstance(value, (list, tuple)):
+        return [_plain(item, f"{path}[{i}]", free_keys, depth + 1) for i, item in enumerate(value)]
+    if isinstance(value, float):
+        raise CanonicalError("floats have no place in the canonical profile", path=path)
+    raise CanonicalError(f"{kind.__name__} is not a JSON value", path=path)
+
+
+def _plain_mapping(value: Mapping[Any, Any], path: str, free_keys: bool, depth: int) -> dict[str, Any]:
+    plain: dict[str, Any] = {}
+    for key, item in value.items():
+        if not isinstance(key, str):
+            raise CanonicalError(f"key {key!r} is not a string", path=path)
+        if free_keys:
+            _check_text(key, path)
+        elif _KEY(key) is None:
+            raise CanonicalError(f"key {key[:80]!r} does not match [a-z0-9_]+", path=path)
+        plain[key] = _plain(item, f"{path}.{key}", free_keys, depth + 1)
+    if free_keys:
+        return dict(sorted(plain.items(), key=lambda pair: pair[0].encode("utf-16-be")))
+    return plain
+
+
+def _check_text(value: str, path: str) -> None:
+    if "\0" in value:
+        raise CanonicalError("U+0000 in a string", path=path)
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        raise CanonicalError("lone surrogate in a string", path=path) from None
+
+
+def _difference(data: bytes, again: bytes) -> str:
+    at = next((i for i, (a, b) in enumerate(zip(data, again, strict=False)) if a != b), None)
+    place = min(len(data), len(again)) if at is None else at
+    return f"not the canonical form (or a key occurs twice): first difference at byte {place}"
