@@ -1,0 +1,1 @@
+"""What every control app stands on: time, ids, errors, actors, transactions, keys."""

@@ -1,0 +1,50 @@
+"""Who acts. Built by the interface from a session or token, passed explicitly to every operation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+ActorKind = Literal["person", "service", "system", "anonymous"]
+Via = Literal["session", "token", "cli", "system", "setup"]
+
+RECENT_MFA = timedelta(minutes=30)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actor:
+    """An immutable identity. ``id`` is pseudonymous (``usr_…``, ``svc_…``, ``sys_…``): it stands in the log.
+
+    ``mfa_at`` is when this session last proved a second factor; tokens never carry one.
+    """
+
+    kind: ActorKind
+    id: str
+    via: Via
+    token_id: str | None = None
+    mfa_at: datetime | None = None
+
+    @property
+    def interactive(self) -> bool:
+        """Whether a human being sits in a session of the UI: only such actors approve."""
+        return self.kind == "person" and self.via == "session"
+
+    def recent_mfa(self, *, at: datetime) -> bool:
+        """Whether a second factor was proved within the last 30 minutes."""
+        return self.interactive and self.mfa_at is not None and timedelta(0) <= at - self.mfa_at <= RECENT_MFA
+
+    def to_entry(self) -> dict[str, str]:
+        """The form in which the actor stands in a ledger entry."""
+        body = {"kind": self.kind, "id": self.id, "via": self.via}
+        if self.token_id is not None:
+            body["token"] = self.token_id
+        return body
+
+
+def system(name: str) -> Actor:
+    """The actor for what Ensign does by itself, e.g. ``system("scheduler")`` -> ``sys_scheduler``."""
+    return Actor(kind="system", id=f"sys_{name}", via="system")
+
+
+ANONYMOUS = Actor(kind="anonymous", id="anonymous", via="session")

@@ -1,0 +1,43 @@
+"""The clock. Interfaces (views, API, CLI, workers) read it once and pass ``at`` down; nothing below does.
+
+The demo and the tests move it with :func:`simulated`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+
+_simulated: ContextVar[datetime | None] = ContextVar("ensign_simulated_now", default=None)
+
+
+def now() -> datetime:
+    """The present instant in UTC, or the simulated one inside :func:`simulated`."""
+    return _simulated.get() or datetime.now(UTC)
+
+
+@contextmanager
+def simulated(instant: datetime) -> Iterator[None]:
+    """Let :func:`now` answer ``instant`` (aware, UTC) within the block."""
+    if instant.tzinfo is None:
+        raise ValueError("a simulated instant needs a time zone")
+    token = _simulated.set(instant.astimezone(UTC))
+    try:
+        yield
+    finally:
+        _simulated.reset(token)
+
+
+def text(instant: datetime) -> str:
+    """``instant`` as RFC 3339 UTC with six fractional digits and ``Z``: sorts as text, fixed length of 27."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def parse(value: str) -> datetime:
+    """The inverse of :func:`text`.
+
+    :raises ValueError: when ``value`` is not of that form.
+    """
+    return datetime.strptime(value, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)

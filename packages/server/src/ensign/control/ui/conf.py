@@ -1,0 +1,63 @@
+"""What the settings need to know of the pages, as plain constants (imports no Django app).
+
+``INSTALLED_APPS`` must name ``ensign.control.ui`` before ``allauth``, whose templates it overrides.
+"""
+
+from pathlib import Path
+from typing import Any, Final
+
+from csp.constants import NONCE, NONE, SELF
+
+import ensign
+
+PACKAGE_ROOT: Final = Path(ensign.__file__).parent
+
+STATICFILES_DIRS: Final = (PACKAGE_ROOT / "static",)
+"""The vendored files, served as ``vendor/…``; the app's own files are found by the app finder."""
+
+STATICFILES_STORAGE: Final = "ensign.control.ui.storage.HashedStaticStorage"
+"""For ``STORAGES["staticfiles"]["BACKEND"]`` where ``collectstatic`` has run."""
+
+CONTEXT_PROCESSORS: Final = ("ensign.control.ui.context.shell",)
+
+MIDDLEWARE: Final = ("csp.middleware.CSPMiddleware", "ensign.control.ui.middleware.HtmxMiddleware")
+"""In this order, after the session and message middleware and before anything that renders a page."""
+
+ERROR_HANDLERS: Final = {
+    "handler400": "ensign.control.ui.errors.bad_request",
+    "handler403": "ensign.control.ui.errors.permission_denied",
+    "handler404": "ensign.control.ui.errors.page_not_found",
+    "handler500": "ensign.control.ui.errors.server_error",
+}
+"""For the root URLconf, by name."""
+
+CSRF_FAILURE_VIEW: Final = "ensign.control.ui.errors.csrf_failure"
+
+CONTENT_SECURITY_POLICY: Final[dict[str, Any]] = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        # The nonce lets no inline script in (there is none): hx-csp ignores every htmx attribute that
+        # does not carry it, so that injected markup can send nothing.
+        "script-src": [SELF, NONCE],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "manifest-src": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+        "base-uri": [NONE],
+        "object-src": [NONE],
+        "require-trusted-types-for": ["'script'"],
+        "trusted-types": ["htmx"],
+    }
+}
+"""django-csp 4. Sign-in through an outside provider posts to ourselves and is then redirected; a
+deployment whose provider answers by ``form_post`` needs nothing either, for that form is the provider's."""
+
+SECURITY_SETTINGS: Final[dict[str, Any]] = {
+    "X_FRAME_OPTIONS": "DENY",
+    "SECURE_CONTENT_TYPE_NOSNIFF": True,
+    "SECURE_REFERRER_POLICY": "same-origin",
+    "SECURE_CROSS_ORIGIN_OPENER_POLICY": "same-origin",
+}

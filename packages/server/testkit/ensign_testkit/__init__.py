@@ -1,0 +1,1 @@
+"""What the tests of every package share: real databases, people, servers and browsers."""

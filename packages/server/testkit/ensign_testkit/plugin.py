@@ -1,0 +1,72 @@
+"""The pytest plugin of the workspace: ``--db sqlite|postgres``, a database per test, Django set up once."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+
+import pytest
+
+from ensign_testkit.postgres import Cluster
+
+_cluster: Cluster | None = None
+_made_data_dir: str | None = None
+_ADMIN = "ENSIGN_TEST_PG_ADMIN"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--db", choices=["sqlite", "postgres"], default="sqlite", help="database of the control plane's tests")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    global _cluster, _made_data_dir
+    worker = hasattr(config, "workerinput")
+    if not worker:
+        _made_data_dir = tempfile.mkdtemp(prefix="ensign-test-data-")
+        os.environ["ENSIGN_DATA_DIR"] = _made_data_dir
+        os.environ.pop("DATABASE_URL", None)
+    os.environ["DJANGO_SETTINGS_MODULE"] = "ensign.settings"
+    if config.getoption("--db") == "postgres":
+        if not worker:
+            _cluster = Cluster()
+            with _cluster.admin() as connection:
+                os.environ[_ADMIN] = f"host={connection.info.host} port={connection.info.port} user=postgres dbname=postgres"
+        os.environ["DATABASE_URL"] = "postgres://ensign_app@127.0.0.1/unused"
+    import django  # deferred: settings read the environment that was set above
+
+    django.setup()
+    from django.test.utils import setup_test_environment
+
+    setup_test_environment()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    global _cluster
+    if _cluster is not None:
+        _cluster.close()
+        _cluster = None
+    if _made_data_dir is not None:
+        shutil.rmtree(_made_data_dir, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def databases(request: pytest.FixtureRequest) -> Iterator[object]:
+    """The factory of clones: ``with databases.clone(): …`` (hypothesis examples need one each)."""
+    from ensign_testkit.databases import PostgresFactory, SqliteFactory  # needs Django's settings
+
+    factory: SqliteFactory | PostgresFactory
+    factory = PostgresFactory(os.environ[_ADMIN]) if request.config.getoption("--db") == "postgres" else SqliteFactory()
+    yield factory
+    factory.close()
+
+
+@pytest.fixture
+def db(databases: object) -> Iterator[str]:
+    """A fresh, migrated database with an empty ledger (two entries: log created, schema migrated)."""
+    from ensign_testkit.databases import PostgresFactory, SqliteFactory
+
+    assert isinstance(databases, SqliteFactory | PostgresFactory)
+    with databases.clone() as name:
+        yield name
