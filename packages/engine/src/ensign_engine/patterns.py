@@ -1,0 +1,52 @@
+"""REGEX constraints: RE2 patterns, searched anywhere in the value (semantics, 6.7).
+
+RE2 matches in linear time, so no pattern can hang an application; Python's `re` can, and differs in syntax.
+Needs the `regex` extra (google-re2).
+"""
+
+from collections.abc import Callable
+
+try:
+    import re2
+except ImportError:  # an optional extra: without it REGEX constraints are false, and that is said once
+    re2 = None
+
+from ensign_engine.bucketing import well_formed
+
+MAX_PATTERN = 4_096
+"""Longest pattern accepted, in characters: RE2's memory grows with the pattern."""
+
+
+class PatternError(ValueError):
+    """The pattern is not one that RE2 compiles; the message is RE2's."""
+
+
+def available() -> bool:
+    """Whether google-re2 is installed."""
+    return re2 is not None
+
+
+def searcher(pattern: str, *, ignore_case: bool) -> Callable[[str], bool]:
+    """A function that tells whether `pattern` occurs in a text. Raises PatternError."""
+    if re2 is None:
+        raise PatternError("google-re2 is not installed; install ensign-engine[regex]")
+    if len(pattern) > MAX_PATTERN:
+        raise PatternError(f"the pattern is longer than {MAX_PATTERN} characters")
+    options = re2.Options()
+    options.log_errors = False
+    options.never_capture = True
+    options.case_sensitive = not ignore_case
+    try:
+        compiled = re2.compile(well_formed(pattern), options)
+    except re2.error as problem:
+        raise PatternError(_message(problem)) from None
+
+    def search(value: str) -> bool:
+        return compiled.search(well_formed(value)) is not None
+
+    return search
+
+
+def _message(problem: Exception) -> str:
+    said = problem.args[0] if problem.args else "RE2 refused the pattern"
+    return said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
