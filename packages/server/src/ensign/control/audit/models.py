@@ -5,12 +5,12 @@ The triggers that tie them together are in ``schema_sqlite`` and ``schema_postgr
 
 from __future__ import annotations
 
+import json
 from typing import Any, ClassVar
 
 from django.db import models
 
 from ensign.control.audit.columns import derived_text
-from ensign_ledger import canonical
 
 
 class Head(models.Model):
@@ -148,6 +148,6 @@ class Governed(models.Model):
     @property
     def state(self) -> dict[str, Any]:
         """The governed state, without the nonce."""
-        state: dict[str, Any] = canonical.decode(self.content.encode())
+        state: dict[str, Any] = json.loads(self.content)  # the digest vouches for it; keys of users' data are free
         state.pop("nonce", None)
         return state
