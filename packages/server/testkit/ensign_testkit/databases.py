@@ -16,10 +16,10 @@ from pathlib import Path
 
 import psycopg
 from django.db import connections
-from psycopg import sql
-
 from ensign.control.audit import boot
 from ensign.control.kernel import clock
+from psycopg import sql
+
 from ensign_testkit.postgres import APPLICATION, OWNER
 
 _serial = itertools.count()
@@ -74,7 +74,9 @@ class PostgresFactory:
         self._template = f"ensign_template_{os.getpid()}"
         parameters = psycopg.conninfo.conninfo_to_dict(admin_dsn)
         self._place = {"HOST": str(parameters["host"]), "PORT": str(parameters["port"]), "PASSWORD": ""}
-        self._admin(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(self._template), sql.Identifier(OWNER)))
+        self._admin(
+            sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(self._template), sql.Identifier(OWNER))
+        )
         with psycopg.connect(self._dsn, dbname=self._template, autocommit=True) as connection:
             connection.execute(f"ALTER SCHEMA public OWNER TO {OWNER}")
         _use(**self._place, NAME=self._template, USER=OWNER)

@@ -17,7 +17,9 @@ _ADMIN = "ENSIGN_TEST_PG_ADMIN"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--db", choices=["sqlite", "postgres"], default="sqlite", help="database of the control plane's tests")
+    parser.addoption(
+        "--db", choices=["sqlite", "postgres"], default="sqlite", help="database of the control plane's tests"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -32,7 +34,9 @@ def pytest_configure(config: pytest.Config) -> None:
         if not worker:
             _cluster = Cluster()
             with _cluster.admin() as connection:
-                os.environ[_ADMIN] = f"host={connection.info.host} port={connection.info.port} user=postgres dbname=postgres"
+                os.environ[_ADMIN] = (
+                    f"host={connection.info.host} port={connection.info.port} user=postgres dbname=postgres"
+                )
         os.environ["DATABASE_URL"] = "postgres://ensign_app@127.0.0.1/unused"
     import django  # deferred: settings read the environment that was set above
 

@@ -42,7 +42,16 @@ class Cluster:
             os.chown(self._root, account.pw_uid, account.pw_gid)
             self._prefix = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
         self._data = self._root / "data"
-        self._run("initdb", "-D", str(self._data), "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8")
+        self._run(
+            "initdb",
+            "-D",
+            str(self._data),
+            "-U",
+            "postgres",
+            "--auth=trust",
+            "--encoding=UTF8",
+            "--locale=C.UTF-8",
+        )
         self._durable = durable
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
@@ -55,9 +64,19 @@ class Cluster:
 
     def start(self) -> None:
         """Start the server (again) and wait until it answers."""
-        speed = [] if self._durable else ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
+        speed = (
+            [] if self._durable else ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
+        )
         log = (self._root / "log").open("ab")
-        command = [str(self._bin / "postgres"), "-D", str(self._data), "-p", str(self.port), "-k", str(self._root)]
+        command = [
+            str(self._bin / "postgres"),
+            "-D",
+            str(self._data),
+            "-p",
+            str(self.port),
+            "-k",
+            str(self._root),
+        ]
         self._process = subprocess.Popen(
             [*self._prefix, *command, "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200", *speed],
             stdout=log, stderr=log, cwd="/",
@@ -69,7 +88,8 @@ class Cluster:
         """Poll until the server accepts connections; its log is in the error otherwise."""
         for _ in range(100):
             done = subprocess.run(
-                [str(self._bin / "pg_isready"), "-q", "-h", str(self._root), "-p", str(self.port), "-t", "1"], check=False
+                [str(self._bin / "pg_isready"), "-q", "-h", str(self._root), "-p", str(self.port), "-t", "1"],
+                check=False,
             )
             if done.returncode == 0:
                 return True

@@ -17,16 +17,28 @@ _CASTS = {"text": "", "integer": "::bigint", "boolean": "::boolean"}
 class JsonPath(models.Func):
     """The member ``path`` (dotted, e.g. ``where.project``) of the JSON text in column ``source``."""
 
-    def __init__(self, source: str, path: str, kind: Kind = "text", output_field: models.Field[Any, Any] | None = None) -> None:
+    def __init__(
+        self, source: str, path: str, kind: Kind = "text", output_field: models.Field[Any, Any] | None = None
+    ) -> None:
         self.path, self.kind = path, kind
         super().__init__(models.F(source), output_field=output_field)
 
-    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_: Any) -> tuple[str, list[Any]]:
+    def as_sqlite(
+        self,
+        compiler: SQLCompiler,
+        connection: BaseDatabaseWrapper,  # noqa: ARG002  # Django passes it by name
+        **_: Any,
+    ) -> tuple[str, tuple[str | int, ...]]:
         column, parameters = compiler.compile(self.source_expressions[0])
         path = ".".join(f'"{part}"' for part in self.path.split("."))
-        return f"json_extract({column}, '$.{path}')", list(parameters)
+        return f"json_extract({column}, '$.{path}')", tuple(parameters)
 
-    def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_: Any) -> tuple[str, list[Any]]:
+    def as_postgresql(
+        self,
+        compiler: SQLCompiler,
+        connection: BaseDatabaseWrapper,  # noqa: ARG002  # Django passes it by name
+        **_: Any,
+    ) -> tuple[str, list[Any]]:
         column, parameters = compiler.compile(self.source_expressions[0])
         path = ",".join(self.path.split("."))
         return f"(({column}::jsonb) #>> '{{{path}}}'){_CASTS[self.kind]}", list(parameters)

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection
+from ensign_ledger import canonical, merkle
 
 from ensign.control.audit.models import Document, Entry, Head
 from ensign.control.audit.registry import Action, actions
@@ -18,7 +19,6 @@ from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Invalid, Unavailable
 from ensign.control.kernel.request import current_request_id
 from ensign.control.kernel.transactions import require_write_door
-from ensign_ledger import canonical, merkle
 
 MAX_TEXT = 10_000
 
@@ -67,7 +67,9 @@ def commit_text(text: str) -> dict[str, str]:
     try:
         content = canonical.encode({"nonce": secrets.token_hex(16), "text": text}).decode()
     except canonical.CanonicalError as error:
-        raise Invalid("The text holds characters that cannot be stored.", remedy="Remove control characters.") from error
+        raise Invalid(
+            "The text holds characters that cannot be stored.", remedy="Remove control characters."
+        ) from error
     Document.objects.create(digest=digest(content), content=content)
     return {"commit": digest(content)}
 
@@ -93,7 +95,12 @@ def record(
     require_write_door()
     if actions().get(action.code) is not action:
         raise ValueError(f"{action.code} is not a registered action")
-    body: dict[str, Any] = {"v": 1, "actor": actor.to_entry(), "action": action.code, "touch": [s.to_touch() for s in staged]}
+    body: dict[str, Any] = {
+        "v": 1,
+        "actor": actor.to_entry(),
+        "action": action.code,
+        "touch": [s.to_touch() for s in staged],
+    }
     if where is not None and where.to_entry():
         body["where"] = where.to_entry()
     if approval is not None:
@@ -112,7 +119,8 @@ def record(
     encoded = canonical.encode(body)
     if len(encoded) > canonical.MAX_ENTRY:
         raise Invalid(
-            "This change touches too many objects for one ledger entry.", remedy="Split it into several smaller changes."
+            "This change touches too many objects for one ledger entry.",
+            remedy="Split it into several smaller changes.",
         )
     Entry.objects.bulk_create([Entry(seq=size, body=encoded.decode(), leaf_hash=merkle.leaf_hash(encoded).hex())])
     for row in staged:

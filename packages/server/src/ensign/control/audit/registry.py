@@ -83,11 +83,20 @@ def governed_models() -> dict[str, type[Governed]]:
     return dict(sorted(found.items()))
 
 
-exempt("django_migrations", "Django's record of applied schema migrations; each run is also an entry (schema.migrated)")
-exempt("ledger_head", "the ledger's own head; guarded by its own triggers and re-derived by `ensign ledger verify`")
+exempt(
+    "django_migrations",
+    "Django's record of applied schema migrations; each run is also an entry (schema.migrated)",
+)
+exempt(
+    "ledger_head",
+    "the ledger's own head; guarded by its own triggers and re-derived by `ensign ledger verify`",
+)
 exempt("ledger_pending", "empty between transactions: a row left over makes the commit fail")
 exempt("ledger_never", "always empty by construction")
-exempt("ledger_document", "openings of digests in the ledger; inserted with a matching digest, redacted only by an entry")
+exempt(
+    "ledger_document",
+    "openings of digests in the ledger; inserted with a matching digest, redacted only by an entry",
+)
 insert_only("ledger_entry", "the entries")
 insert_only("ledger_touch", "derived from the entries by a trigger")
 insert_only("ledger_redaction", "derived from the entries by a trigger")

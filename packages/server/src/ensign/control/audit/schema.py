@@ -93,7 +93,9 @@ def check() -> None:
 
 def _installed_sqlite() -> dict[str, str]:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'ensign\\_%' ESCAPE '\\'")
+        cursor.execute(
+            "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'ensign\\_%' ESCAPE '\\'"
+        )
         return dict(cursor.fetchall())
 
 

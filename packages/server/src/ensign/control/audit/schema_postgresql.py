@@ -15,7 +15,8 @@ from ensign.control.audit.models import Governed
 #: Written by triggers only.
 DERIVED = frozenset({"ledger_head", "ledger_touch", "ledger_redaction", "ledger_pending", "ledger_never"})
 
-_HEADER = "LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public"
+# pg_temp last: left out, it would be searched first, and a temporary table could stand in for the ledger's.
+_HEADER = "LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp"
 
 _BODIES: dict[str, str] = {
     "ensign_refuse": """
@@ -130,7 +131,7 @@ END""",
 
 _LOCK_HEAD = """
 CREATE OR REPLACE FUNCTION ensign_lock_head() RETURNS TABLE (size bigint, last_ts varchar, origin varchar)
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public AS
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS
 $$ SELECT h.size, h.last_ts, h.origin FROM ledger_head AS h WHERE h.id = 1 FOR UPDATE $$"""
 
 
@@ -177,7 +178,13 @@ def triggers(governed: Mapping[str, type[Governed]], insert_only: Iterable[str])
         refuse(table, "UPDATE", "DELETE")
     for kind, model in governed.items():
         table, history = model._meta.db_table, "history" if model.keeps_history else "plain"
-        add(table, "ensign_write", "BEFORE INSERT OR UPDATE", "ensign_governed", arguments=f"'{kind}', '{history}'")
+        add(
+            table,
+            "ensign_write",
+            "BEFORE INSERT OR UPDATE",
+            "ensign_governed",
+            arguments=f"'{kind}', '{history}'",
+        )
         refuse(table, "DELETE")
         guarded.add(table)
     for table in sorted(guarded):
@@ -186,10 +193,19 @@ def triggers(governed: Mapping[str, type[Governed]], insert_only: Iterable[str])
 
 
 def grants(
-    role: str, *, governed: Iterable[str], insert_only: Iterable[str], exempt: Iterable[str], sequences: Iterable[str]
+    role: str,
+    *,
+    governed: Iterable[str],
+    insert_only: Iterable[str],
+    exempt: Iterable[str],
+    sequences: Iterable[str],
 ) -> list[str]:
     """Statements that give the application role exactly what serving needs."""
-    made = [f'REVOKE ALL ON ALL TABLES IN SCHEMA public FROM "{role}"', f'GRANT USAGE ON SCHEMA public TO "{role}"']
+    made = [
+        "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
+        f'REVOKE ALL ON ALL TABLES IN SCHEMA public FROM "{role}"',
+        f'GRANT USAGE ON SCHEMA public TO "{role}"',
+    ]
     for table in governed:
         made.append(f'GRANT SELECT, INSERT, UPDATE (version, ledger_seq, content) ON "{table}" TO "{role}"')
     for table in insert_only:

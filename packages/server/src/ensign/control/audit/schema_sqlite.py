@@ -39,10 +39,19 @@ def _entry() -> list[tuple[str, str]]:
             "BEFORE INSERT",
             "ledger_entry",
             _abort("entries are numbered without gaps", f"NEW.seq IS NOT {head.format('size')}"),
-            _abort("entries are numbered without gaps", "NEW.seq <> COALESCE((SELECT MAX(seq) + 1 FROM ledger_entry), 0)"),
+            _abort(
+                "entries are numbered without gaps",
+                "NEW.seq <> COALESCE((SELECT MAX(seq) + 1 FROM ledger_entry), 0)",
+            ),
             _abort("the entry holds another number", "json_extract(NEW.body, '$.seq') IS NOT NEW.seq"),
-            _abort("the entry is of another log", f"json_extract(NEW.body, '$.log') IS NOT {head.format('origin')}"),
-            _abort("time runs backwards", f"COALESCE(json_extract(NEW.body, '$.ts'), '') < {head.format('last_ts')}"),
+            _abort(
+                "the entry is of another log",
+                f"json_extract(NEW.body, '$.log') IS NOT {head.format('origin')}",
+            ),
+            _abort(
+                "time runs backwards",
+                f"COALESCE(json_extract(NEW.body, '$.ts'), '') < {head.format('last_ts')}",
+            ),
             _abort("the leaf hash is not that of the entry", "NEW.leaf_hash IS NOT ensign_leaf(NEW.body)"),
         ),
         _trigger(
@@ -158,7 +167,12 @@ def _plain() -> list[tuple[str, str]]:
                 " OR NOT EXISTS (SELECT 1 FROM ledger_redaction WHERE digest = OLD.digest)",
             ),
         ),
-        _trigger("ensign_ledger_document_delete", "BEFORE DELETE", "ledger_document", _abort("never deleted from", "1")),
+        _trigger(
+            "ensign_ledger_document_delete",
+            "BEFORE DELETE",
+            "ledger_document",
+            _abort("never deleted from", "1"),
+        ),
     ]
 
 
@@ -175,7 +189,8 @@ def _governed(kind: str, model: type[Governed]) -> list[tuple[str, str]]:
         done.append("INSERT INTO ledger_document (digest, content) VALUES (ensign_sha256(NEW.content), NEW.content)")
     first = _abort(f"{table}: a new row has version 1", "NEW.version <> 1")
     next_ = _abort(
-        f"{table}: versions count up by one and ids stay", "NEW.id IS NOT OLD.id OR NEW.version <> OLD.version + 1"
+        f"{table}: versions count up by one and ids stay",
+        "NEW.id IS NOT OLD.id OR NEW.version <> OLD.version + 1",
     )
     return [
         _trigger(f"ensign_{table}_insert", "BEFORE INSERT", table, first, vouched),
@@ -193,7 +208,10 @@ def triggers(governed: Mapping[str, type[Governed]], insert_only: Iterable[str])
         "NOT EXISTS (SELECT 1 FROM ledger_entry AS e, json_each(e.body, '$.redacts') AS r"
         " WHERE e.seq = NEW.seq AND r.value = NEW.digest)"
     )
-    guards = {"ledger_redaction": redaction, "ledger_checkpoint": "NEW.size > (SELECT size FROM ledger_head WHERE id = 1)"}
+    guards = {
+        "ledger_redaction": redaction,
+        "ledger_checkpoint": "NEW.size > (SELECT size FROM ledger_head WHERE id = 1)",
+    }
     for table in insert_only:
         made += _refuse(table, insert=guards.get(table))
     for kind, model in governed.items():

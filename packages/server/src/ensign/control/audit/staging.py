@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ensign_ledger import canonical
+
 from ensign.control.audit.models import Governed
 from ensign.control.kernel.errors import Conflict
-from ensign_ledger import canonical
 
 
 def digest(content: str) -> str:
@@ -36,7 +37,12 @@ class Staged:
 
     def to_touch(self) -> dict[str, Any]:
         """The touch as it stands in the entry."""
-        return {"object": self.object_name, "version": self.version, "before": self.before, "after": self.after}
+        return {
+            "object": self.object_name,
+            "version": self.version,
+            "before": self.before,
+            "after": self.after,
+        }
 
     def write(self, *, seq: int) -> None:
         """Write the row. The database refuses it unless entry ``seq`` has exactly this touch.

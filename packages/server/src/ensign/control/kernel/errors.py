@@ -18,7 +18,12 @@ class EnsignError(Exception):
     code = "error"
 
     def __init__(
-        self, message: str, *, remedy: str = "", fields: Mapping[str, str] | None = None, code: str | None = None
+        self,
+        message: str,
+        *,
+        remedy: str = "",
+        fields: Mapping[str, str] | None = None,
+        code: str | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -57,7 +62,9 @@ class Denied(EnsignError):
 
     code = "denied"
 
-    def __init__(self, message: str, *, permission: str, scope: str = "", remedy: str = "", code: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, permission: str, scope: str = "", remedy: str = "", code: str | None = None
+    ) -> None:
         super().__init__(message, remedy=remedy, code=code)
         self.permission = permission
         self.scope = scope

@@ -37,5 +37,8 @@ def load_or_create(directory: Path, name: str, *, size: int = 32) -> bytes:
             remedy="Make the data directory writable for Ensign, or restore the key file from your backup.",
         ) from error
     if len(key) != size:
-        raise Unavailable(f"The key file {path} has {len(key)} bytes instead of {size}.", remedy="Restore it from your backup.")
+        raise Unavailable(
+            f"The key file {path} has {len(key)} bytes instead of {size}.",
+            remedy="Restore it from your backup.",
+        )
     return key
