@@ -190,9 +190,7 @@ class _Emitter:
                 self._remember(PROPERTIES)
             self._line(f"{variable} = c.get({name})")
             self._line(f"if {variable} is None: {variable} = p.get({name})")
-            self._line(
-                f"if type({variable}) is not str and {variable} is not None: {variable} = lookup(c, {name})"
-            )
+            self._line(f"if type({variable}) is not str and {variable} is not None: {variable} = lookup(c, {name})")
         if key == "currentTime":
             clock = self.settings.now
             self._line(f"if {variable} is None: {variable} = {self._bind(lambda: instant_text(clock()))}()")

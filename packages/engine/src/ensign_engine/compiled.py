@@ -39,9 +39,7 @@ class CompiledFlag:
         "variant_counts",
     )
 
-    def __init__(
-        self, *, name: str, plan: FlagPlan | None, decide: Decide, choose: Choose, tally: Tally
-    ) -> None:
+    def __init__(self, *, name: str, plan: FlagPlan | None, decide: Decide, choose: Choose, tally: Tally) -> None:
         self.name = name
         self.plan = plan
         self.decide = decide

@@ -5,9 +5,8 @@ agree on what a single comparison means. `Test.form` names the shape of the chec
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from operator import eq, ge, gt, le, lt
-from typing import Any
+from typing import Any, NamedTuple
 
 from ensign_engine import patterns
 from ensign_engine.model import ConstraintDefinition
@@ -52,8 +51,7 @@ _AFFIXES: dict[str, tuple[str, Callable[[str, tuple[str, ...]], bool]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Test:
+class Test(NamedTuple):
     """A constraint ready to be asked.
 
     `form` is one of `in`, `is`, `starts`, `ends`, `contains`, `contains_any`, `memo`, `never`; `negated` is
@@ -152,9 +150,7 @@ def _pattern(definition: ConstraintDefinition, pattern: str) -> Test:
         inverted = definition.inverted
         reason = f"the pattern is not valid: {problem}"
         return (
-            _memoised(definition, lambda _value: False, problem=reason)
-            if inverted
-            else _malformed(definition, reason)
+            _memoised(definition, lambda _value: False, problem=reason) if inverted else _malformed(definition, reason)
         )
     return _memoised(definition, predicate)
 

@@ -7,8 +7,7 @@ contexts. Steps follow semantics, section 3: dependencies, then strategies in or
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from ensign_engine.bucketing import ROLLOUT_NORMALISER, bucket
 from ensign_engine.constraints import Test
@@ -56,8 +55,7 @@ def explain_unknown(name: str) -> Explanation:
     return Explanation(name, False, False, DISABLED, "no flag of this name is known", None, (), (), None)
 
 
-@dataclass(frozen=True, slots=True)
-class _Walk:
+class _Walk(NamedTuple):
     code: int
     reason: str
     dependencies: tuple[DependencyTrace, ...] = ()
@@ -103,9 +101,7 @@ def _dependency(dependency: DependencyPlan, context: Any) -> DependencyTrace:
     wanted = dependency.definition
     name = wanted.feature
 
-    def trace(
-        satisfied: bool, reason: str, enabled: bool | None = None, variant: str | None = None
-    ) -> DependencyTrace:
+    def trace(satisfied: bool, reason: str, enabled: bool | None = None, variant: str | None = None) -> DependencyTrace:
         return DependencyTrace(name, wanted.enabled, wanted.variants, satisfied, reason, enabled, variant)
 
     if dependency.parent is None or dependency.parent.plan is None:
@@ -123,18 +119,16 @@ def _dependency(dependency: DependencyPlan, context: Any) -> DependencyTrace:
     return trace(listed, reason, on, variant)
 
 
-def _strategy(
-    strategy: StrategyPlan, index: int, context: Any, settings: Settings, *, reached: bool
-) -> StrategyTrace:
+def _strategy(strategy: StrategyPlan, index: int, context: Any, settings: Settings, *, reached: bool) -> StrategyTrace:
     constraints = tuple(_constraint(test, context, settings) for test in strategy.tests)
     segments = tuple(_segment(segment, context, settings) for segment in strategy.segments)
     trace = StrategyTrace(index, strategy.definition.name, "not reached", "", constraints, segments)
     blocked = strategy.problem or _blocked(constraints, segments)
     trace = _described(trace, strategy, context, settings, draw=reached and blocked is None)
     if not reached:
-        return replace(trace, result="not reached", reason="not reached")
+        return trace._replace(result="not reached", reason="not reached")
     if blocked is not None:
-        return replace(trace, result="off", reason=blocked)
+        return trace._replace(result="off", reason=blocked)
     return trace
 
 
@@ -163,7 +157,7 @@ def _described(
     """`trace` with the strategy's own answer; `draw` says whether chance and custom code may be asked."""
 
     def answer(on: bool, reason: str) -> StrategyTrace:
-        return replace(trace, result="on" if on else "off", reason=reason)
+        return trace._replace(result="on" if on else "off", reason=reason)
 
     match strategy.plan:
         case Never(reason):
@@ -178,7 +172,7 @@ def _described(
             return answer(within, f"remoteAddress is {'' if within else 'not '}within the listed addresses")
         case Share(percentage):
             on = draw and settings.random() * 100 < percentage
-            return replace(answer(on, f"a random draw of {percentage} %"), percentage=percentage)
+            return answer(on, f"a random draw of {percentage} %")._replace(percentage=percentage)
         case Custom(name, call):
             on = draw and call(context)
             return answer(on, f"the application's own strategy {name!r} says {'on' if on else 'off'}")
@@ -186,9 +180,7 @@ def _described(
             return _rollout(trace, plan, context, settings, draw=draw)
 
 
-def _rollout(
-    trace: StrategyTrace, plan: Rollout, context: Any, settings: Settings, *, draw: bool
-) -> StrategyTrace:
+def _rollout(trace: StrategyTrace, plan: Rollout, context: Any, settings: Settings, *, draw: bool) -> StrategyTrace:
     found = None
     if plan.stickiness == "default":
         found = settings.value(context, "userId") or settings.value(context, "sessionId")
@@ -196,19 +188,18 @@ def _rollout(
         found = settings.value(context, plan.stickiness)
     if not found and draw and plan.stickiness in {"default", "random"}:
         found = settings.random_identifier()
-    trace = replace(
-        trace,
+    trace = trace._replace(
         percentage=plan.percentage,
         stickiness=plan.stickiness,
         group=plan.group,
         identifier=found or None,
     )
     if not found:
-        return replace(trace, result="off", reason=f"there is no {plan.stickiness} to roll out by")
+        return trace._replace(result="off", reason=f"there is no {plan.stickiness} to roll out by")
     place = bucket(plan.group, found, ROLLOUT_NORMALISER)
     on = place <= plan.percentage
     reason = f"bucket {place} is {'within' if on else 'beyond'} the rollout of {plan.percentage} %"
-    return replace(trace, result="on" if on else "off", reason=reason, bucket=place)
+    return trace._replace(result="on" if on else "off", reason=reason, bucket=place)
 
 
 def _segment(segment: SegmentPlan, context: Any, settings: Settings) -> SegmentTrace:
@@ -251,7 +242,7 @@ def _has_time(context: Any, settings: Settings) -> bool:
 def _variant(plan: FlagPlan, code: int, context: Any) -> tuple[Variant, VariantTrace]:
     competing = plan.variants_for(code)
     choice = competing.choose(context, plan.settings)
-    variant = NO_VARIANT if choice.index is None else results(competing)[choice.index]
+    variant = NO_VARIANT if choice.position is None else results(competing)[choice.position]
     return variant, VariantTrace(
         source=competing.source,
         reason=choice.reason,

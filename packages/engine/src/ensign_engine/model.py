@@ -5,9 +5,8 @@ as `malformed`, and evaluation treats it as section 6.1 says.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, NoReturn, Self
+from typing import Any, NamedTuple, NoReturn, Self
 
 from ensign_engine.context import text
 
@@ -33,8 +32,7 @@ class FrozenDict(dict[str, Any]):
         return dict, (dict(self),)
 
 
-@dataclass(frozen=True, slots=True)
-class ConstraintDefinition:
+class ConstraintDefinition(NamedTuple):
     """One constraint; `value` is None when missing, `values` empty when missing."""
 
     context_name: str
@@ -58,8 +56,7 @@ class ConstraintDefinition:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class SegmentDefinition:
+class SegmentDefinition(NamedTuple):
     """A named list of constraints that strategies share; `constraints` is None when it is no list."""
 
     id: int
@@ -72,16 +69,14 @@ class SegmentDefinition:
         return cls(segment_id, text(raw.get("name")) or "", _constraints(raw.get("constraints")))
 
 
-@dataclass(frozen=True, slots=True)
-class OverrideDefinition:
+class OverrideDefinition(NamedTuple):
     """A variant's override: contexts whose `context_name` is among `values` get the variant."""
 
     context_name: str
     values: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class VariantDefinition:
+class VariantDefinition(NamedTuple):
     """One variant of a flag or a strategy; a weight that is no whole number counts as 0."""
 
     name: str
@@ -109,8 +104,7 @@ class VariantDefinition:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class StrategyDefinition:
+class StrategyDefinition(NamedTuple):
     """One strategy. `constraints` or `segments` is None when present but no list: the strategy is off."""
 
     name: str
@@ -130,8 +124,7 @@ class StrategyDefinition:
             parameters=FrozenDict(
                 (key, value)
                 for key, value in (
-                    (key, text(value))
-                    for key, value in (parameters if isinstance(parameters, dict) else {}).items()
+                    (key, text(value)) for key, value in (parameters if isinstance(parameters, dict) else {}).items()
                 )
                 if value is not None
             ),
@@ -141,8 +134,7 @@ class StrategyDefinition:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class DependencyDefinition:
+class DependencyDefinition(NamedTuple):
     """A parent that must be on (or off, or on a named variant) for this flag to be on (section 8)."""
 
     feature: str
@@ -150,8 +142,7 @@ class DependencyDefinition:
     variants: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class FlagDefinition:
+class FlagDefinition(NamedTuple):
     """One flag as the document describes it; `strategies` is None when the list is missing (malformed: off).
 
     `raw` is the wire object itself: read it, never change it.
@@ -181,9 +172,7 @@ class FlagDefinition:
             enabled=raw.get("enabled") is True,
             stale=raw.get("stale") is True,
             impression_data=raw.get("impressionData") is True,
-            strategies=tuple(map(StrategyDefinition.read, strategies))
-            if isinstance(strategies, list)
-            else None,
+            strategies=tuple(map(StrategyDefinition.read, strategies)) if isinstance(strategies, list) else None,
             variants=_variants(raw.get("variants")),
             dependencies=read_dependencies(raw),
             raw=MappingProxyType(raw) if isinstance(raw, dict) else raw,

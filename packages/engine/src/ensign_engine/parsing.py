@@ -86,9 +86,7 @@ def semver(value: str) -> Version | None:
     core = tuple((len(part), part) for part in match.group(1, 2, 3))
     if match.group(4) is None:
         return (*core, 1)
-    identifiers = tuple(
-        (0, len(part), part) if part.isdigit() else (1, 0, part) for part in match.group(4).split(".")
-    )
+    identifiers = tuple((0, len(part), part) if part.isdigit() else (1, 0, part) for part in match.group(4).split("."))
     return (*core, 0, identifiers)
 
 

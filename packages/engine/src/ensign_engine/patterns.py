@@ -4,12 +4,10 @@ RE2 matches in linear time, so no pattern can hang an application; Python's `re`
 Needs the `regex` extra (google-re2).
 """
 
+import importlib
 from collections.abc import Callable
-
-try:
-    import re2
-except ImportError:  # an optional extra: without it REGEX constraints are false, and that is said once
-    re2 = None
+from functools import cache
+from types import ModuleType
 
 from ensign_engine.bucketing import well_formed
 
@@ -23,11 +21,21 @@ class PatternError(ValueError):
 
 def available() -> bool:
     """Whether google-re2 is installed."""
-    return re2 is not None
+    return _re2() is not None
+
+
+@cache
+def _re2() -> ModuleType | None:
+    # Imported at first use: few flags need it, and it would slow the start of every application.
+    try:
+        return importlib.import_module("re2")
+    except ImportError:
+        return None
 
 
 def searcher(pattern: str, *, ignore_case: bool) -> Callable[[str], bool]:
     """A function that tells whether `pattern` occurs in a text. Raises PatternError."""
+    re2 = _re2()
     if re2 is None:
         raise PatternError("google-re2 is not installed; install ensign-engine[regex]")
     if len(pattern) > MAX_PATTERN:

@@ -7,8 +7,7 @@ it. A plan holds no reference to the ruleset it came from, so that an old rulese
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ensign_engine.constraints import Test, compile_constraint
 from ensign_engine.model import (
@@ -35,8 +34,7 @@ class ParentFlag(Protocol):
     choose: Callable[[Any], Evaluation]
 
 
-@dataclass(frozen=True, slots=True)
-class SegmentPlan:
+class SegmentPlan(NamedTuple):
     """A segment that a strategy names; `definition` is None when no such segment exists."""
 
     id: object
@@ -44,8 +42,7 @@ class SegmentPlan:
     tests: tuple[Test, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class StrategyPlan:
+class StrategyPlan(NamedTuple):
     """A strategy ready to be asked; `problem` says why it is off for everybody, if it is."""
 
     definition: StrategyDefinition
@@ -69,8 +66,7 @@ class StrategyPlan:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class DependencyPlan:
+class DependencyPlan(NamedTuple):
     """A parent ready to be asked, or None and the `problem` that leaves the dependency unsatisfied."""
 
     definition: DependencyDefinition
@@ -78,8 +74,7 @@ class DependencyPlan:
     problem: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class FlagPlan:
+class FlagPlan(NamedTuple):
     """A flag ready to be compiled or explained.
 
     `off` says why the flag is off for everybody, if it is. `variants` are the flag's own.
@@ -122,13 +117,9 @@ def link(
         off = next((item.problem for item in dependencies if item.problem), None)
     return FlagPlan(
         definition=definition,
-        strategies=tuple(
-            _strategy(item, definition.name, segments, settings) for item in definition.strategies or ()
-        ),
+        strategies=tuple(_strategy(item, definition.name, segments, settings) for item in definition.strategies or ()),
         dependencies=dependencies,
-        variants=variant_plan(
-            definition.variants, source="flag", group=definition.name, stickiness="default"
-        ),
+        variants=variant_plan(definition.variants, source="flag", group=definition.name, stickiness="default"),
         settings=settings,
         off=off,
     )

@@ -1,13 +1,11 @@
 """What an evaluation gives back: small immutable objects, built once per flag and shared."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ensign_engine.model import FrozenDict
 
 
-@dataclass(frozen=True, slots=True)
-class Variant:
+class Variant(NamedTuple):
     """A variant as the wire shapes it: `payload` is `{type, value}` (it refuses changes) or None.
 
     `enabled` is whether a variant was chosen, `feature_enabled` whether the flag is on.
@@ -34,8 +32,7 @@ NO_VARIANT = Variant("disabled", False, None, True)
 """The answer for a flag that is on but has no variant to give."""
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluation:
+class Evaluation(NamedTuple):
     """The whole answer for one flag and context.
 
     `strategy` is the position of the strategy that decided, or None. `impression_data` is whether the flag

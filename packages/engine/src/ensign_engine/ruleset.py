@@ -170,6 +170,4 @@ def _settings(given: Mapping[str, Any]) -> Settings:
     static = options.pop("static_context", {})
     known = {name: value for name, value in ((name, text(value)) for name, value in static.items()) if value}
     custom = dict(options.pop("custom_strategies", {}))
-    return Settings(
-        static_context=MappingProxyType(known), custom_strategies=MappingProxyType(custom), **options
-    )
+    return Settings(static_context=MappingProxyType(known), custom_strategies=MappingProxyType(custom), **options)

@@ -2,13 +2,11 @@
 
 import os
 import random as random_module
-import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from ensign_engine.context import lookup
+from ensign_engine.context import EMPTY, lookup
 from ensign_engine.parsing import instant_text
 
 CustomStrategy = Callable[[Mapping[str, str], Any], bool]
@@ -18,8 +16,10 @@ RANDOM_IDENTIFIERS = 10_000
 
 
 def local_hostname() -> str:
-    """The environment's HOSTNAME, else the operating system's host name."""
-    return os.environ.get("HOSTNAME") or socket.gethostname()
+    """The environment's HOSTNAME (COMPUTERNAME on Windows), else the operating system's host name."""
+    named = os.environ.get("HOSTNAME") or os.environ.get("COMPUTERNAME")
+    # Not by `socket`: importing it would cost every application a few milliseconds at start.
+    return named or (os.uname().nodename if hasattr(os, "uname") else "")
 
 
 def utc_now() -> datetime:
@@ -27,15 +27,14 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """`random` gives floats in [0, 1); `now` gives the time for an absent `currentTime`.
 
     `static_context` holds values (text) for names that a context leaves out, such as `appName`.
     """
 
-    static_context: Mapping[str, str] = field(default_factory=dict)
-    custom_strategies: Mapping[str, CustomStrategy] = field(default_factory=dict)
+    static_context: Mapping[str, str] = EMPTY
+    custom_strategies: Mapping[str, CustomStrategy] = EMPTY
     hostname: str | None = None
     random: Callable[[], float] = random_module.random
     now: Callable[[], datetime] = utc_now

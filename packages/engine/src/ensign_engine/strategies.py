@@ -5,8 +5,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ensign_engine.model import StrategyDefinition
 from ensign_engine.notices import warn_once
@@ -16,30 +15,26 @@ from ensign_engine.settings import CustomStrategy, Settings
 _PERCENTAGE = re.compile(r"\+?0*(100|[0-9]{1,2})")
 
 
-@dataclass(frozen=True, slots=True)
-class Never:
+class Never(NamedTuple):
     """The strategy is off for everybody, and why."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Always:
+class Always(NamedTuple):
     """The strategy is on for everybody whom its constraints let through, and why."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Members:
+class Members(NamedTuple):
     """On when `field` is one of `values`."""
 
     field: str
     values: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Rollout:
+class Rollout(NamedTuple):
     """On when the identifier's bucket is at most `percentage` (1..100).
 
     `stickiness` is `default`, `random` or a context name.
@@ -50,23 +45,20 @@ class Rollout:
     percentage: int
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Share(NamedTuple):
     """On for a random draw of `percentage` (1..99) in 100."""
 
     percentage: int
 
 
-@dataclass(frozen=True, slots=True)
-class Addresses:
+class Addresses(NamedTuple):
     """On when `remoteAddress` is in one of the networks; `holds` takes the address or None."""
 
     holds: Callable[[str | None], bool]
     memo: dict[str | None, bool]
 
 
-@dataclass(frozen=True, slots=True)
-class Custom:
+class Custom(NamedTuple):
     """On when the application's own function says so; `call` takes the context and never raises."""
 
     name: str

@@ -91,9 +91,7 @@ class FlagTable(dict[str, CompiledFlag]):
         """The table for new rules; what is compiled here and means the same there is taken over."""
         new = FlagTable(Rules(flags, segments), self.settings, self.counters)
         old_segments = self.rules.segments
-        changed = {
-            key for key in old_segments.keys() | segments.keys() if old_segments.get(key) != segments.get(key)
-        }
+        changed = {key for key in old_segments.keys() | segments.keys() if old_segments.get(key) != segments.get(key)}
         for name, compiled in self.copy().items():
             plan = compiled.plan
             parents = () if plan is None else (item.definition.feature for item in plan.dependencies)

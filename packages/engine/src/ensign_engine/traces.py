@@ -1,31 +1,11 @@
 """What an explanation consists of; every part turns into JSON with `to_dict`."""
 
-from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 from ensign_engine.results import Variant
 
 
-class _Trace:
-    """Turns a trace into dictionaries, lists and scalars, keyed by its field names."""
-
-    __slots__ = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """A JSON-serialisable copy."""
-        return {item.name: _plain(getattr(self, item.name)) for item in fields(self)}  # type: ignore[arg-type]  # every subclass is a dataclass
-
-
-def _plain(value: object) -> Any:
-    if isinstance(value, _Trace | Variant):
-        return value.to_dict()
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    return value
-
-
-@dataclass(frozen=True, slots=True)
-class ConstraintTrace(_Trace):
+class ConstraintTrace(NamedTuple):
     """One constraint: what it compared with what (`actual` is None for an absent value) and what came out."""
 
     context_name: str
@@ -39,8 +19,7 @@ class ConstraintTrace(_Trace):
     problem: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class SegmentTrace(_Trace):
+class SegmentTrace(NamedTuple):
     """One segment of a strategy; `found` is False when there is no such segment, and the strategy off."""
 
     id: object
@@ -50,15 +29,14 @@ class SegmentTrace(_Trace):
     constraints: tuple[ConstraintTrace, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class StrategyTrace(_Trace):
+class StrategyTrace(NamedTuple):
     """One strategy. `result` is `on`, `off` or `not reached` (an earlier one had already decided).
 
     For rollouts: `percentage`, `stickiness`, `group`, the `identifier` that was hashed and its `bucket`
     (1..100; on when at most the percentage). They are None where they play no part.
     """
 
-    index: int
+    position: int
     name: str
     result: str
     reason: str
@@ -71,8 +49,7 @@ class StrategyTrace(_Trace):
     bucket: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class DependencyTrace(_Trace):
+class DependencyTrace(NamedTuple):
     """One parent: what was asked of it, and was it so. `parent_enabled` is None when nobody asked."""
 
     parent: str
@@ -84,8 +61,7 @@ class DependencyTrace(_Trace):
     parent_variant: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class VariantTrace(_Trace):
+class VariantTrace(NamedTuple):
     """How the variant was chosen; `source` is `strategy` or `flag` (whose variants competed)."""
 
     source: str
@@ -97,8 +73,7 @@ class VariantTrace(_Trace):
     total_weight: int
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation(_Trace):
+class Explanation(NamedTuple):
     """Why a flag is on or off for a context, part by part; `reason` says it in a sentence.
 
     `decided_by` is the position of the strategy that turned the flag on, or None.
@@ -113,3 +88,18 @@ class Explanation(_Trace):
     dependencies: tuple[DependencyTrace, ...]
     strategies: tuple[StrategyTrace, ...]
     variant_choice: VariantTrace | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-serialisable copy, keyed by the field names."""
+        return {key: _plain(value) for key, value in self._asdict().items()}
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, Variant):
+        return value.to_dict()
+    if isinstance(value, tuple):
+        shape = getattr(value, "_asdict", None)
+        if shape is not None:
+            return {key: _plain(item) for key, item in shape().items()}
+        return [_plain(item) for item in value]
+    return value

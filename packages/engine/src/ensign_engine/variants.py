@@ -2,9 +2,8 @@
 
 from bisect import bisect_left
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any
+from typing import Any, NamedTuple
 
 import mmh3
 
@@ -17,19 +16,17 @@ from ensign_engine.settings import Settings
 Picker = Callable[[Any], Evaluation]
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """How a variant was chosen: position (None: no variant), and the bucket when hashing decided."""
 
-    index: int | None
+    position: int | None
     reason: str
     bucket: int | None = None
     total: int = 0
     identifier: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class VariantPlan:
+class VariantPlan(NamedTuple):
     """The variants that compete once a strategy (or the flag itself) is on.
 
     `cumulative` holds running sums of the weights; `source` is `strategy` or `flag`.
@@ -63,9 +60,7 @@ class VariantPlan:
         return Choice(index, reason, place, self.total, found)
 
 
-def variant_plan(
-    variants: tuple[VariantDefinition, ...], *, source: str, group: str, stickiness: str
-) -> VariantPlan:
+def variant_plan(variants: tuple[VariantDefinition, ...], *, source: str, group: str, stickiness: str) -> VariantPlan:
     """The plan for `variants`, whose first member's stickiness wins over `stickiness`."""
     first = variants[0].stickiness if variants else ""
     return VariantPlan(
@@ -108,7 +103,7 @@ def picker(plan: VariantPlan, evaluation: Callable[[Variant], Evaluation], setti
     outcomes = tuple(map(evaluation, results(plan)))
 
     def careful(context: Any) -> Evaluation:
-        index = plan.choose(context, settings).index
+        index = plan.choose(context, settings).position
         return nothing if index is None else outcomes[index]
 
     if plan.overrides or plan.stickiness in {"random", "currentTime"}:
@@ -116,9 +111,7 @@ def picker(plan: VariantPlan, evaluation: Callable[[Variant], Evaluation], setti
     return _hashing(plan, outcomes, careful, settings)
 
 
-def _hashing(
-    plan: VariantPlan, outcomes: tuple[Evaluation, ...], careful: Picker, settings: Settings
-) -> Picker:
+def _hashing(plan: VariantPlan, outcomes: tuple[Evaluation, ...], careful: Picker, settings: Settings) -> Picker:
     first = "userId" if plan.stickiness == "default" else plan.stickiness
     second = "sessionId" if plan.stickiness == "default" else None
     static = settings.static_context
