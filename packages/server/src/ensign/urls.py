@@ -1,4 +1,7 @@
-"""The control plane's URLs; each feature brings its own."""
+"""The control plane's URLs; each feature brings its own, with its whole path, and stands here as one line.
+
+A feature's ``api.py`` is mounted in ``control/api/root.py`` instead.
+"""
 
 from __future__ import annotations
 

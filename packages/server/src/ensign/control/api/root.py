@@ -1,0 +1,105 @@
+"""The API itself: every app's router under ``/api/v1``, described at ``/api/v1/openapi.json``.
+
+Routers carry whole paths (``/projects/{project}/flags``), so that an address is found by searching for it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ninja import NinjaAPI
+from ninja.openapi.schema import OpenAPISchema
+from ninja.operation import Operation
+
+import ensign
+from ensign.control.api import problems
+from ensign.control.api.auth import AUTHENTICATION
+from ensign.control.api.parser import StrictParser
+
+_WRITES = frozenset({"post", "put", "patch", "delete"})
+
+_PROBLEM: dict[str, Any] = {
+    "type": "object",
+    "title": "Problem",
+    "description": "RFC 9457. `code` is stable; `remedy` says what to do.",
+    "required": ["type", "title", "status", "detail", "code"],
+    "properties": {
+        "type": {"type": "string", "examples": ["urn:ensign:problem:denied"]},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "string"},
+        "remedy": {"type": "string"},
+        "request_id": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["pointer", "detail"],
+                "properties": {"pointer": {"type": "string"}, "detail": {"type": "string"}},
+            },
+        },
+    },
+}
+
+_ANSWERS = {
+    "400": "The request cannot be read.",
+    "401": "Nobody is signed in, or the token is not valid.",
+    "403": "The caller may not do this.",
+    "404": "There is no such object, or the caller may not know of it.",
+    "405": "The method is not possible here.",
+    "409": "The object changed meanwhile, or its state does not allow this.",
+    "412": "`If-Match` names another version.",
+    "415": "The body is not declared as JSON.",
+    "422": "The input breaks a rule; `errors` names the fields.",
+    "429": "Too many requests; see `Retry-After`.",
+    "503": "Something that Ensign needs is not there.",
+}
+
+_IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "A text of your own, 1 to 200 characters. Sent again within 24 hours with the same request, it gets"
+    " the same answer and nothing happens twice.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[\\x21-\\x7e]+$"},
+}
+
+
+class EnsignAPI(NinjaAPI):
+    """Ninja with the answers that every endpoint may give in its description."""
+
+    def get_openapi_schema(
+        self, *, path_prefix: str | None = None, path_params: dict[str, Any] | None = None
+    ) -> OpenAPISchema:
+        """OpenAPI 3.1 of all endpoints, with problems and ``Idempotency-Key`` written in."""
+        schema = super().get_openapi_schema(path_prefix=path_prefix, path_params=path_params)
+        components = schema.setdefault("components", {})
+        components.setdefault("schemas", {})["Problem"] = _PROBLEM
+        content = {problems.CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+        for path in schema["paths"].values():
+            for method, operation in path.items():
+                answers = operation.setdefault("responses", {})
+                for status, text in _ANSWERS.items():
+                    answers.setdefault(status, {"description": text, "content": content})
+                if method in _WRITES:
+                    operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
+        return schema
+
+    def get_openapi_operation_id(self, operation: Operation) -> str:
+        """``flags_create_flag``: the app and the function."""
+        module = operation.view_func.__module__.removeprefix("ensign.control.").removesuffix(".api")
+        return f"{module}_{operation.view_func.__name__}".replace(".", "_")
+
+
+api = EnsignAPI(
+    title="Ensign",
+    version=ensign.__version__,
+    description="Feature flags whose every production change is authorised, tested, approved, logged and provable."
+    " Approving is not possible by token: it needs a person in a session.",
+    urls_namespace="api",
+    docs_url=None,  # ninja's pages load scripts from outside
+    auth=AUTHENTICATION,
+    parser=StrictParser(),
+)
+problems.install(api)
