@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ensign.control.segments.domain import Constraint as Constraint
+
 FlagType = Literal["release", "experiment", "operational", "kill-switch", "permission"]
 
 #: Expected lifetime in days; None means permanent.
@@ -20,34 +22,6 @@ LIFETIMES: Mapping[str, int | None] = {
     "kill-switch": None,
     "permission": None,
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Constraint:
-    """One condition on the context. ``value`` is used by the single-value operators, ``values`` by the lists."""
-
-    context_name: str
-    operator: str
-    values: tuple[str, ...] = ()
-    value: str | None = None
-    inverted: bool = False
-    case_insensitive: bool = False
-
-    def to_state(self) -> dict[str, Any]:
-        """All members, always present, so that digests do not depend on defaults."""
-        return {
-            "context_name": self.context_name,
-            "operator": self.operator,
-            "values": list(self.values),
-            "value": self.value,
-            "inverted": self.inverted,
-            "case_insensitive": self.case_insensitive,
-        }
-
-    @staticmethod
-    def from_state(state: Mapping[str, Any]) -> Constraint:
-        """The inverse of :meth:`to_state`."""
-        return Constraint(**{**state, "values": tuple(state["values"])})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +66,9 @@ class Variant:
     def from_state(state: Mapping[str, Any]) -> Variant:
         """The inverse of :meth:`to_state`."""
         payload = state["payload"]
-        overrides = tuple(Override(context_name=o["context_name"], values=tuple(o["values"])) for o in state["overrides"])
+        overrides = tuple(
+            Override(context_name=o["context_name"], values=tuple(o["values"])) for o in state["overrides"]
+        )
         return Variant(**{**state, "payload": None if payload is None else Payload(**payload), "overrides": overrides})
 
 
@@ -176,7 +152,8 @@ class FlagConfig:
             strategies=tuple(Strategy.from_state(s) for s in state["strategies"]),
             variants=tuple(Variant.from_state(v) for v in state["variants"]),
             dependencies=tuple(
-                Dependency(flag=d["flag"], enabled=d["enabled"], variants=tuple(d["variants"])) for d in state["dependencies"]
+                Dependency(flag=d["flag"], enabled=d["enabled"], variants=tuple(d["variants"]))
+                for d in state["dependencies"]
             ),
         )
 

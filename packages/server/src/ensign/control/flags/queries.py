@@ -1,0 +1,94 @@
+"""Reads of flags, as frozen rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ensign.control.flags.domain import FlagConfig, FlagInfo
+from ensign.control.flags.models import Flag, FlagEnvironment
+from ensign.control.kernel.errors import NotFound
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlagRow:
+    """A flag's shared part with its version."""
+
+    id: str
+    version: int
+    info: FlagInfo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigRow:
+    """A flag in one environment; ``id`` is None and ``version`` 0 while it was never configured there (it is off)."""
+
+    id: str | None
+    version: int
+    flag: str
+    project: str
+    environment: str
+    config: FlagConfig
+
+
+def to_flag(row: Flag) -> FlagRow:
+    """The frozen form of a row."""
+    return FlagRow(id=row.pk, version=row.version, info=FlagInfo.from_state(row.state))
+
+
+def to_config(row: FlagEnvironment) -> ConfigRow:
+    """The frozen form of a row."""
+    state = row.state
+    return ConfigRow(
+        id=row.pk,
+        version=row.version,
+        flag=state["flag"],
+        project=state["project"],
+        environment=state["environment"],
+        config=FlagConfig.from_state(state),
+    )
+
+
+def flag(key: str) -> FlagRow:
+    """The flag with this key, archived or not.
+
+    :raises NotFound: when there is none.
+    """
+    row = Flag.objects.filter(key=key).first()
+    if row is None:
+        raise NotFound(f"There is no flag “{key[:100]}”.", remedy="Look at the list of flags.")
+    return to_flag(row)
+
+
+def flags(project_key: str | None = None, *, archived: bool = False) -> list[FlagRow]:
+    """Flags by key, of one project or all; ``archived`` ones only, or only the others."""
+    rows = Flag.objects.filter(archived=archived)
+    if project_key is not None:
+        rows = rows.filter(project=project_key)
+    return [to_flag(row) for row in rows.order_by("key")]
+
+
+def config(flag_key: str, environment_key: str) -> ConfigRow:
+    """A flag in one environment of its project; the empty, disabled one with version 0 where never configured.
+
+    :raises NotFound: when there is no such flag.
+    """
+    row = FlagEnvironment.objects.filter(flag=flag_key, environment=environment_key).first()
+    if row is not None:
+        return to_config(row)
+    project = flag(flag_key).info.project
+    return ConfigRow(
+        id=None, version=0, flag=flag_key, project=project, environment=environment_key, config=FlagConfig()
+    )
+
+
+def configs(project_key: str, environment_key: str | None = None) -> list[ConfigRow]:
+    """Every configured flag of a project, in one environment or all, archived flags too."""
+    rows = FlagEnvironment.objects.filter(project=project_key)
+    if environment_key is not None:
+        rows = rows.filter(environment=environment_key)
+    return [to_config(row) for row in rows]
+
+
+def configs_of(flag_key: str) -> dict[str, ConfigRow]:
+    """Environment key -> the flag there, where it was configured."""
+    return {str(row.environment): to_config(row) for row in FlagEnvironment.objects.filter(flag=flag_key)}

@@ -1,0 +1,139 @@
+"""What a project, an environment and a policy are, and the proof that a change was approved; no Django, no I/O."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ensign.control.kernel.errors import Invalid
+
+PresetKey = Literal["small-team", "solo", "open"]
+
+#: URL-friendly, and without ``.`` and ``:``, which SDKs use to cut the environment out of a token.
+_KEY = re.compile(r"[A-Za-z0-9_~-]{1,100}\Z")
+#: Words that stand where a key would in an address.
+RESERVED_KEYS = frozenset({"new", "defaults", "explain"})
+
+
+def check_key(key: str, *, field: str = "key") -> str:
+    """``key``, trimmed, when it may name a project, environment or segment.
+
+    :raises Invalid: naming ``field``.
+    """
+    trimmed = key.strip()
+    if not _KEY.match(trimmed):
+        length = f" It has {len(trimmed)} characters." if len(trimmed) > 100 else ""
+        raise Invalid(
+            "This key cannot be used.",
+            fields={field: f"Use 1 to 100 letters, digits, hyphens, underscores or tildes.{length}"},
+        )
+    if trimmed in RESERVED_KEYS:
+        raise Invalid("This key cannot be used.", fields={field: f"“{trimmed}” is an address of Ensign's own."})
+    return trimmed
+
+
+def check_name(name: str, *, field: str = "name", limit: int = 200) -> str:
+    """``name``, trimmed, when it is 1 to ``limit`` characters without control characters.
+
+    :raises Invalid: naming ``field``.
+    """
+    trimmed = name.strip()
+    if not trimmed:
+        raise Invalid("A name is missing.", fields={field: "Write a name."})
+    return check_text(trimmed, field=field, limit=limit)
+
+
+def check_text(text: str, *, field: str, limit: int = 2000) -> str:
+    """``text``, trimmed, when it has at most ``limit`` characters, none of them a control character but new lines.
+
+    :raises Invalid: naming ``field``.
+    """
+    trimmed = text.strip().replace("\r\n", "\n")
+    if len(trimmed) > limit:
+        raise Invalid("A text is too long.", fields={field: f"It has {len(trimmed):,} characters; {limit:,} fit."})
+    if any((ord(c) < 32 and c not in "\n\t") or 0xD800 <= ord(c) <= 0xDFFF or ord(c) == 127 for c in trimmed):
+        raise Invalid("A text cannot be stored.", fields={field: "Remove the control characters."})
+    return trimmed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyRules:
+    """What a change must meet in one environment.
+
+    ``approvals`` is how many other people must approve; nobody ever approves what they wrote or edited.
+    ``compensating_control`` states what is done instead where a protected environment asks for none.
+    ``enforced_since`` is when these rules began (RFC 3339), empty while nothing is demanded.
+    """
+
+    approvals: int = 0
+    apply_on_last_approval: bool = False
+    requires_reason: bool = False
+    compensating_control: str = ""
+    preset: str = ""
+    enforced_since: str = ""
+
+    def to_state(self) -> dict[str, Any]:
+        """JSON form (without project and environment)."""
+        return {
+            "approvals": self.approvals,
+            "apply_on_last_approval": self.apply_on_last_approval,
+            "requires_reason": self.requires_reason,
+            "compensating_control": self.compensating_control,
+            "preset": self.preset,
+            "enforced_since": self.enforced_since,
+        }
+
+    @staticmethod
+    def from_state(state: Mapping[str, Any]) -> PolicyRules:
+        """The inverse of :meth:`to_state`; further keys are ignored."""
+        return PolicyRules(**{name: state[name] for name in PolicyRules.__slots__})
+
+
+MAX_APPROVALS = 10
+
+
+def check_rules(rules: PolicyRules, *, protected: bool) -> PolicyRules:
+    """The rules, with texts trimmed, when they may stand.
+
+    :raises Invalid: when the number is out of range, or a protected environment asks for no approval and states
+        no compensating control.
+    """
+    if not 0 <= rules.approvals <= MAX_APPROVALS:
+        raise Invalid(
+            "This number of approvals cannot be asked for.",
+            fields={"approvals": f"Choose a number from 0 to {MAX_APPROVALS}."},
+        )
+    control = check_text(rules.compensating_control, field="compensating_control")
+    if protected and rules.approvals == 0 and len(control) < 10:
+        raise Invalid(
+            "A protected environment without approvals needs a compensating control.",
+            remedy="Ask for at least one approval, or state what is done instead.",
+            fields={
+                "compensating_control": "Say in a sentence what is done instead of an approval,"
+                " for example who looks at the log of changes, and how often."
+            },
+        )
+    return PolicyRules(**{**{n: getattr(rules, n) for n in PolicyRules.__slots__}, "compensating_control": control})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovedChange:
+    """The proof that ``changes`` found what the policy asks for. Only ``changes`` makes one (a test holds that).
+
+    ``change`` is the change request's id, ``digest`` that of the operations that apply, ``environments`` the keys of
+    all environments that the change may alter, ``approvers`` the ids of who approved.
+    """
+
+    change: str
+    digest: str
+    project: str
+    environments: frozenset[str]
+    approvers: tuple[str, ...] = ()
+
+    def require(self, *, project: str, environments: Iterable[str]) -> None:
+        """Refuse what this approval does not cover: a programming error, never a user's."""
+        missing = sorted(set(environments) - self.environments)
+        if project != self.project or missing:
+            raise PermissionError(f"change {self.change} is not approved for {project}/{', '.join(missing) or '*'}")

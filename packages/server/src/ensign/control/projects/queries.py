@@ -1,0 +1,154 @@
+"""Reads of projects, environments and client tokens, as frozen rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from ensign.control.kernel import clock
+from ensign.control.kernel.errors import NotFound
+from ensign.control.projects.models import ClientToken, Environment, Project
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectRow:
+    """A project. ``status`` is ``active`` or ``archived``."""
+
+    id: str
+    version: int
+    key: str
+    name: str
+    description: str
+    default_stickiness: str
+    status: str
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentRow:
+    """An environment of a project; ``position`` counts from 0, in the order of progression."""
+
+    id: str
+    version: int
+    project: str
+    key: str
+    name: str
+    position: int
+    protected: bool
+    status: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRow:
+    """A client token, without anything from which its text could be found. Times are aware."""
+
+    id: str
+    version: int
+    name: str
+    type: str
+    projects: tuple[str, ...]
+    environment: str
+    status: str
+    created_by: str
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+    def live(self, *, at: datetime) -> bool:
+        """Whether the delivery plane accepts it."""
+        return self.status == "active" and (self.expires_at is None or at < self.expires_at)
+
+
+def to_project(row: Project) -> ProjectRow:
+    """The frozen form of a row."""
+    return ProjectRow(id=row.pk, version=row.version, **row.state)
+
+
+def to_environment(row: Environment) -> EnvironmentRow:
+    """The frozen form of a row."""
+    state = row.state
+    state.pop("created_at", None)
+    return EnvironmentRow(id=row.pk, version=row.version, **state)
+
+
+def to_token(row: ClientToken) -> TokenRow:
+    """The frozen form of a row."""
+    state = row.state
+    return TokenRow(
+        id=row.pk,
+        version=row.version,
+        name=state["name"],
+        type=state["type"],
+        projects=tuple(state["projects"]),
+        environment=state["environment"],
+        status=state["status"],
+        created_by=state["created_by"],
+        created_at=clock.parse(state["created_at"]),
+        expires_at=None if state["expires_at"] is None else clock.parse(state["expires_at"]),
+        revoked_at=None if state["revoked_at"] is None else clock.parse(state["revoked_at"]),
+    )
+
+
+def project(key: str) -> ProjectRow:
+    """The project with this key, archived ones too.
+
+    :raises NotFound: when there is none.
+    """
+    row = Project.objects.filter(key=key).first()
+    if row is None:
+        raise NotFound(f"There is no project “{key[:100]}”.", remedy="Look at the list of projects.")
+    return to_project(row)
+
+
+def projects(*, archived: bool = False) -> list[ProjectRow]:
+    """All active projects by name; with ``archived`` those too."""
+    rows = Project.objects.all() if archived else Project.objects.filter(status="active")
+    return sorted((to_project(row) for row in rows), key=lambda p: (p.name.casefold(), p.key))
+
+
+def environments(project_key: str) -> list[EnvironmentRow]:
+    """The active environments of a project in the order of progression; [] for an unknown project."""
+    rows = Environment.objects.filter(project=project_key, status="active").order_by("position", "key")
+    return [to_environment(row) for row in rows]
+
+
+def all_environments() -> dict[str, list[EnvironmentRow]]:
+    """Project key -> its active environments in order; one query."""
+    found: dict[str, list[EnvironmentRow]] = {}
+    for row in Environment.objects.filter(status="active").order_by("project", "position", "key"):
+        found.setdefault(str(row.project), []).append(to_environment(row))
+    return found
+
+
+def environment(project_key: str, key: str) -> EnvironmentRow:
+    """One active environment.
+
+    :raises NotFound: when there is none.
+    """
+    row = Environment.objects.filter(project=project_key, key=key, status="active").first()
+    if row is None:
+        raise NotFound(
+            f"There is no environment “{key[:100]}” in the project “{project_key[:100]}”.",
+            remedy="Look at the project's page.",
+        )
+    return to_environment(row)
+
+
+def tokens(project_key: str | None = None) -> Sequence[TokenRow]:
+    """Client tokens, newest first; with ``project_key`` those that reach that project."""
+    rows = [to_token(row) for row in ClientToken.objects.order_by("-id")]
+    if project_key is None:
+        return rows
+    return [row for row in rows if project_key in row.projects or "*" in row.projects]
+
+
+def token(id: str) -> TokenRow:
+    """One client token.
+
+    :raises NotFound: when there is none.
+    """
+    row = ClientToken.objects.filter(pk=id).first()
+    if row is None:
+        raise NotFound("There is no such client token.", remedy="Look at the project's list of tokens.")
+    return to_token(row)
