@@ -17,9 +17,7 @@ PLAIN_KEYS = st.text(st.sampled_from("abcxyz019_"), min_size=1, max_size=8)
 
 
 def values(keys: st.SearchStrategy[str]) -> st.SearchStrategy[Any]:
-    return st.recursive(
-        SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=4)
-    )
+    return st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=4))
 
 
 @given(values(PLAIN_KEYS))

@@ -148,9 +148,7 @@ def test_a_changed_proof_leaf_root_or_length_never_verifies(leaves: list[bytes],
         (leaves[index], proof, other),
     ]
     if proof:
-        forged.append(
-            (leaves[index], [*proof[:at], *proof[at + 1 :]] if at < len(proof) else proof[1:], tree)
-        )
+        forged.append((leaves[index], [*proof[:at], *proof[at + 1 :]] if at < len(proof) else proof[1:], tree))
     for leaf, path, top in forged:
         assert not merkle.verify_inclusion(leaf=leaf, index=index, size=size, proof=path, root=top)
 
@@ -172,9 +170,7 @@ def test_no_proof_makes_a_rewritten_tree_consistent(leaves: list[bytes], data: s
 
 
 @given(st.integers(-3, 20), st.integers(-3, 20), st.lists(st.binary(max_size=33), max_size=6), HASHES, HASHES)
-def test_verifiers_refuse_garbage_without_raising(
-    a: int, b: int, proof: list[bytes], one: bytes, two: bytes
-) -> None:
+def test_verifiers_refuse_garbage_without_raising(a: int, b: int, proof: list[bytes], one: bytes, two: bytes) -> None:
     if not (a == b and a > 0 and one == two and not proof):
         assert not merkle.verify_consistency(first=a, second=b, first_root=one, second_root=two, proof=proof)
     if not (a == 0 and b == 1 and one == two and not proof):

@@ -1,0 +1,201 @@
+"""The form of a log entry (docs/reference/ledger-format.md, section 3): checked on writing and on verifying.
+
+Keys that are not named here are allowed, so that the format can grow; what is named here must be right.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from ensign_ledger.canonical import MAX_ENTRY, MAX_INT, decode, encode
+
+VERSION = 1
+ACTOR_KINDS = frozenset({"person", "service", "system", "anonymous"})
+MODES = frozenset({"request", "direct", "standard", "break-glass"})
+"""How a change came to apply: by request, under a policy of zero approvals, pre-approved, emergency."""
+
+_HEX = re.compile(r"[0-9a-f]{64}").fullmatch
+_ACTION = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)+").fullmatch
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z", re.ASCII).fullmatch
+
+
+class EntryError(ValueError):
+    """An entry is not of the form; ``path`` names the member."""
+
+    def __init__(self, message: str, *, path: str) -> None:
+        super().__init__(f"{path}: {message}")
+        self.path = path
+
+
+def timestamp(moment: datetime, /) -> str:
+    """Return an aware moment as ``2026-11-22T19:31:05.123456Z``: UTC, always six digits of a second."""
+    if moment.tzinfo is None:
+        raise EntryError("a moment without a time zone", path="ts")
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(27, "0")
+
+
+def parse_time(text: Any, *, path: str) -> str:
+    """Check an RFC 3339 time in UTC and return it with six digits of a second, fit to be compared as text.
+
+    Raises EntryError for anything else: another offset, a lower-case letter, a leap second, 31 February.
+    """
+    if not isinstance(text, str) or _TIME(text) is None:
+        raise EntryError("not a time like 2026-11-22T19:31:05.123456Z", path=path)
+    try:
+        datetime.fromisoformat(text[:19])
+    except ValueError:
+        raise EntryError("no such date or time", path=path) from None
+    return text[:19] + "." + text[20:-1].ljust(6, "0") + "Z"
+
+
+def encode_entry(entry: Mapping[str, Any], /) -> bytes:
+    """Check an entry and return the exact bytes to store; raises EntryError or CanonicalError."""
+    data = encode(entry)
+    if len(data) > MAX_ENTRY:
+        raise EntryError(f"{len(data)} bytes, at most {MAX_ENTRY} fit: put the large part in by digest", path="$")
+    check_entry(entry)
+    return data
+
+
+def decode_entry(data: bytes, /) -> dict[str, Any]:
+    """Return the entry whose exact bytes are ``data``; raises EntryError or CanonicalError."""
+    if len(data) > MAX_ENTRY:
+        raise EntryError(f"more than {MAX_ENTRY} bytes", path="$")
+    value = decode(data)
+    check_entry(value)
+    entry: dict[str, Any] = value
+    return entry
+
+
+def check_entry(entry: Any, /) -> None:
+    """Raise EntryError, naming the member, unless ``entry`` has the form of section 3."""
+    if not isinstance(entry, Mapping):
+        raise EntryError("an entry is an object", path="$")
+    if type(entry.get("v")) is not int or entry["v"] != VERSION:
+        raise EntryError(f"unknown version of the entry format; this program knows {VERSION}", path="v")
+    _text(entry, "log", "")
+    _count(entry, "seq", "", least=0)
+    parse_time(entry.get("ts"), path="ts")
+    action = entry.get("action")
+    if not isinstance(action, str) or _ACTION(action) is None:
+        raise EntryError("not an action like flag.created", path="action")
+    _check_actor(entry.get("actor"))
+    touches = entry.get("touch", [])
+    if not isinstance(touches, (list, tuple)):
+        raise EntryError("not a list", path="touch")
+    for i, touch in enumerate(touches):
+        _check_touch(touch, f"touch[{i}]")
+    _check_optional(entry)
+
+
+def is_digest(value: Any, /) -> bool:
+    """Tell whether ``value`` is a SHA-256 digest: 64 lower-case hexadecimal digits."""
+    return isinstance(value, str) and _HEX(value) is not None
+
+
+def commitments(entry: Mapping[str, Any], /) -> Iterator[str]:
+    """Yield every digest by which an entry commits to a document (section 7).
+
+    These are ``before`` and ``after`` of each touch and each ``{"commit": "<digest>"}`` object anywhere.
+    """
+    for touch in entry.get("touch", ()):
+        if touch["before"] is not None:
+            yield touch["before"]
+        yield touch["after"]
+    yield from _commits(entry)
+
+
+def _commits(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        if is_digest(value.get("commit")):
+            yield value["commit"]
+        for item in value.values():
+            yield from _commits(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _commits(item)
+
+
+def _check_actor(actor: Any) -> None:
+    if not isinstance(actor, Mapping):
+        raise EntryError("not an object", path="actor")
+    if actor.get("kind") not in ACTOR_KINDS:
+        raise EntryError(f"not one of {', '.join(sorted(ACTOR_KINDS))}", path="actor.kind")
+    if actor["kind"] != "anonymous" or actor.get("id") is not None:
+        _text(actor, "id", "actor.")
+    _text(actor, "via", "actor.")
+    if "token" in actor:
+        _text(actor, "token", "actor.")
+
+
+def _check_touch(touch: Any, path: str) -> None:
+    if not isinstance(touch, Mapping):
+        raise EntryError("not an object", path=path)
+    _text(touch, "object", f"{path}.")
+    _count(touch, "version", f"{path}.", least=1)
+    if not is_digest(touch.get("after")):
+        raise EntryError("not a digest", path=f"{path}.after")
+    before = touch.get("before", "")
+    if touch["version"] == 1 and before is not None:
+        raise EntryError("the first version has null before it", path=f"{path}.before")
+    if touch["version"] > 1 and not is_digest(before):
+        raise EntryError("not a digest", path=f"{path}.before")
+
+
+def _check_optional(entry: Mapping[str, Any]) -> None:
+    for name in ("where", "reason", "detail"):
+        if name in entry and not isinstance(entry[name], Mapping):
+            raise EntryError("not an object", path=name)
+    for name in ("project", "environment"):
+        if name in entry.get("where", {}):
+            _text(entry["where"], name, "where.")
+    if "reason" in entry and not is_digest(entry["reason"].get("commit")):
+        raise EntryError("not a digest", path="reason.commit")
+    redacts = entry.get("redacts", [])
+    if not isinstance(redacts, (list, tuple)) or not all(is_digest(item) for item in redacts):
+        raise EntryError("not a list of digests", path="redacts")
+    if "request_id" in entry:
+        _text(entry, "request_id", "")
+    if "approval" in entry:
+        _check_approval(entry["approval"])
+
+
+def _check_approval(approval: Any) -> None:
+    if not isinstance(approval, Mapping):
+        raise EntryError("not an object", path="approval")
+    if approval.get("mode") not in MODES:
+        raise EntryError(f"not one of {', '.join(sorted(MODES))}", path="approval.mode")
+    _count(approval, "required", "approval.", least=0)
+    _text(approval, "author", "approval.")
+    _text(approval, "policy", "approval.")
+    if approval.get("request") is not None or approval["mode"] == "request":
+        _text(approval, "request", "approval.")
+    if not is_digest(approval.get("digest")):
+        raise EntryError("not a digest", path="approval.digest")
+    contributors = approval.get("contributors")
+    if not isinstance(contributors, (list, tuple)) or not all(isinstance(c, str) and c for c in contributors):
+        raise EntryError("not a list of ids", path="approval.contributors")
+    approvers = approval.get("approvers")
+    if not isinstance(approvers, (list, tuple)):
+        raise EntryError("not a list", path="approval.approvers")
+    for i, approver in enumerate(approvers):
+        path = f"approval.approvers[{i}]"
+        if not isinstance(approver, Mapping):
+            raise EntryError("not an object", path=path)
+        _text(approver, "id", f"{path}.")
+        parse_time(approver.get("at"), path=f"{path}.at")
+        if "digest" in approver and not is_digest(approver["digest"]):
+            raise EntryError("not a digest", path=f"{path}.digest")
+
+
+def _text(value: Mapping[str, Any], name: str, prefix: str) -> None:
+    item = value.get(name)
+    if not isinstance(item, str) or not item:
+        raise EntryError("not a text, or empty", path=f"{prefix}{name}")
+
+
+def _count(value: Mapping[str, Any], name: str, prefix: str, *, least: int) -> None:
+    item = value.get(name)
+    if type(item) is not int or not least <= item <= MAX_INT:
+        raise EntryError(f"not a whole number from {least}", path=f"{prefix}{name}")

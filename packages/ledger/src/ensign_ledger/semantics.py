@@ -1,0 +1,246 @@
+"""What entries must say of each other and of approvals: pure checkers, fed one entry at a time in order.
+
+Each checker takes entries whose form is right (entry.check_entry) and answers once at the end. Memory is one
+small record for each governed object, document and anchor, never for each entry.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+
+from ensign_ledger.entry import commitments, parse_time
+from ensign_ledger.report import Outcome
+
+Answer = tuple[Outcome, str]
+
+APPLIED = "change_request.applied"
+WITHOUT_PRIOR_APPROVAL = frozenset({"standard", "break-glass"})
+"""Modes whose approvals do not come before: pre-approved, or reviewed afterwards."""
+
+
+class Checker(Protocol):
+    """One numbered check over all entries."""
+
+    number: int
+
+    def feed(self, entry: Mapping[str, Any], /) -> None:
+        """Take the next entry."""
+
+    def answer(self) -> Answer:
+        """Say what was found."""
+
+
+class Problems:
+    """Keeps the first problem in words and counts the others."""
+
+    def __init__(self) -> None:
+        self.first: str | None = None
+        self.count = 0
+
+    def add(self, entry_or_seq: Mapping[str, Any] | int, text: str) -> None:
+        """Record a problem of an entry (or of the entry with that number)."""
+        seq = entry_or_seq if isinstance(entry_or_seq, int) else entry_or_seq["seq"]
+        self.count += 1
+        if self.first is None:
+            self.first = f"entry {seq}: {text}"
+
+    def answer(self, well: str) -> Answer:
+        """Return INVALID with the first problem, or VALID with ``well``."""
+        if self.first is None:
+            return Outcome.VALID, well
+        more = f" (and {self.count - 1} more)" if self.count > 1 else ""
+        return Outcome.INVALID, self.first + more
+
+
+class Chain:
+    """Check 10 (3.2): per object, version + 1 and ``before`` equal to the previous ``after``.
+
+    In a bundle that starts at entry 0 every object starts with version 1; in a later one the first touch of
+    an object links to entries outside the bundle, which the start checkpoint commits to.
+    """
+
+    number = 10
+
+    def __init__(self, *, start: int) -> None:
+        self._start = start
+        self._last: dict[str, tuple[int, str]] = {}
+        self._touches = self._open = 0
+        self._problems = Problems()
+
+    def feed(self, entry: Mapping[str, Any], /) -> None:
+        """See Checker."""
+        for touch in entry.get("touch", ()):
+            name, version, before = touch["object"], touch["version"], touch["before"]
+            last = self._last.get(name)
+            if last is None:
+                if version > 1 and self._start == 0:
+                    self._problems.add(entry, f"{name} starts with version {version} in a whole log")
+                self._open += version > 1
+            elif version != last[0] + 1:
+                self._problems.add(entry, f"{name} goes from version {last[0]} to {version}")
+            elif before != last[1]:
+                self._problems.add(entry, f"{name} version {version} does not start from version {last[0]}")
+            self._last[name] = (version, touch["after"])
+            self._touches += 1
+
+    def answer(self) -> Answer:
+        """See Checker."""
+        text = f"{self._touches} changes of {len(self._last)} objects"
+        if self._open:
+            text += f", {self._open} of which continue from before this range"
+        return self._problems.answer(text)
+
+
+class Documents:
+    """Checks 11 and 12 (section 7): supplied documents are committed to; missing ones are accounted for.
+
+    ``supplied`` are the digests of the documents in the bundle; ``claim`` is the manifest's word about them:
+    all, some or none.
+    """
+
+    number = 11
+
+    def __init__(self, *, supplied: set[str], claim: str) -> None:
+        self._unused = set(supplied)
+        self._supplied = supplied
+        self._claim = claim
+        self._missing: dict[str, int] = {}
+        self._redacted: set[str] = set()
+
+    def feed(self, entry: Mapping[str, Any], /) -> None:
+        """See Checker."""
+        self._redacted.update(entry.get("redacts", ()))
+        if self._claim == "none" and not self._supplied:
+            return
+        for commitment in commitments(entry):
+            if commitment in self._supplied:
+                self._unused.discard(commitment)
+            else:
+                self._missing.setdefault(commitment, entry["seq"])
+
+    def answer(self) -> Answer:
+        """Check 11: every supplied document is committed to by an entry."""
+        if self._unused:
+            return Outcome.INVALID, f"no entry commits to {len(self._unused)} documents: {min(self._unused)}"
+        return Outcome.VALID, f"{len(self._supplied)} documents"
+
+    def missing(self) -> Answer:
+        """Check 12: what is missing is redacted by an entry, or the manifest said that it is not all."""
+        if self._claim == "none":
+            return Outcome.NOT_CHECKED, "no documents supplied: digests are proven, contents are not shown"
+        redacted = sorted(seq for digest, seq in self._missing.items() if digest in self._redacted)
+        absent = {digest: seq for digest, seq in self._missing.items() if digest not in self._redacted}
+        shown = f"{len(redacted)} redacted by entries" if redacted else "none redacted"
+        if not absent:
+            return Outcome.VALID, f"all supplied, {shown}"
+        digest, seq = min(absent.items(), key=lambda item: (item[1], item[0]))
+        text = f"{len(absent)} documents not supplied, first {digest} of entry {seq}; {shown}"
+        if self._claim == "all":
+            return Outcome.INVALID, f"the manifest claims all documents, but {text}"
+        return Outcome.NOT_CHECKED, text
+
+
+class Approvals:
+    """Check 13 (3.3): who approved an applied change, how many, and when."""
+
+    number = 13
+
+    def __init__(self) -> None:
+        self._applied = self._approved = self._exempt = 0
+        self._problems = Problems()
+
+    def feed(self, entry: Mapping[str, Any], /) -> None:
+        """See Checker."""
+        if entry["action"] != APPLIED:
+            return
+        self._applied += 1
+        approval = entry.get("approval")
+        if approval is None:
+            self._problems.add(entry, "applied without a record of its approval")
+            return
+        self._approved += bool(approval["approvers"])
+        self._exempt += approval["mode"] in WITHOUT_PRIOR_APPROVAL
+        for problem in approval_problems(approval, ts=entry["ts"]):
+            self._problems.add(entry, problem)
+
+    def answer(self) -> Answer:
+        """See Checker."""
+        text = f"{self._applied} applied, {self._approved} with approvals"
+        if self._exempt:
+            text += f", {self._exempt} as standard change or break-glass"
+        return self._problems.answer(text)
+
+
+def approval_problems(approval: Mapping[str, Any], *, ts: str) -> Iterator[str]:
+    """Yield in words what is wrong with the approvals of a change applied at ``ts``, if anything."""
+    people = [approver["id"] for approver in approval["approvers"]]
+    if len(set(people)) != len(people):
+        yield "the same person approved twice"
+    if approval["author"] in people:
+        yield f"the author {approval['author']} approved"
+    if both := sorted(set(people) & set(approval["contributors"])):
+        yield f"{both[0]} edited the change and approved it"
+    if len(set(people)) < approval["required"] and approval["mode"] not in WITHOUT_PRIOR_APPROVAL:
+        yield f"{len(set(people))} of {approval['required']} required approvals"
+    applied = parse_time(ts, path="ts")
+    for approver in approval["approvers"]:
+        if parse_time(approver["at"], path="at") > applied:
+            yield f"{approver['id']} approved after it was applied"
+        if approver.get("via", "session") != "session":
+            yield f"{approver['id']} did not approve in an interactive session"
+
+
+class ApprovedDigest:
+    """Check 14 (3.3): each approval names the digest that applied."""
+
+    number = 14
+
+    def __init__(self) -> None:
+        self._named = self._silent = 0
+        self._problems = Problems()
+
+    def feed(self, entry: Mapping[str, Any], /) -> None:
+        """See Checker."""
+        if entry["action"] != APPLIED or "approval" not in entry:
+            return
+        for approver in entry["approval"]["approvers"]:
+            if "digest" not in approver:
+                self._silent += 1
+                continue
+            self._named += 1
+            if approver["digest"] != entry["approval"]["digest"]:
+                self._problems.add(entry, f"{approver['id']} approved another digest than the one applied")
+
+    def answer(self) -> Answer:
+        """See Checker."""
+        if self._problems.count == 0 and self._silent:
+            return Outcome.NOT_CHECKED, f"{self._silent} approvals do not name what was approved"
+        return self._problems.answer(f"{self._named} approvals name the digest that was applied")
+
+
+class Protected:
+    """Check 15 (3.4): in an environment recorded as protected the policy asked for an approval."""
+
+    number = 15
+
+    def __init__(self) -> None:
+        self._seen = 0
+        self._problems = Problems()
+
+    def feed(self, entry: Mapping[str, Any], /) -> None:
+        """See Checker."""
+        if not _is_protected(entry):
+            return
+        approval = entry.get("approval")
+        if approval is None:
+            return  # check 13 refuses an applied change without its approval
+        self._seen += 1
+        if approval["required"] < 1 and approval["mode"] not in WITHOUT_PRIOR_APPROVAL:
+            self._problems.add(entry, "a protected environment changed under a policy of no approvals")
+
+    def answer(self) -> Answer:
+        """See Checker."""
+        return self._problems.answer(f"{self._seen} changes of protected environments")
+
+
+def _is_protected(entry: Mapping[str, Any]) -> bool:
+    return any(entry.get(part, {}).get("protected") is True for part in ("where", "detail"))
