@@ -41,10 +41,7 @@ function sprite() {
     name,
     readFileSync(join(modules, "lucide-static", "icons", `${source}.svg`), "utf8"),
   ]);
-  const own = readdirSync(join(here, "marks"))
-    .sort()
-    .map((file) => [file.replace(/\.svg$/, ""), readFileSync(join(here, "marks", file), "utf8")]);
-  const symbols = [...lucide, ...own].sort(([a], [b]) => (a < b ? -1 : 1));
+  const symbols = lucide.sort(([a], [b]) => (a < b ? -1 : 1));
   const names = symbols.map(([name]) => name);
   if (new Set(names).size !== names.length) throw new Error("two icons share a name");
   return `<svg xmlns="http://www.w3.org/2000/svg">\n${symbols.map((s) => symbol(...s)).join("\n")}\n</svg>\n`;

@@ -1,6 +1,6 @@
 """What the settings need to know of the pages, as plain constants (imports no Django app).
 
-``INSTALLED_APPS`` must name ``ensign.control.ui`` before ``allauth``, whose templates it overrides.
+Templates that override allauth's must be found before them: ``TEMPLATE_DIRS`` goes into ``DIRS``.
 """
 
 from pathlib import Path
@@ -14,6 +14,8 @@ PACKAGE_ROOT: Final = Path(ensign.__file__).parent
 
 STATICFILES_DIRS: Final = (PACKAGE_ROOT / "static",)
 """The vendored files, served as ``vendor/…``; the app's own files are found by the app finder."""
+
+TEMPLATE_DIRS: Final = (PACKAGE_ROOT / "control" / "ui" / "templates",)
 
 STATICFILES_STORAGE: Final = "ensign.control.ui.storage.HashedStaticStorage"
 """For ``STORAGES["staticfiles"]["BACKEND"]`` where ``collectstatic`` has run."""
@@ -52,8 +54,8 @@ CONTENT_SECURITY_POLICY: Final[dict[str, Any]] = {
         "trusted-types": ["htmx"],
     }
 }
-"""django-csp 4. Sign-in through an outside provider posts to ourselves and is then redirected; a
-deployment whose provider answers by ``form_post`` needs nothing either, for that form is the provider's."""
+"""For django-csp 4. Chromium applies ``form-action`` to redirects, too: going to an outside identity
+provider has to be a link (GET), not a form's answer."""
 
 SECURITY_SETTINGS: Final[dict[str, Any]] = {
     "X_FRAME_OPTIONS": "DENY",

@@ -1,0 +1,95 @@
+"""Pages for what went wrong: always a cause and a remedy, never a stack."""
+
+from typing import Final, NamedTuple
+
+from django.http import HttpRequest, HttpResponse
+from django.template import loader
+from django.templatetags.static import static
+
+
+class Wrong(NamedTuple):
+    """What an error page says."""
+
+    title: str
+    cause: str
+    remedy: str
+
+
+WRONGS: Final = {
+    400: Wrong(
+        "This request could not be read",
+        "The address or the form held something that Ensign does not understand.",
+        "Go back, reload the page and try again. If you followed a link, it may have been cut off.",
+    ),
+    403: Wrong(
+        "You may not do this",
+        "Your roles do not include this act here. The refusal has been written to the log.",
+        "Ask an administrator of this project for the role that you need, or ask somebody who has it.",
+    ),
+    404: Wrong(
+        "There is nothing here",
+        "The address is wrong, or what it named lies in a project that you cannot see.",
+        "Check the address, or look for it with the command menu (Ctrl K). Nothing in Ensign is ever deleted: "
+        "archived flags are still in the list, under the filter “Archived”.",
+    ),
+    409: Wrong(
+        "Somebody changed this before you",
+        "What you were editing is no longer what it was when you opened it, so nothing was saved.",
+        "Open it again to see both versions; your text is still in the form when you go back.",
+    ),
+    500: Wrong(
+        "Ensign made a mistake",
+        "The request failed inside the server. Nothing was half saved: a change happens wholly or not at all.",
+        "Try again. If it happens again, give your administrator the time and the address of this page. "
+        "Applications keep receiving their rulesets meanwhile.",
+    ),
+}
+
+
+def error_page(
+    request: HttpRequest, *, status: int, cause: str = "", remedy: str = "", title: str = ""
+) -> HttpResponse:
+    """The error page of a status in WRONGS; a cause or remedy that is safe to show replaces the usual one."""
+    wrong = WRONGS[status]
+    shown = {
+        "status": status,
+        "title": title or wrong.title,
+        "cause": cause or wrong.cause,
+        "remedy": remedy or wrong.remedy,
+    }
+    return HttpResponse(loader.render_to_string("ui/error.html", shown, request=request), status=status)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's handler400."""
+    return error_page(request, status=400)
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's handler403; the exception's own words, when it has any, are the cause."""
+    return error_page(request, status=403, cause=str(exception))
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's handler404."""
+    return error_page(request, status=404)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Django's handler500: no request context and no query, for those may be what is broken."""
+    wrong = WRONGS[500]
+    styles = [static(f"ui/css/{name}.css") for name in ("tokens", "base", "shell", "controls")]
+    context = {**wrong._asdict(), "styles": [static("vendor/bootstrap-reboot.min.css"), *styles]}
+    return HttpResponse(loader.get_template("500.html").render(context), status=500)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Django's CSRF_FAILURE_VIEW: most often a form that was open for too long."""
+    return error_page(
+        request,
+        status=403,
+        title="This form is no longer valid",
+        cause="It was open in this browser since before you last signed in, or cookies are blocked. "
+        "Nothing was saved.",
+        remedy="Go back, reload the page and send the form again.",
+    )

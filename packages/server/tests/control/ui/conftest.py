@@ -1,0 +1,80 @@
+"""The style guide as a site of its own, with the settings that conf.py exports, and a real browser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.contrib.staticfiles.handlers import StaticFilesHandler
+from django.test import override_settings
+from django.test.testcases import LiveServerThread
+from django.urls import include, path
+from playwright.sync_api import Browser, sync_playwright
+
+from ensign.control.ui import conf
+
+CHROMIUM = "/usr/bin/chromium"
+CHROMIUM_ARGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+
+def _urlconf() -> ModuleType:
+    module = ModuleType("styleguide_site")
+    module.urlpatterns = [  # type: ignore[attr-defined]  # that is what a URLconf is
+        path("ui/styleguide/", include("ensign.control.ui.urls"))
+    ]
+    return module
+
+
+def _settings() -> dict[str, Any]:
+    template = dict(settings.TEMPLATES[0])
+    options = dict(template["OPTIONS"])
+    options["context_processors"] = [
+        *(name for name in options["context_processors"] if name not in conf.CONTEXT_PROCESSORS),
+        *conf.CONTEXT_PROCESSORS,
+    ]
+    middleware = [name for name in settings.MIDDLEWARE if name not in conf.MIDDLEWARE]
+    middleware[1:1] = ["csp.middleware.CSPMiddleware"]
+    return {
+        "DEBUG": True,
+        "ROOT_URLCONF": _urlconf(),
+        "TEMPLATES": [{**template, "DIRS": list(conf.TEMPLATE_DIRS), "OPTIONS": options}],
+        "MIDDLEWARE": [*middleware, "ensign.control.ui.middleware.HtmxMiddleware"],
+        "CONTENT_SECURITY_POLICY": conf.CONTENT_SECURITY_POLICY,
+        "STATICFILES_DIRS": list(conf.STATICFILES_DIRS),
+        "ALLOWED_HOSTS": ["testserver", "127.0.0.1", "localhost"],
+    }
+
+
+@pytest.fixture
+def site() -> Iterator[None]:
+    """The style guide's settings, for tests that ask through Django's client."""
+    with override_settings(**_settings()):
+        yield
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    """The style guide served on a free port of the loopback; its address."""
+    with override_settings(**_settings()):
+        thread = LiveServerThread("127.0.0.1", StaticFilesHandler, connections_override={})
+        thread.daemon = True
+        thread.start()
+        assert thread.is_ready.wait(20)
+        assert thread.error is None, thread.error
+        yield f"http://127.0.0.1:{thread.port}"
+        thread.terminate()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The system's Chromium."""
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
+        yield running
+        running.close()
