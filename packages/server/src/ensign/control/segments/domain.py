@@ -57,7 +57,7 @@ class SegmentConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentInfo:
-    """What all environments share. ``wire_id`` is the small integer by which SDKs know it, unique in the installation."""
+    """What all environments share. ``wire_id`` is the small integer by which SDKs know it, unique everywhere."""
 
     key: str
     project: str

@@ -1,0 +1,89 @@
+"""New content of flags. Demands an approved change; importable by ``changes`` alone (import-linter holds that)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from ensign.control.audit.staging import Staged, stage
+from ensign.control.flags import queries
+from ensign.control.flags.domain import FlagConfig, FlagInfo
+from ensign.control.flags.models import Flag, FlagEnvironment
+from ensign.control.flags.surroundings import check, children
+from ensign.control.kernel import ids
+from ensign.control.kernel.errors import Conflict, NotFound
+from ensign.control.projects import queries as projects
+from ensign.control.projects.domain import ApprovedChange
+
+
+def stage_config(
+    *,
+    flag_key: str,
+    project: str,
+    environment: str,
+    config: FlagConfig,
+    approved: ApprovedChange,
+    at: datetime,
+    together: Mapping[str, FlagConfig] | None = None,
+    segments: Collection[str] = (),
+) -> Staged:
+    """The next version of a flag in one environment, validated and canonical.
+
+    ``together`` and ``segments`` as in :func:`ensign.control.flags.surroundings.read`. What was staged is
+    ``FlagConfig.from_state(json.loads(staged.content))``.
+
+    :raises Invalid: naming every field that is wrong.
+    :raises NotFound: when there is no such flag in the project.
+    :raises Conflict: when the flag is archived.
+    """
+    approved.require(project=project, environments=[environment])
+    info = queries.flag(flag_key).info
+    if info.project != project:
+        raise NotFound(f"There is no flag “{flag_key[:100]}” in the project “{project[:100]}”.")
+    if info.archived:
+        raise Conflict(f"The flag “{flag_key}” is archived.", remedy="Revive it first.", code="archived")
+    checked = check(config, flag_key=flag_key, environment=environment, together=together, segments=segments)
+    current = (
+        FlagEnvironment.objects.select_for_update()
+        .filter(project=project, environment=environment, flag=flag_key)
+        .first()
+    )
+    state = {"flag": flag_key, "project": project, "environment": environment, **checked.config.to_state()}
+    id = ids.new_id("cfg", at=at) if current is None else current.pk
+    return stage(FlagEnvironment, id=id, state=state, current=current)
+
+
+def stage_info(
+    *,
+    flag_key: str,
+    approved: ApprovedChange,
+    archived: bool | None = None,
+    impression_data: bool | None = None,
+) -> tuple[Staged, FlagInfo]:
+    """The next version of what all environments share, as far as SDKs see it; answers to the strictest policy.
+
+    The approval must cover every environment of the project.
+
+    :raises NotFound: when there is no such flag.
+    :raises Conflict: when the flag is to be archived while others depend on it.
+    """
+    row = Flag.objects.select_for_update().filter(key=flag_key).first()
+    if row is None:
+        raise NotFound(f"There is no flag “{flag_key[:100]}”.", remedy="Look at the list of flags.")
+    info = FlagInfo.from_state(row.state)
+    approved.require(project=info.project, environments=[e.key for e in projects.environments(info.project)])
+    if archived and not info.archived:
+        below = children(flag_key, project=info.project)
+        if below:
+            raise Conflict(
+                f"Other flags depend on “{flag_key}”: {', '.join(sorted(below)[:5])}.",
+                remedy="Remove those dependencies first.",
+                code="has-dependants",
+            )
+    changed = replace(
+        info,
+        archived=info.archived if archived is None else archived,
+        impression_data=info.impression_data if impression_data is None else impression_data,
+    )
+    return stage(Flag, id=row.pk, state=changed.to_state(), current=row), changed

@@ -1,0 +1,38 @@
+"""New content of segments. Demands an approved change; importable by ``changes`` alone (import-linter holds that)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from ensign.control.audit.staging import Staged, stage
+from ensign.control.kernel import ids
+from ensign.control.projects.domain import ApprovedChange
+from ensign.control.segments import queries
+from ensign.control.segments.domain import SegmentConfig
+from ensign.control.segments.models import SegmentEnvironment
+from ensign.control.segments.validation import check_config
+
+
+def stage_config(
+    *, segment_key: str, project: str, environment: str, config: SegmentConfig, approved: ApprovedChange, at: datetime
+) -> Staged:
+    """The next version of a segment in one environment, validated and canonical.
+
+    :raises Invalid: naming every field that is wrong.
+    :raises NotFound: when there is no such segment.
+    """
+    approved.require(project=project, environments=[environment])
+    info = queries.segment(project, segment_key).info
+    state = {
+        "segment": info.key,
+        "project": project,
+        "environment": environment,
+        **check_config(config).to_state(),
+    }
+    current = (
+        SegmentEnvironment.objects.select_for_update()
+        .filter(project=project, environment=environment, segment=segment_key)
+        .first()
+    )
+    id = ids.new_id("sgc", at=at) if current is None else current.pk
+    return stage(SegmentEnvironment, id=id, state=state, current=current)
