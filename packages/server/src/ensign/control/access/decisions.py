@@ -1,0 +1,190 @@
+"""The one place where it is decided whether an actor may do something. Denies by default.
+
+Nothing is cached beyond a :class:`Held`, which its caller holds for one request: a revocation counts from the moment it
+commits. Inside the write door on PostgreSQL what a decision read is locked FOR SHARE until the commit, so that no act
+can commit after the revocation of what allowed it; on SQLite the door's gate does that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from django.db import connection
+from django.db.models import Model, QuerySet
+
+from ensign.control.access.domain import ORGANISATION, Decision, GrantView, Scope, TokenScope, conferring
+from ensign.control.access.models import Grant
+from ensign.control.access.permissions import NEVER_BY_TOKEN, Permission
+from ensign.control.access.roles import SYSTEM
+from ensign.control.identity.models import Group, Membership, Person, ServiceAccount, Token
+from ensign.control.kernel import clock
+from ensign.control.kernel.actor import Actor
+from ensign.control.kernel.errors import Denied
+from ensign.control.kernel.transactions import inside_write_door
+
+_Row = TypeVar("_Row", bound=Model)
+
+#: A project that no grant and no token names: what is allowed in it is allowed in all.
+_ANY_PROJECT = Scope("*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What an actor holds at one instant: read once, asked as often as a page needs. Never keep it longer."""
+
+    actor: Actor
+    at: datetime
+    grants: tuple[GrantView, ...] = ()
+    system: frozenset[Permission] = frozenset()
+    token: TokenScope | None = None
+    refusal: Decision | None = None
+
+    def decide(self, permission: Permission, scope: Scope = ORGANISATION) -> Decision:
+        """Whether the actor may use ``permission`` in ``scope``, and through which grants."""
+        if self.refusal is not None:
+            return self.refusal
+        if permission in NEVER_BY_TOKEN and self.actor.via == "token":
+            return _no("not-by-token", f"No token may {permission.description}: do it signed in.")
+        if self.token is not None and not self.token.covers(permission, scope):
+            return _no("token-scope", f"This token was narrowed and does not cover {permission} {_where(scope)}.")
+        if self.actor.kind == "system":
+            allowed = permission in self.system
+            return Decision(allowed=allowed, code="system", reason=f"{self.actor.id} acts for Ensign itself.")
+        found = conferring(self.grants, permission, scope, at=self.at)
+        if not found:
+            return _no("no-grant", f"No role allows you to {permission.description} {_where(scope)}.")
+        roles = ", ".join(sorted({grant.role for grant in found}))
+        return Decision(
+            allowed=True, code="granted", reason=f"Allowed by the role {roles}.", grants=tuple(g.id for g in found)
+        )
+
+    def allows(self, permission: Permission, scope: Scope = ORGANISATION) -> bool:
+        """:meth:`decide` as a yes or no."""
+        return self.decide(permission, scope).allowed
+
+    def projects(self, permission: Permission) -> frozenset[str] | None:
+        """Keys of the projects in which a project-level ``permission`` is held; None means all of them."""
+        if self.allows(permission, _ANY_PROJECT):
+            return None
+        keys = {grant.scope.project for grant in self.grants}
+        if self.token is not None:
+            keys.add(self.token.scope.project)
+        return frozenset(key for key in keys if key is not None and self.allows(permission, Scope(key)))
+
+
+def held(actor: Actor, *, at: datetime) -> Held:
+    """Read what ``actor`` holds, in at most four queries, for all the questions of one request."""
+    if actor.kind == "system":
+        return Held(actor=actor, at=at, system=SYSTEM.get(actor.id, frozenset()))
+    if actor.kind == "anonymous":
+        return Held(actor=actor, at=at, refusal=_no("anonymous", "Sign in first."))
+    token: TokenScope | None = None
+    if actor.via == "token":
+        row = _one(Token.objects.filter(pk=actor.token_id, subject=actor.id))
+        if row is None or row.status != "active" or clock.parse(row.state["expires_at"]) <= at:
+            return Held(actor=actor, at=at, refusal=_no("token-ended", "This token has expired or was revoked."))
+        token = token_scope(row.state)
+    grants = _grants_of(actor.id)
+    if grants is None:
+        return Held(actor=actor, at=at, refusal=_no("disabled", "This account has been deactivated."))
+    return Held(actor=actor, at=at, grants=grants, token=token)
+
+
+def decide(actor: Actor, permission: Permission, scope: Scope = ORGANISATION, *, at: datetime) -> Decision:
+    """Whether ``actor`` may use ``permission`` in ``scope`` at ``at``; reads afresh."""
+    return held(actor, at=at).decide(permission, scope)
+
+
+def require(actor: Actor, permission: Permission, scope: Scope = ORGANISATION, *, at: datetime) -> Decision:
+    """:func:`decide`, or else :class:`Denied`, which the door turns into an entry.
+
+    :raises Denied: with the permission, the scope and a remedy.
+    """
+    decision = decide(actor, permission, scope, at=at)
+    if not decision.allowed:
+        raise denied(decision, permission, scope)
+    return decision
+
+
+def denied(decision: Decision, permission: Permission, scope: Scope) -> Denied:
+    """The error for a refusal."""
+    remedy = "Ask an administrator for a role that allows it." if decision.code == "no-grant" else ""
+    return Denied(decision.reason, permission=str(permission), scope=str(scope), remedy=remedy, code=decision.code)
+
+
+def entitled(subject_id: str, permission: Permission, scope: Scope, *, at: datetime) -> bool:
+    """Whether this person or service account holds ``permission`` by grants now: for rechecks at apply."""
+    grants = _grants_of(subject_id)
+    return grants is not None and bool(conferring(grants, permission, scope, at=at))
+
+
+def token_scope(state: Mapping[str, object]) -> TokenScope:
+    """How a token's state narrows it."""
+    narrowed = state.get("permissions")
+    project, environment = state.get("project"), state.get("environment")
+    return TokenScope(
+        permissions=frozenset(str(code) for code in narrowed) if isinstance(narrowed, list) else None,
+        scope=Scope(str(project) if project else None, str(environment) if environment else None),
+    )
+
+
+def view(row: Grant) -> GrantView:
+    """A grant's row as a value."""
+    state = row.state
+    return GrantView(
+        id=row.pk,
+        subject=state["subject"],
+        role=state["role"],
+        scope=Scope(state["project"], state["environment"]),
+        granted_by=state["granted_by"],
+        starts_at=clock.parse(state["starts_at"]),
+        ends_at=clock.parse(state["ends_at"]) if state["ends_at"] else None,
+        status=state["status"],
+        version=row.version,
+        ledger_seq=row.ledger_seq,
+    )
+
+
+def _grants_of(subject_id: str) -> tuple[GrantView, ...] | None:
+    """Active grants of a person (also through groups) or service account; None when it is not active."""
+    subjects = [subject_id]
+    if subject_id.startswith("usr_"):
+        person = _one(Person.objects.filter(pk=subject_id))
+        if person is None or person.status != "active":
+            return None
+        belongs = _all(Membership.objects.filter(person=subject_id, status="active"))
+        groups = [membership.group for membership in belongs]
+        if groups:
+            subjects += [group.pk for group in _all(Group.objects.filter(pk__in=groups, status="active"))]
+    elif subject_id.startswith("svc_"):
+        account = _one(ServiceAccount.objects.filter(pk=subject_id))
+        if account is None or account.status != "active":
+            return None
+    else:
+        return None
+    rows = _all(Grant.objects.filter(subject__in=subjects, status="active").order_by("pk"))
+    return tuple(view(row) for row in rows)
+
+
+def _all(rows: QuerySet[_Row]) -> Sequence[_Row]:
+    """The rows; inside the write door on PostgreSQL locked against a concurrent revocation until the commit."""
+    if connection.vendor != "postgresql" or not inside_write_door():
+        return list(rows)
+    sql, parameters = rows.query.sql_with_params()
+    return list(rows.model._default_manager.raw(f"{sql} FOR SHARE", parameters))
+
+
+def _one(rows: QuerySet[_Row]) -> _Row | None:
+    found = _all(rows)
+    return found[0] if found else None
+
+
+def _where(scope: Scope) -> str:
+    return f"in {scope}" if scope.project is not None else "in this organisation"
+
+
+def _no(code: str, reason: str) -> Decision:
+    return Decision(allowed=False, code=code, reason=reason)

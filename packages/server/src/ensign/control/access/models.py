@@ -1,0 +1,37 @@
+"""Grants, and what the organisation decided at set-up."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from ensign.control.audit.columns import derived_text
+from ensign.control.audit.models import Governed
+
+
+class Grant(Governed):
+    """A role given to a person, group or service account.
+
+    State: ``subject, role, project, environment`` (keys or null), ``granted_by, starts_at, ends_at`` (or null),
+    ``status`` (``active|revoked``), ``ended_by`` (or null). The reason stands with the entry.
+    """
+
+    object_type = "grant"
+
+    subject = derived_text("content", "subject", length=64)
+    role = derived_text("content", "role", length=64)
+    project = derived_text("content", "project", length=100)
+    environment = derived_text("content", "environment", length=100)
+    status = derived_text("content", "status", length=20)
+
+    class Meta:
+        db_table = "access_grant"
+        indexes = [models.Index(fields=["subject", "status"], name="grant_subject")]
+
+
+class Organisation(Governed):
+    """One row, ``organisation``. State: ``name, preset, compensating_control, enforced_since`` (text or null)."""
+
+    object_type = "organisation"
+
+    class Meta:
+        db_table = "access_organisation"

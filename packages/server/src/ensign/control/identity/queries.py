@@ -1,0 +1,207 @@
+"""Reading identity into frozen values."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from ensign.control.identity.domain import GroupView, PersonView, ServiceAccountView, TokenView
+from ensign.control.identity.models import Group, Membership, Person, ServiceAccount, Token, TokenUse
+from ensign.control.kernel import clock
+from ensign.control.kernel.errors import NotFound
+
+FORMER = "former person"
+
+
+def names(ids: Iterable[str]) -> dict[str, str]:
+    """Display names by id, for people, groups, service accounts and Ensign's own actors; in at most three queries.
+
+    Every id asked for is answered: an erased or unknown person is "former person".
+    """
+    wanted = {id for id in ids if id}
+    found = {id: _built_in(id) for id in wanted if not id.startswith(("usr_", "grp_", "svc_"))}
+    people = [id for id in wanted if id.startswith("usr_")]
+    if people:
+        rows = Person.objects.filter(pk__in=people).values_list("pk", "name", "email")
+        found.update({pk: name or email or FORMER for pk, name, email in rows})
+    groups = [id for id in wanted if id.startswith("grp_")]
+    if groups:
+        found.update(Group.objects.filter(pk__in=groups).values_list("pk", "name"))
+    services = [id for id in wanted if id.startswith("svc_")]
+    if services:
+        found.update(ServiceAccount.objects.filter(pk__in=services).values_list("pk", "name"))
+    return {id: found.get(id) or FORMER for id in wanted}
+
+
+def name(id: str) -> str:
+    """:func:`names` of one."""
+    return names([id]).get(id, FORMER)
+
+
+def person(id: str) -> PersonView:
+    """One person.
+
+    :raises NotFound: when there is none.
+    """
+    row = Person.objects.filter(pk=id).first()
+    if row is None:
+        raise NotFound("There is no such person.", remedy="They may be listed under another name: see People.")
+    return _person(row)
+
+
+def person_by_email(email: str) -> PersonView | None:
+    """The person with this address (in the form of ``domain.clean_email``), or None."""
+    row = Person.objects.filter(email=email).first()
+    return None if row is None else _person(row)
+
+
+def people(*, status: str | None = None) -> tuple[PersonView, ...]:
+    """All people by name, or those of one status (``invited|active|disabled``)."""
+    rows = Person.objects.order_by("name", "pk")
+    if status is not None:
+        rows = rows.filter(status=status)
+    return tuple(_person(row) for row in rows)
+
+
+def is_active(id: str) -> bool:
+    """Whether this person or service account may act at all."""
+    model = ServiceAccount if id.startswith("svc_") else Person
+    return bool(model._base_manager.filter(pk=id, status="active").exists())
+
+
+def anybody() -> bool:
+    """Whether anybody has ever been set up; until then the set-up link works."""
+    return Person.objects.exists()
+
+
+def group(id: str) -> GroupView:
+    """One group.
+
+    :raises NotFound: when there is none.
+    """
+    row = Group.objects.filter(pk=id).first()
+    if row is None:
+        raise NotFound("There is no such group.", remedy="See Groups.")
+    return _groups([row])[0]
+
+
+def groups() -> tuple[GroupView, ...]:
+    """All groups by name, archived ones included."""
+    return _groups(list(Group.objects.order_by("name")))
+
+
+def groups_of(person_id: str) -> tuple[GroupView, ...]:
+    """The active groups that a person belongs to, by name."""
+    ids = Membership.objects.filter(person=person_id, status="active").values_list("group", flat=True)
+    return _groups(list(Group.objects.filter(pk__in=list(ids), status="active").order_by("name")))
+
+
+def members() -> Mapping[str, tuple[str, ...]]:
+    """Group id -> ids of its members, for all groups."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for group_id, person_id in Membership.objects.filter(status="active").order_by("pk").values_list("group", "person"):
+        found[group_id].append(person_id)
+    return {group_id: tuple(ids) for group_id, ids in found.items()}
+
+
+def service_account(id: str) -> ServiceAccountView:
+    """One service account.
+
+    :raises NotFound: when there is none.
+    """
+    row = ServiceAccount.objects.filter(pk=id).first()
+    if row is None:
+        raise NotFound("There is no such service account.", remedy="See Service accounts.")
+    return _service(row)
+
+
+def service_accounts() -> tuple[ServiceAccountView, ...]:
+    """All service accounts by name, disabled ones included."""
+    return tuple(_service(row) for row in ServiceAccount.objects.order_by("name"))
+
+
+def tokens_of(subject: str) -> tuple[TokenView, ...]:
+    """A person's or service account's tokens, newest first, ended ones included."""
+    rows = list(Token.objects.filter(subject=subject).order_by("-pk"))
+    return _tokens(rows)
+
+
+def token(id: str) -> TokenView:
+    """One token.
+
+    :raises NotFound: when there is none.
+    """
+    row = Token.objects.filter(pk=id).first()
+    if row is None:
+        raise NotFound("There is no such token.")
+    return _tokens([row])[0]
+
+
+def _built_in(id: str) -> str:
+    if id == "anonymous":
+        return "somebody not signed in"
+    return f"Ensign ({id.removeprefix('sys_').replace('_', ' ')})" if id.startswith("sys_") else FORMER
+
+
+def _person(row: Person) -> PersonView:
+    return PersonView(
+        id=row.pk, email=row.email, name=row.name, status=row.status, version=row.version, ledger_seq=row.ledger_seq
+    )
+
+
+def _groups(rows: list[Group]) -> tuple[GroupView, ...]:
+    belongs: dict[str, list[str]] = defaultdict(list)
+    listed = Membership.objects.filter(group__in=[row.pk for row in rows], status="active").order_by("pk")
+    for group_id, person_id in listed.values_list("group", "person"):
+        belongs[group_id].append(person_id)
+    return tuple(
+        GroupView(
+            id=row.pk,
+            name=row.name,
+            description=row.state["description"],
+            status=row.status,
+            members=tuple(belongs[row.pk]),
+            version=row.version,
+        )
+        for row in rows
+    )
+
+
+def _service(row: ServiceAccount) -> ServiceAccountView:
+    state = row.state
+    return ServiceAccountView(
+        id=row.pk,
+        name=row.name,
+        purpose=state["purpose"],
+        owner=row.owner,
+        status=row.status,
+        version=row.version,
+    )
+
+
+def _tokens(rows: list[Token]) -> tuple[TokenView, ...]:
+    used: dict[str, datetime] = dict(
+        TokenUse.objects.filter(pk__in=[row.pk for row in rows]).values_list("pk", "last_used_at")
+    )
+    return tuple(_token(row, used.get(row.pk)) for row in rows)
+
+
+def _token(row: Token, last_used_at: datetime | None) -> TokenView:
+    state = row.state
+    return TokenView(
+        id=row.pk,
+        kind=row.kind,
+        name=state["name"],
+        subject=row.subject,
+        hint=state["hint"],
+        permissions=None if state["permissions"] is None else tuple(state["permissions"]),
+        project=state["project"],
+        environment=state["environment"],
+        created_by=state["created_by"],
+        created_at=clock.parse(state["created_at"]),
+        expires_at=clock.parse(state["expires_at"]),
+        status=row.status,
+        last_used_at=last_used_at,
+        version=row.version,
+    )
