@@ -10,6 +10,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from ensign.control.audit import schema
+from ensign.control.audit.checkpoints import signer
 from ensign.control.audit.ledger import record
 from ensign.control.audit.models import Head
 from ensign.control.audit.registry import action
@@ -55,7 +56,7 @@ def migrate(*, at: datetime, origin: str | None = None, application_role: str | 
         if not Head.objects.exists():
             name = origin or f"ensign/{secrets.token_hex(8)}"
             Head.objects.create(id=1, origin=name, size=0, last_ts=clock.text(datetime.fromtimestamp(0, at.tzinfo)))
-            record(action=LOG_CREATED, actor=actor, at=at, detail={"format": 1})
+            record(action=LOG_CREATED, actor=actor, at=at, detail={"format": 1, "key": signer(name).key.vkey})
         if names:
             record(action=SCHEMA_MIGRATED, actor=actor, at=at, detail={"migrations": names})
     return names
