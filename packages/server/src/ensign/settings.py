@@ -1,4 +1,4 @@
-"""Django settings. Everything that differs between installations comes from the environment (docs/reference/settings.md)."""
+"""Django settings. What differs between installations comes from the environment (docs/reference/settings.md)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import os
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from ensign import logs
 from ensign.control.kernel.keys import load_or_create
+from ensign.control.ui import conf as ui
 
 
 def _flag(name: str, default: bool = False) -> bool:
@@ -14,6 +16,13 @@ def _flag(name: str, default: bool = False) -> bool:
     if value not in {"", "0", "1", "true", "false", "yes", "no"}:
         raise ValueError(f"{name} must be 1 or 0, not {value!r}")
     return value in {"1", "true", "yes"} if value else default
+
+
+def _number(name: str, default: int, *, low: int, high: int) -> int:
+    value = os.environ.get(name, "").strip() or str(default)
+    if not value.isdigit() or not low <= int(value) <= high:
+        raise ValueError(f"{name} must be a whole number from {low} to {high}, not {value!r}")
+    return int(value)
 
 
 def _database(url: str) -> dict[str, object]:
@@ -58,6 +67,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.humanize",
     "django.contrib.staticfiles",
+    "ensign.control.ui",  # before allauth, whose templates it overrides
     "allauth",
     "allauth.account",
     "allauth.socialaccount",
@@ -73,7 +83,6 @@ INSTALLED_APPS = [
     "ensign.control.publishing",
     "ensign.control.changes",
     "ensign.control.incidents",
-    "ensign.control.ui",
     "ensign.control.api",
 ]
 
@@ -100,9 +109,9 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 ATOMIC_REQUESTS = False  # BEGIN IMMEDIATE would make read-only pages block writers
 
 MIDDLEWARE = [
+    "ensign.control.http.requests.RequestMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -111,6 +120,9 @@ MIDDLEWARE = [
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    *ui.MIDDLEWARE,
+    "ensign.control.api.middleware.ApiMiddleware",
+    "ensign.control.http.failures.FailureMiddleware",
 ]
 
 ROOT_URLCONF = "ensign.urls"
@@ -124,6 +136,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                *ui.CONTEXT_PROCESSORS,
             ],
         },
     }
@@ -141,15 +154,43 @@ USE_TZ = True
 USE_I18N = False
 
 STATIC_URL = "/static/"
-STATICFILES_DIRS = [Path(__file__).parent / "static"]
+STATICFILES_DIRS = list(ui.STATICFILES_DIRS)
+STATIC_ROOT = DATA_DIR / "static"
+#: `ensign serve` collects the files under hashed names and says so here; tests and tools read them where they lie.
+HASHED_STATIC = _flag("ENSIGN_HASHED_STATIC")
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": ui.STATICFILES_STORAGE if HASHED_STATIC else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = not HASHED_STATIC
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _tls
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_NAME = "sessionid"
+SESSION_ENGINE = "django.contrib.sessions.backends.db"
+CSRF_FAILURE_VIEW = ui.CSRF_FAILURE_VIEW
+CONTENT_SECURITY_POLICY = ui.CONTENT_SECURITY_POLICY
+X_FRAME_OPTIONS = "DENY"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 SECURE_HSTS_SECONDS = 31_536_000 if _tls else 0
-X_FRAME_OPTIONS = "DENY"
-if _flag("ENSIGN_BEHIND_PROXY"):
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
+#: Whether a proxy of yours ends TLS in front and sets X-Forwarded-For and X-Forwarded-Proto itself.
+BEHIND_PROXY = _flag("ENSIGN_BEHIND_PROXY")
+if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+#: Requests a minute that one token, session or address may send to /api/v1, and how many of them may write.
+API_RATE = _number("ENSIGN_API_RATE", 1200, low=1, high=1_000_000)
+API_WRITE_RATE = _number("ENSIGN_API_WRITE_RATE", 300, low=1, high=1_000_000)
+#: Threads that serve pages and the API; each holds one database connection.
+THREADS = _number("ENSIGN_THREADS", 12, low=1, high=200)
+METRICS_TOKEN = os.environ.get("ENSIGN_METRICS_TOKEN", "")
+
+LOG_LEVEL = os.environ.get("ENSIGN_LOG_LEVEL", "INFO").upper()
+LOGGING = logs.configuration(level=LOG_LEVEL, console=os.environ.get("ENSIGN_LOG_FORMAT", "json") == "console")

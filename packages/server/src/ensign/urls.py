@@ -5,6 +5,22 @@ A feature's ``api.py`` is mounted in ``control/api/root.py`` instead.
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver
+from django.conf import settings
+from django.urls import URLPattern, URLResolver, include, path, re_path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from ensign.control.api import problems
+from ensign.control.api.root import api
+from ensign.control.ui import conf
+
+handler400 = conf.ERROR_HANDLERS["handler400"]
+handler403 = conf.ERROR_HANDLERS["handler403"]
+handler404 = conf.ERROR_HANDLERS["handler404"]
+handler500 = conf.ERROR_HANDLERS["handler500"]
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("api/v1/", api.urls),
+    re_path(r"^api/", problems.not_found),
+]
+
+if settings.DEBUG:
+    urlpatterns.append(path("styleguide/", include("ensign.control.ui.urls")))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -118,8 +118,7 @@ def record_unrecorded(error: errors.EnsignError, request: HttpRequest) -> None:
         record_denial(error, actor=getattr(request, "actor", ANONYMOUS), at=clock.now())
 
 
-def _expected(request: HttpRequest, error: Exception) -> HttpResponse:
-    assert isinstance(error, errors.EnsignError)
+def _expected(request: HttpRequest, error: errors.EnsignError) -> HttpResponse:
     record_unrecorded(error, request)
     return from_error(error)
 
@@ -130,9 +129,8 @@ _REMEDIES = {
 }
 
 
-def _validation(request: HttpRequest, error: Exception) -> HttpResponse:
+def _validation(_request: HttpRequest, error: ValidationError) -> HttpResponse:
     """Ninja's errors carry ``loc`` = (source, parameter name, path…); a body's parameter name is not in the JSON."""
-    assert isinstance(error, ValidationError)
     found = []
     for one in error.errors:
         source, *path = one["loc"]
@@ -150,8 +148,7 @@ def _validation(request: HttpRequest, error: Exception) -> HttpResponse:
     )
 
 
-def _http(request: HttpRequest, error: Exception) -> HttpResponse:
-    assert isinstance(error, HttpError)
+def _http(_request: HttpRequest, error: HttpError) -> HttpResponse:
     cause = error.__cause__
     if isinstance(cause, errors.EnsignError):
         return from_error(cause)
@@ -165,7 +162,7 @@ def _http(request: HttpRequest, error: Exception) -> HttpResponse:
     return problem(status=error.status_code, code="error", detail=str(error))
 
 
-def _missing(request: HttpRequest, error: Exception) -> HttpResponse:
+def _missing(request: HttpRequest, _error: Exception) -> HttpResponse:
     return not_found(request)
 
 
@@ -190,14 +187,14 @@ def method_not_allowed(request: HttpRequest, *, allow: str) -> HttpResponse:
     )
 
 
-def bad_request(request: HttpRequest, error: Exception) -> HttpResponse:
+def bad_request(_request: HttpRequest, error: Exception) -> HttpResponse:
     """400 or 413 for a request that Django itself refuses to read."""
     if isinstance(error, RequestDataTooBig):
         return problem(status=413, code="too-large", detail="The request body is too large.", remedy="Split it.")
     return problem(status=400, code="malformed", detail="The request could not be read.")
 
 
-def _permission(request: HttpRequest, error: Exception) -> HttpResponse:
+def _permission(_request: HttpRequest, error: Exception) -> HttpResponse:
     return problem(status=403, code="denied", detail=str(error) or "You may not do this.")
 
 
@@ -214,10 +211,14 @@ def server_error(request: HttpRequest, error: Exception) -> HttpResponse:
 
 def install(api: NinjaAPI) -> None:
     """Answer every error of ``api`` with a problem."""
-    api.add_exception_handler(Exception, server_error)
-    api.add_exception_handler(errors.EnsignError, _expected)
-    api.add_exception_handler(ValidationError, _validation)
-    api.add_exception_handler(HttpError, _http)
-    api.add_exception_handler(Http404, _missing)
-    api.add_exception_handler(PermissionDenied, _permission)
-    api.add_exception_handler(SuspiciousOperation, bad_request)
+    handlers: dict[type[Exception], Callable[[HttpRequest, Any], HttpResponse]] = {
+        Exception: server_error,
+        errors.EnsignError: _expected,
+        ValidationError: _validation,
+        HttpError: _http,
+        Http404: _missing,
+        PermissionDenied: _permission,
+        SuspiciousOperation: bad_request,
+    }
+    for kind, handler in handlers.items():
+        api.add_exception_handler(kind, handler)

@@ -37,11 +37,26 @@ WRONGS: Final = {
         "What you were editing is no longer what it was when you opened it, so nothing was saved.",
         "Open it again to see both versions; your text is still in the form when you go back.",
     ),
+    422: Wrong(
+        "This breaks a rule",
+        "What was sent cannot be accepted as it is. Nothing was saved.",
+        "Go back; what you typed is still in the form. Correct what is named above and send it again.",
+    ),
+    429: Wrong(
+        "Too many tries",
+        "There were more tries from here than are allowed in a while.",
+        "Wait a few minutes and try again.",
+    ),
     500: Wrong(
         "Ensign made a mistake",
         "The request failed inside the server. Nothing was half saved: a change happens wholly or not at all.",
         "Try again. If it happens again, give your administrator the time and the address of this page. "
         "Applications keep receiving their rulesets meanwhile.",
+    ),
+    503: Wrong(
+        "Ensign cannot do this at present",
+        "Something that Ensign needs is not there: its disk, its database or one of its keys.",
+        "Try again in a minute; if it stays, tell your administrator. Applications keep receiving their rulesets.",
     ),
 }
 

@@ -1,0 +1,1 @@
+"""What stands round every request of the control plane: its id, its log line, its failure page."""

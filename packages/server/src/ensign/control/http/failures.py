@@ -1,0 +1,50 @@
+"""Expected failures in pages: a page with cause and remedy, or the way to sign in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.shortcuts import resolve_url
+
+from ensign.control.api.problems import record_unrecorded, status_of
+from ensign.control.kernel import errors
+from ensign.control.ui.errors import error_page
+
+API = "/api/"
+
+
+class FailureMiddleware:
+    """Turns ``kernel.errors`` that a view let through into an answer; everything else stays Django's."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Serve the request."""
+        return self._get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Django calls this with what a view raised."""
+        if not isinstance(exception, errors.EnsignError) or request.path.startswith(API):
+            return None
+        if isinstance(exception, errors.Unauthenticated):
+            return _sign_in(request)
+        record_unrecorded(exception, request)
+        cause = exception.message
+        if exception.fields:
+            cause += " " + " ".join(f"{field}: {text}" for field, text in exception.fields.items())
+        response = error_page(request, status=status_of(exception), cause=cause, remedy=exception.remedy)
+        if isinstance(exception, errors.RateLimited):
+            response["Retry-After"] = str(exception.retry_after)
+        return response
+
+
+def _sign_in(request: HttpRequest) -> HttpResponse:
+    """To the sign-in page; back to this one afterwards if it can be fetched again."""
+    address = resolve_url(settings.LOGIN_URL)
+    if request.method == "GET":
+        address += "?" + urlencode({"next": request.get_full_path()})
+    return HttpResponseRedirect(address)
