@@ -48,6 +48,7 @@ def _parents(config: FlagConfig, *, environment: str, together: Mapping[str, Fla
         variants = {v.name for v in there.variants} | {v.name for s in there.strategies for v in s.variants}
         found[info.key] = Parent(
             project=info.project,
+            configured=info.key in configs,
             archived=info.archived,
             has_parents=bool(there.dependencies),
             variants=frozenset(variants),

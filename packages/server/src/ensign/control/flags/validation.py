@@ -18,7 +18,7 @@ from ensign.control.flags.domain import LIFETIMES, Dependency, FlagConfig, Overr
 from ensign.control.kernel import ids
 from ensign.control.kernel.errors import Invalid
 from ensign.control.segments import validation as constraints
-from ensign.control.segments.validation import Errors, Caution, text_problem
+from ensign.control.segments.validation import Caution, Errors, text_problem
 
 MAX_STRATEGIES = 30
 MAX_VARIANTS = 100
@@ -37,9 +37,13 @@ _TAG = re.compile(r"[A-Za-z0-9_.:/-]{1,50}\Z")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parent:
-    """What a dependency needs to know about the flag that it names, in the same environment."""
+    """What a dependency needs to know about the flag that it names, in the same environment.
+
+    ``configured`` is whether it was ever changed there: until then SDKs don't know it.
+    """
 
     project: str
+    configured: bool = True
     archived: bool = False
     has_parents: bool = False
     variants: frozenset[str] = frozenset()
@@ -346,6 +350,11 @@ def _dependency_problem(dependency: Dependency, *, about: Surroundings) -> str |
         return f"“{dependency.flag}” belongs to another project. Depend on a flag of {about.project}."
     if parent.archived:
         return f"“{dependency.flag}” is archived. Depend on a flag that is in use."
+    if not parent.configured:
+        return (
+            f"“{dependency.flag}” was never configured in {about.environment}, so SDKs don't know it there."
+            " Switch it on or off there first."
+        )
     if parent.has_parents:
         return f"“{dependency.flag}” depends on a flag itself: SDKs follow one level only."
     return None

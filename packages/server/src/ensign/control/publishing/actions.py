@@ -1,0 +1,7 @@
+"""What publishing writes into the ledger."""
+
+from __future__ import annotations
+
+from ensign.control.audit.registry import action
+
+EPOCH_STARTED = action("ruleset.epoch_started", "started a new epoch of revisions")
