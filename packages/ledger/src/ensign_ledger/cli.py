@@ -73,7 +73,11 @@ def _verify(path: Path, keys: Sequence[str], *, as_json: bool, bundled: bool) ->
     except Exception as error:
         # A defect of this program on some hostile bundle must neither pass for a verdict of "valid" nor show
         # an auditor a traceback: the bundle is not accepted.
-        return _fail(f"this program failed on the bundle ({type(error).__name__}); it is not accepted", code=1)
+        return _fail(
+            f"this program failed on the bundle ({type(error).__name__}), which is not accepted",
+            as_json=as_json,
+            code=1,
+        )
     if as_json:
         _print(report.to_json().decode())
         return report.exit_code
@@ -90,7 +94,7 @@ def _lines(report: Report, *, bundled: bool) -> list[str]:
         ]
     shown = {Outcome.VALID: "VALID", Outcome.INVALID: "INVALID", Outcome.NOT_CHECKED: "NOT CHECKED"}
     lines = [
-        f"{check.id:2d}  {shown[check.outcome]:<11}  {check.title}: {check.detail}  [{check.clause}]"
+        f"{check.id:2d}  {shown[check.outcome]:<11}  {check.title}: {printable(check.detail)}  [{check.clause}]"
         for check in report.checks
     ]
     if report.outcome(3) is Outcome.NOT_CHECKED:
@@ -104,7 +108,7 @@ def _conclusion(report: Report) -> list[str]:
     """Return the last sentences, for a reader who is no engineer."""
     failure = report.first_failure
     if failure is not None or not report.valid:
-        reason = f" Check {failure.id} failed ({failure.title}): {failure.detail}." if failure else ""
+        reason = f" Check {failure.id} failed ({failure.title}): {printable(failure.detail)}." if failure else ""
         return [
             f"INVALID.{reason}",
             "Do not rely on this record: it was changed, is incomplete, or is not signed by the key you named.",

@@ -111,15 +111,15 @@ class Report:
         return next((c.outcome for c in self.checks if c.id == number), Outcome.NOT_CHECKED)
 
     def as_json(self) -> dict[str, Any]:
-        """Return the report as plain JSON values."""
+        """Return the report as plain JSON values, all text printable."""
         verdict = "VALID" if self.valid else "INVALID"
         return {
             "verdict": verdict if self.unsupported is None else "UNSUPPORTED",
-            "log": self.log,
+            "log": None if self.log is None else printable(self.log),
             "start": self.start,
             "end": self.end,
             "signed_by": self.signed_by,
-            "unsupported": self.unsupported,
+            "unsupported": None if self.unsupported is None else printable(self.unsupported),
             "checks": [
                 {
                     "id": check.id,
