@@ -37,6 +37,8 @@ class Entry(models.Model):
     project = derived_text("body", "where.project", length=100)
     environment = derived_text("body", "where.environment", length=100)
     request_id = derived_text("body", "request_id", length=64)
+    #: How a change came to apply (``request|direct|standard|break-glass``); NULL for all other entries.
+    mode = derived_text("body", "approval.mode", length=20)
 
     class Meta:
         db_table = "ledger_entry"
@@ -45,6 +47,7 @@ class Entry(models.Model):
             models.Index(fields=["actor", "seq"], name="entry_actor"),
             models.Index(fields=["action", "seq"], name="entry_action"),
             models.Index(fields=["project", "environment", "seq"], name="entry_where"),
+            models.Index(fields=["mode", "ts"], name="entry_mode"),
         ]
 
 
