@@ -1,0 +1,152 @@
+"""Making and describing flags, which alters nothing that an application sees. All else goes through ``changes``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from typing import cast
+
+from ensign.control.access.decisions import require
+from ensign.control.access.domain import Scope
+from ensign.control.access.permissions import Permission
+from ensign.control.audit.door import operation
+from ensign.control.audit.ledger import Where, record
+from ensign.control.audit.staging import stage
+from ensign.control.flags import actions, queries
+from ensign.control.flags.domain import LIFETIMES, FlagInfo, FlagType
+from ensign.control.flags.models import Flag
+from ensign.control.flags.validation import check_flag_key, check_tags, check_type
+from ensign.control.identity import queries as identity
+from ensign.control.kernel import clock, ids
+from ensign.control.kernel.actor import Actor
+from ensign.control.kernel.errors import Conflict, Invalid, NotFound
+from ensign.control.projects import queries as projects
+from ensign.control.projects.domain import RESERVED_KEYS, check_text
+
+
+@operation
+def create_flag(
+    *,
+    actor: Actor,
+    at: datetime,
+    project: str,
+    key: str,
+    type: str = "release",
+    description: str = "",
+    owner: str | None = None,
+    tags: Sequence[str] = (),
+    expected_removal_on: str | None = None,
+) -> queries.FlagRow:
+    """A flag that is off everywhere. ``owner`` is a person's or group's id (default: the actor, when a person).
+
+    ``expected_removal_on`` (ISO date) defaults to the end of the type's lifetime; "" says that it stays.
+
+    :raises Invalid: naming the field that is wrong.
+    :raises Conflict: when any project has a flag of this key, since SDKs know flags by name alone.
+    :raises NotFound: when there is no such project.
+    :raises Denied: without ``flag:create``.
+    """
+    require(actor, Permission.FLAG_CREATE, Scope(project), at=at)
+    projects.project(project)
+    key = check_flag_key(key)
+    if key in RESERVED_KEYS:
+        raise Invalid("This name cannot be used.", fields={"key": f"“{key}” is an address of Ensign's own."})
+    kind = cast(FlagType, check_type(type))
+    info = FlagInfo(
+        key=key,
+        project=project,
+        type=kind,
+        description=check_text(description, field="description"),
+        owner=_owner(owner if owner is not None else actor.id if actor.kind == "person" else ""),
+        tags=check_tags(tags),
+        created_at=clock.text(at),
+        expected_removal_on=_removal(expected_removal_on, type=kind, at=at),
+    )
+    taken = Flag.objects.filter(key=key).values_list("project", "archived").first()
+    if taken is not None:
+        raise Conflict(
+            f"There is a flag “{key}” already" + (", archived." if taken[1] else "."),
+            remedy="Choose another key: applications know flags by name alone, across projects.",
+            code="key-taken",
+        )
+    record(
+        action=actions.FLAG_CREATED,
+        actor=actor,
+        at=at,
+        staged=[stage(Flag, id=ids.new_id("flg", at=at), state=info.to_state())],
+        where=Where(project=project),
+        detail={"type": kind},
+    )
+    return queries.flag(key)
+
+
+@operation
+def update_flag(
+    *,
+    actor: Actor,
+    at: datetime,
+    key: str,
+    type: str | None = None,
+    description: str | None = None,
+    owner: str | None = None,
+    tags: Sequence[str] | None = None,
+    expected_removal_on: str | None = None,
+) -> queries.FlagRow:
+    """Change what people read of a flag; None leaves a member as it is. Nothing of it reaches SDKs.
+
+    :raises Invalid: naming the field that is wrong.
+    :raises NotFound: when there is no such flag.
+    :raises Denied: without ``flag:update``.
+    """
+    row = Flag.objects.select_for_update().filter(key=key).first()
+    if row is None:
+        raise NotFound(f"There is no flag “{key[:100]}”.", remedy="Look at the list of flags.")
+    info = FlagInfo.from_state(row.state)
+    require(actor, Permission.FLAG_UPDATE, Scope(info.project), at=at)
+    kind = info.type if type is None else cast(FlagType, check_type(type))
+    changed = replace(
+        info,
+        type=kind,
+        description=info.description if description is None else check_text(description, field="description"),
+        owner=info.owner if owner is None or owner == info.owner else _owner(owner),
+        tags=info.tags if tags is None else check_tags(tags),
+        expected_removal_on=info.expected_removal_on
+        if expected_removal_on is None
+        else _removal(expected_removal_on, type=kind, at=at),
+    )
+    if changed != info:
+        record(
+            action=actions.FLAG_UPDATED,
+            actor=actor,
+            at=at,
+            staged=[stage(Flag, id=row.pk, state=changed.to_state(), current=row)],
+            where=Where(project=info.project),
+        )
+    return queries.flag(key)
+
+
+def _removal(text: str | None, *, type: FlagType, at: datetime) -> str | None:
+    if text is None:
+        days = LIFETIMES[type]
+        return None if days is None else (at + timedelta(days=days)).date().isoformat()
+    if not text.strip():
+        return None
+    try:
+        return date.fromisoformat(text.strip()).isoformat()
+    except ValueError:
+        message = "Write a date such as 2026-12-31, or leave it empty."
+        raise Invalid("This is not a date.", fields={"expected_removal_on": message}) from None
+
+
+def _owner(id: str) -> str:
+    if not id:
+        return ""
+    known = id.startswith("usr_") and identity.is_active(id)
+    if id.startswith("grp_"):
+        with suppress(NotFound):
+            known = bool(identity.group(id))
+    if not known:
+        raise Invalid("There is no such owner.", fields={"owner": "Choose an active person or a group."})
+    return id
