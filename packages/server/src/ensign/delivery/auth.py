@@ -1,0 +1,107 @@
+"""Who may ask: tokens of requests (wire contracts, 1.1 to 1.4), and a bound on refusals."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+from ensign.delivery.feed import Feed
+from ensign.delivery.http import Header, Refusal, Request
+from ensign.delivery.tokens import Token, find
+from ensign.delivery.usage import Usage
+
+log = logging.getLogger("ensign.delivery")
+
+_BEARER = re.compile(r"bearer\s+", re.IGNORECASE)
+#: Tokens of people and service accounts: valid elsewhere, never here.
+_FOREIGN = ("user:", "ensign_pat_", "ensign_svc_")
+
+UNAUTHENTICATED = (
+    "This endpoint requires an API token. Please add an authorization header to your request with a valid token"
+)
+WRONG_TYPE = "invalid token: expected a different token type for this endpoint"
+WARMING_UP = "The rulesets are not loaded yet. Please try again."
+
+
+def unavailable(message: str = WARMING_UP) -> Refusal:
+    """503: the truth is not known now. SDKs stop for good at 401 and 403, so those are never said in doubt."""
+    return Refusal(503, "ServiceUnavailableError", message, headers=((b"retry-after", b"2"),))
+
+
+class Refusals:
+    """Counts refusals per address and minute; beyond `limit` the answer is 429. Valid tokens are never touched."""
+
+    def __init__(self, usage: Usage, *, limit: int = 60, now: Callable[[], float] = time.monotonic) -> None:
+        self._usage = usage
+        self._limit = limit
+        self._now = now
+        self._minute = 0
+        self._counts: dict[str, int] = {}
+
+    def refuse(self, client: str, status: int, message: str, reason: str) -> Refusal:
+        """The refusal to answer with; counted, and logged as a sum at the end of the minute."""
+        minute = int(self._now() // 60)
+        if minute != self._minute:
+            if self._counts:
+                total = sum(self._counts.values())
+                log.warning("%d requests from %d addresses were refused within a minute", total, len(self._counts))
+            self._minute, self._counts = minute, {}
+        seen = self._counts.get(client, 0)
+        if len(self._counts) < 10_000 or seen:
+            self._counts[client] = seen + 1
+        self._usage.refused(f"{status} {reason}")
+        if seen >= self._limit:
+            wait: tuple[Header, ...] = ((b"retry-after", b"60"),)
+            return Refusal(429, "RateLimitError", "Too many refused requests; check the token.", headers=wait)
+        return Refusal(status, "", message)
+
+
+class Gate:
+    """Finds the token of a request and decides whether it may pass."""
+
+    def __init__(self, feed: Feed, refusals: Refusals, *, clock: Callable[[], datetime]) -> None:
+        self._feed = feed
+        self._refusals = refusals
+        self._clock = clock
+
+    def admit(self, request: Request, wanted: str) -> Token:
+        """The token, if it is of type `wanted` and valid at this instant. Raises Refusal: 401, 403, 429 or 503.
+
+        1. Without rulesets nothing can be said: 503.
+        2. No token: 401. A person's or service account's token: 403.
+        3. An unknown or expired one: 401, but 503 while the source does not answer, since it may be new.
+        4. Of the wrong type: 403.
+        """
+        feed = self._feed
+        if not feed.warm:
+            raise unavailable()
+        text = bare(request.header(b"authorization"))
+        client = request.client
+        if not text:
+            raise self._refusals.refuse(client, 401, UNAUTHENTICATED, "no token")
+        if text.startswith(_FOREIGN):
+            raise self._refusals.refuse(client, 403, WRONG_TYPE, "token of a person or service account")
+        token = find(text, feed.state.tokens)
+        if token is None:
+            if not feed.current:
+                raise unavailable("The tokens cannot be checked now. Please try again.")
+            raise self._refusals.refuse(client, 401, UNAUTHENTICATED, "unknown token")
+        if token.expired(self._clock()):
+            raise self._refusals.refuse(client, 401, UNAUTHENTICATED, "expired token")
+        if token.type != wanted:
+            raise self._refusals.refuse(client, 403, WRONG_TYPE, "token of the wrong type")
+        return token
+
+    def valid(self, text: str) -> Token | None:
+        """The token of this text if it counts now; for `/edge/validate`."""
+        token = find(text.strip(), self._feed.state.tokens)
+        return None if token is None or token.expired(self._clock()) else token
+
+
+def bare(header: str) -> str:
+    """The token out of an Authorization header, with or without `Bearer`."""
+    found = _BEARER.match(header)
+    return (header[found.end() :] if found else header).strip()

@@ -1,0 +1,90 @@
+"""The API of server-side SDKs: `/api/client/*` (wire contracts, section 3)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+
+from ensign.delivery import intake, views
+from ensign.delivery.auth import Gate
+from ensign.delivery.feed import Feed
+from ensign.delivery.http import JSON, Header, Request, Response, accepts_gzip, matches, not_found
+from ensign.delivery.query import Query, effective
+from ensign.delivery.tokens import ALL, BACKEND
+from ensign.delivery.usage import Usage
+
+MAX_REPORT = 2 * 1024 * 1024
+MAX_REGISTRATION = 64 * 1024
+_ENCODING: Header = (b"vary", b"Accept-Encoding")
+_PACKED: Header = (b"content-encoding", b"gzip")
+
+
+class ClientApi:
+    """Features, registration and metrics for backend tokens."""
+
+    def __init__(self, feed: Feed, gate: Gate, usage: Usage, *, clock: Callable[[], datetime], version: str) -> None:
+        self._feed = feed
+        self._gate = gate
+        self._usage = usage
+        self._clock = clock
+        self._accepted = Response(202, b"", ((b"x-unleash-version", version.encode()),))
+
+    async def features(self, request: Request) -> Response:
+        """`GET /api/client/features`: everything that the token sees, or 304."""
+        token = self._gate.admit(request, BACKEND)
+        query = effective(token, request.query(), spec=request.header(b"unleash-client-spec"))
+        view = views.view(self._feed.state, query)
+        etag: Header = (b"etag", view.etag)
+        if matches(request.header(b"if-none-match"), view.etag.decode()):
+            return Response(304, b"", (etag, _ENCODING))
+        if len(view.body) >= views.MIN_GZIP and accepts_gzip(request.header(b"accept-encoding")):
+            packed = await asyncio.to_thread(view.pack) if view.packed is None else view.packed
+            return Response(200, packed, (JSON, etag, _ENCODING, _PACKED))
+        return Response(200, view.body, (JSON, etag, _ENCODING))
+
+    async def feature(self, request: Request, name: str) -> Response:
+        """`GET /api/client/features/{name}`: one flag, not wrapped."""
+        token = self._gate.admit(request, BACKEND)
+        query = Query(token.environment, None if token.projects == ALL else token.projects)
+        for ruleset in self._feed.state.scope(query.projects, query.environment):
+            for feature in ruleset.features:
+                if feature.name == name:
+                    return Response(200, feature.body, (JSON,))
+        raise not_found("There is no such flag, or this token does not reach it.")
+
+    async def register(self, request: Request) -> Response:
+        """`POST /api/client/register`."""
+        token = self._gate.admit(request, BACKEND)
+        body = await request.json(MAX_REGISTRATION)
+        intake.record_registration(
+            body, token=token, usage=self._usage, sdk=sdk(request), instance=instance(request), at=self._clock()
+        )
+        return self._accepted
+
+    async def metrics(self, request: Request) -> Response:
+        """`POST /api/client/metrics`."""
+        token = self._gate.admit(request, BACKEND)
+        body = await request.json(MAX_REPORT)
+        intake.record_metrics(
+            body, token=token, state=self._feed.state, usage=self._usage,
+            sdk=sdk(request), instance=instance(request), at=self._clock(),
+        )  # fmt: skip
+        return self._accepted
+
+    async def bulk(self, request: Request) -> Response:
+        """`POST /api/client/metrics/bulk`: what an edge collected."""
+        token = self._gate.admit(request, BACKEND)
+        body = await request.json(MAX_REPORT)
+        intake.record_bulk(body, token=token, state=self._feed.state, usage=self._usage, at=self._clock())
+        return self._accepted
+
+
+def sdk(request: Request) -> str:
+    """The SDK's name and version, as its header says."""
+    return request.header(b"unleash-sdk")
+
+
+def instance(request: Request) -> str:
+    """What tells one instance of an application from another."""
+    return request.header(b"unleash-connection-id") or request.header(b"unleash-instanceid")

@@ -1,0 +1,140 @@
+"""Keeps the state current: one thread that waits for the source, reads it, and swaps the state."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import threading
+from collections.abc import Callable, Mapping
+
+from ensign.delivery.lastgood import LastGood
+from ensign.delivery.published import Published
+from ensign.delivery.source import Reading, Source, SourceError
+from ensign.delivery.state import State, advanced
+
+log = logging.getLogger("ensign.delivery")
+
+Prepare = Callable[[State, State], None]
+"""(old, new): builds from the new state what the old one was asked for, before the new one is served."""
+
+
+class Feed:
+    """`state` is what to serve; `warm` whether there is any; `current` whether the source answered last time.
+
+    With the source gone the last state is served on, from memory, and after a restart from the last-good file.
+    """
+
+    RECONCILE = 5.0  # seconds between reads even when nobody signals a change
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        last_good: str | os.PathLike[str] | None = None,
+        prepare: Prepare = lambda _old, _new: None,
+    ) -> None:
+        self.state = State()
+        self.warm = False
+        self.current = False
+        self._source = source
+        self._file = None if last_good is None else LastGood(last_good)
+        self._prepare = prepare
+        self._versions: Mapping[str, int] = {}
+        self._contents: dict[str, str] = {}
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._failures = 0
+        self._changed = threading.Condition()
+
+    def start(self) -> None:
+        """Load the last-good file and begin to follow the source. Does not wait for it."""
+        self._load()
+        self._stop.clear()
+        self._thread = threading.Thread(target=self._run, name="ensign-delivery-feed", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread and close the source."""
+        self._stop.set()
+        self._source.hint()
+        if self._thread is not None:
+            self._thread.join(10)
+            self._thread = None
+        self._source.close()
+
+    def hint(self) -> None:
+        """Something was published just now: read at once."""
+        self._source.hint()
+
+    def wait_until(self, condition: Callable[[], bool], timeout: float) -> bool:
+        """Block until `condition` holds after some change, for at most `timeout` seconds."""
+        with self._changed:
+            return self._changed.wait_for(condition, timeout)
+
+    def refresh(self) -> None:
+        """Read the source once and take in what is new. Raises SourceError."""
+        reading = self._source.read(self._versions)
+        if reading is not None:
+            self._take(reading)
+        with self._changed:
+            self.warm = self.current = True
+            self._changed.notify_all()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self.refresh()
+                if self._failures:
+                    log.warning("%s answers again", self._source.name)
+                self._failures = 0
+                self._source.wait(self.RECONCILE)
+            except SourceError as problem:
+                self._failed(problem)
+            except Exception:  # a defect here must not end the thread: the node would serve an old state for ever
+                log.exception("the feed stumbled and goes on")
+                self._failed(SourceError("internal error"))
+
+    def _failed(self, problem: SourceError) -> None:
+        self.current = False
+        self._failures += 1
+        if self._failures == 1:
+            kept = "serving the last good state" if self.warm else "nothing to serve yet"
+            log.error("cannot read rulesets (%s); %s, and trying again", problem, kept)
+        self._stop.wait(min(5.0, 0.1 * 2 ** min(self._failures, 6)) * random.uniform(0.5, 1))  # noqa: S311  # jitter
+
+    def _take(self, reading: Reading) -> None:
+        rulesets = []
+        for id, content in reading.contents.items():
+            try:
+                rulesets.append(Published.read(content))
+            except ValueError:
+                log.exception("ruleset %s is left as it was", id)
+        self._swap(advanced(self.state, rulesets, reading.tokens))
+        self._versions = reading.versions
+        self._contents.update(reading.contents)
+        if self._file is not None:
+            try:
+                self._file.save(self._contents, reading.tokens)
+            except OSError as problem:
+                log.error("cannot keep the last good state on disk: %s", problem.strerror)
+
+    def _load(self) -> None:
+        if self._file is None:
+            return
+        try:
+            kept = self._file.load()
+            if kept is None:
+                return
+            self._swap(advanced(self.state, map(Published.read, kept.contents), kept.tokens))
+        except (OSError, ValueError) as problem:
+            log.error("the last good state on disk cannot be used: %s", problem)
+            return
+        self.warm = True
+
+    def _swap(self, state: State) -> None:
+        if state is not self.state:
+            self._prepare(self.state, state)
+            with self._changed:
+                self.state = state
+                self._changed.notify_all()

@@ -1,0 +1,110 @@
+"""Evaluating every flag of a scope for one context: the front-end API (wire contracts, 4.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import blake2b
+from typing import Any
+
+from ensign_engine import Evaluation, Ruleset
+
+from ensign.delivery.context import Context
+from ensign.delivery.published import dumps
+from ensign.delivery.state import State
+from ensign.delivery.tokens import ALL, Token
+
+MAX_FRAGMENTS = 50_000
+
+
+class Evaluator:
+    """The flags of one environment that a set of projects may see, compiled, with their answers as ready bytes.
+
+    The engine builds each flag's possible answers once and shares them, so that an answer's bytes can be found by
+    its identity; holding the answer keeps the identity from being reused.
+    """
+
+    def __init__(self, choosers: list[Callable[[Any], Evaluation]]) -> None:
+        self._choosers = choosers
+        self._fragments: dict[int, tuple[Evaluation, bytes]] = {}
+
+    def answer(self, context: Context) -> tuple[bytes, bytes]:
+        """(body, ETag) for `context`; only flags that are on are listed. The tag depends on the result alone."""
+        fragments = self._fragments
+        parts: list[bytes] = []
+        for choose in self._choosers:
+            evaluation = choose(context)
+            if evaluation.enabled:
+                known = fragments.get(id(evaluation))
+                parts.append(self._remember(evaluation) if known is None else known[1])
+        body = b'{"toggles":[' + b",".join(parts) + b"]}"
+        return body, b'"' + blake2b(body, digest_size=12).hexdigest().encode() + b'"'
+
+    def _remember(self, evaluation: Evaluation) -> bytes:
+        body = dumps(toggle(evaluation))
+        if len(self._fragments) >= MAX_FRAGMENTS:
+            self._fragments.clear()
+        self._fragments[id(evaluation)] = (evaluation, body)
+        return body
+
+
+def toggle(evaluation: Evaluation) -> dict[str, Any]:
+    """One flag as front-end SDKs read it."""
+    variant = evaluation.variant
+    shape: dict[str, Any] = {"name": variant.name, "enabled": variant.enabled}
+    if variant.payload:
+        shape["payload"] = dict(variant.payload)
+    shape["feature_enabled"] = shape["featureEnabled"] = variant.feature_enabled
+    return {
+        "name": evaluation.name,
+        "enabled": evaluation.enabled,
+        "impressionData": evaluation.impression_data,
+        "variant": shape,
+    }
+
+
+def evaluator(state: State, token: Token) -> Evaluator:
+    """The evaluator for what `token` may see, built once per state."""
+    key = ("frontend", token.environment, token.projects)
+    found: Evaluator | None = state.memo.get(key)
+    if found is None:
+        found = state.memo[key] = _build(state, token.environment, token.projects)
+    return found
+
+
+def carry_over(old: State, new: State) -> None:
+    """Compile in `new` what was asked of `old`, reusing the functions of flags that did not change."""
+    for key, known in list(old.memo.items()):
+        match key:
+            case ("engine", str() as environment):
+                if _stamp(old, environment) == _stamp(new, environment):
+                    new.memo[key] = known
+                else:
+                    new.memo[key] = Ruleset.parse(_document(new, environment), previous=known)
+    for key in list(old.memo):
+        match key:
+            case ("frontend", str() as environment, tuple() as projects):
+                if new.memo.get(("engine", environment)) is old.memo.get(("engine", environment)):
+                    new.memo[key] = old.memo[key]
+                else:
+                    new.memo[key] = _build(new, environment, projects)
+
+
+def _stamp(state: State, environment: str) -> list[object]:
+    return [(ruleset.project, ruleset.revision) for ruleset in state.scope(None, environment)]
+
+
+def _document(state: State, environment: str) -> bytes:
+    rulesets = state.scope(None, environment)
+    features = b",".join(feature.body for ruleset in rulesets for feature in ruleset.features)
+    segments = dumps([segment for ruleset in rulesets for segment in ruleset.segments])
+    return b'{"version":2,"features":[' + features + b'],"segments":' + segments + b"}"
+
+
+def _build(state: State, environment: str, projects: tuple[str, ...]) -> Evaluator:
+    """The engine holds all projects, as a parent may live in one that the token does not see."""
+    engine: Ruleset | None = state.memo.get(("engine", environment))
+    if engine is None:
+        engine = state.memo["engine", environment] = Ruleset.parse(_document(state, environment))
+    rulesets = state.scope(None if projects == ALL else projects, environment)
+    names = sorted({feature.name for ruleset in rulesets for feature in ruleset.features})
+    return Evaluator([engine.compiled(name).choose for name in names])

@@ -1,0 +1,71 @@
+"""One published ruleset in memory, ready to be joined into answers (wire contracts, 3.1.2)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Revision = tuple[int, int]
+"""(epoch, number): grows with every publication of the installation; a restore from backup starts a new epoch."""
+
+
+def dumps(value: object) -> bytes:
+    """Compact JSON in UTF-8; a lone surrogate stays escaped, so that encoding never fails."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, separators=(",", ":")).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One flag as the wire shapes it, and the same as bytes; `segments` are the ids that its strategies use."""
+
+    name: str
+    raw: Mapping[str, Any]
+    body: bytes
+    segments: frozenset[int]
+    tags: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The current ruleset of one project and environment; features sorted by name, segments by name and id."""
+
+    project: str
+    environment: str
+    revision: Revision
+    features: tuple[Feature, ...]
+    segments: tuple[Mapping[str, Any], ...]
+
+    @classmethod
+    def read(cls, content: str | bytes) -> Published:
+        """From the `content` of a row of `publishing_ruleset` (docs/reference/planes.md).
+
+        `tags`, flag name -> list of `type:value`, may be missing. Raises ValueError for anything malformed.
+        """
+        try:
+            data = json.loads(content)
+            tags = data.get("tags") or {}
+            features = [_feature(raw, tags.get(raw["name"], ())) for raw in data["features"]]
+            segments = sorted(data["segments"], key=lambda item: (str(item["name"]), int(item["id"])))
+            return cls(
+                project=str(data["project"]),
+                environment=str(data["environment"]),
+                revision=(int(data["epoch"]), int(data["number"])),
+                features=tuple(sorted(features, key=lambda feature: feature.name)),
+                segments=tuple(segments),
+            )
+        except (KeyError, TypeError, AttributeError, RecursionError) as problem:
+            raise ValueError(f"a published ruleset is malformed: {problem!r}") from problem
+
+
+def _feature(raw: Mapping[str, Any], tags: object) -> Feature:
+    used = frozenset(
+        int(segment) for strategy in raw.get("strategies") or () for segment in strategy.get("segments") or ()
+    )
+    named = frozenset(str(tag) for tag in tags) if isinstance(tags, list | tuple) else frozenset()
+    return Feature(name=str(raw["name"]), raw=raw, body=dumps(raw), segments=used, tags=named)

@@ -1,0 +1,136 @@
+"""Where rulesets and tokens come from: the two tables in which the planes meet (docs/reference/planes.md)."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from ensign.delivery.tokens import TokenRow
+
+#: Says in one row whether anything changed; each part comes from an index or a small table.
+FINGERPRINT = (
+    "SELECT (SELECT COALESCE(MAX(number), 0) FROM publishing_revision),"
+    " (SELECT COUNT(*) FROM projects_client_token),"
+    " (SELECT COALESCE(MAX(ledger_seq), 0) FROM projects_client_token),"
+    " (SELECT COALESCE(MAX(ledger_seq), 0) FROM publishing_ruleset)"
+)
+VERSIONS = "SELECT id, ledger_seq FROM publishing_ruleset"
+TOKENS = "SELECT token_hash, type, environment, status, expires_at, content FROM projects_client_token"
+
+
+class SourceError(Exception):
+    """The source cannot be read now; the text says why and holds no secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was read in one consistent snapshot.
+
+    `contents` maps the id of each ruleset whose version differs from the known one to its JSON; `versions` maps all
+    ids to their versions, to be passed to the next `read`.
+    """
+
+    versions: Mapping[str, int]
+    contents: Mapping[str, str]
+    tokens: tuple[TokenRow, ...]
+
+
+class Source(Protocol):
+    """A place to read from. One thread calls `read` and `wait`; any thread may call `hint`."""
+
+    name: str
+
+    def read(self, known: Mapping[str, int]) -> Reading | None:
+        """What changed since the last successful `read`, or None when nothing did. Raises SourceError."""
+
+    def wait(self, seconds: float) -> None:
+        """Return when something may have changed, at the latest after `seconds`. Raises SourceError."""
+
+    def hint(self) -> None:
+        """Something was probably published just now: end the present or the next `wait`."""
+
+    def close(self) -> None:
+        """Let go of connections; `read` may open new ones."""
+
+
+class SqliteSource:
+    """Reads a SQLite file through a read-only connection of its own, and watches `PRAGMA data_version`."""
+
+    POLL = 0.1  # seconds; one pragma takes about 5 microseconds
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.name = f"SQLite file {path}"
+        self._path = Path(path).absolute()
+        self._connection: sqlite3.Connection | None = None
+        self._identity: tuple[int, int] | None = None
+        self._fingerprint: tuple[object, ...] | None = None
+        self._hinted = threading.Event()
+
+    def read(self, known: Mapping[str, int]) -> Reading | None:
+        """See `Source`."""
+        try:
+            connection = self._open()
+            connection.execute("BEGIN")
+            try:
+                fingerprint = tuple(connection.execute(FINGERPRINT).fetchone())
+                if fingerprint == self._fingerprint:
+                    return None
+                versions: dict[str, int] = dict(connection.execute(VERSIONS))
+                contents = {
+                    id: connection.execute("SELECT content FROM publishing_ruleset WHERE id = ?", (id,)).fetchone()[0]
+                    for id, version in versions.items()
+                    if known.get(id) != version
+                }
+                tokens = tuple(map(TokenRow.read, connection.execute(TOKENS)))
+            finally:
+                connection.execute("ROLLBACK")
+        except (sqlite3.Error, OSError, ValueError) as problem:
+            self.close()
+            raise SourceError(f"{self.name}: {problem}") from problem
+        self._fingerprint = fingerprint
+        return Reading(versions, contents, tokens)
+
+    def wait(self, seconds: float) -> None:
+        """See `Source`."""
+        deadline = time.monotonic() + seconds
+        try:
+            connection = self._open()
+            before = connection.execute("PRAGMA data_version").fetchone()
+            while (left := deadline - time.monotonic()) > 0:
+                if self._hinted.wait(min(left, self.POLL)):
+                    self._hinted.clear()
+                    return
+                if self._open() is not connection or connection.execute("PRAGMA data_version").fetchone() != before:
+                    return
+        except (sqlite3.Error, OSError) as problem:
+            self.close()
+            raise SourceError(f"{self.name}: {problem}") from problem
+
+    def hint(self) -> None:
+        """See `Source`."""
+        self._hinted.set()
+
+    def close(self) -> None:
+        """See `Source`."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        self._fingerprint = None
+
+    def _open(self) -> sqlite3.Connection:
+        """The connection; a new one when a restore has put another file into the place of the old."""
+        found = self._path.stat()
+        identity = (found.st_dev, found.st_ino)
+        if self._connection is None or identity != self._identity:
+            self.close()
+            self._connection = sqlite3.connect(
+                f"{self._path.as_uri()}?mode=ro", uri=True, timeout=5, isolation_level=None, check_same_thread=False
+            )
+            self._identity = identity
+        return self._connection

@@ -1,0 +1,89 @@
+"""Client tokens in memory, found by the SHA-256 of their text (wire contracts, section 1)."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+BACKEND, FRONTEND = "backend", "frontend"
+_SYNONYMS = {"client": BACKEND}
+
+ALL = ("*",)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What a token may see. `projects` is sorted, or ("*",); `type` is backend or frontend."""
+
+    hash: str
+    type: str
+    environment: str
+    projects: tuple[str, ...]
+    expires_at: datetime | None
+
+    def expired(self, at: datetime) -> bool:
+        """Whether it no longer counts at `at`."""
+        return self.expires_at is not None and self.expires_at <= at
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRow:
+    """A row of `projects_client_token` as the database has it."""
+
+    hash: str
+    type: str
+    environment: str
+    status: str
+    expires_at: str | None
+    projects: tuple[str, ...]
+
+    @classmethod
+    def read(cls, row: tuple[str, str, str, str, str | None, str]) -> TokenRow:
+        """From (token_hash, type, environment, status, expires_at, content)."""
+        token_hash, kind, environment, status, expires_at, content = row
+        projects = json.loads(content).get("projects") or ()
+        return cls(token_hash, kind, environment, status, expires_at, tuple(str(project) for project in projects))
+
+
+def active(rows: Iterable[TokenRow]) -> dict[str, Token]:
+    """The tokens that are not revoked, by hash. A row that cannot be understood is left out: nobody gets in by it."""
+    found: dict[str, Token] = {}
+    for row in rows:
+        if row.status != "active" or not row.environment or not row.projects:
+            continue
+        try:
+            expires = _instant(row.expires_at) if row.expires_at else None
+        except ValueError:
+            continue
+        found[row.hash] = Token(
+            hash=row.hash,
+            type=_SYNONYMS.get(row.type, row.type),
+            environment=row.environment,
+            projects=ALL if "*" in row.projects else tuple(sorted(set(row.projects))),
+            expires_at=expires,
+        )
+    return found
+
+
+def _instant(text: str) -> datetime:
+    instant = datetime.fromisoformat(text)
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
+def digest(text: str) -> str:
+    """SHA-256 of a token's text, in hex; what the tables and the last-good file hold instead of the token."""
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def find(text: str, tokens: Mapping[str, Token]) -> Token | None:
+    """The token whose text this is.
+
+    The look-up goes by the digest, of which nobody can choose a prefix; the final comparison takes constant time.
+    """
+    wanted = digest(text)
+    token = tokens.get(wanted)
+    return token if token is not None and hmac.compare_digest(token.hash, wanted) else None

@@ -1,0 +1,165 @@
+"""A delivery plane for tests: a source in memory, and a real server on a port of its own."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+from ensign.delivery.http import Receive, Scope, Send
+from ensign.delivery.source import Reading, SourceError
+from ensign.delivery.tokens import TokenRow, digest
+
+
+def flag(name: str, *, project: str = "shop", enabled: bool = True, **more: Any) -> dict[str, Any]:
+    """A flag in the wire's shape, on for everybody unless told otherwise."""
+    shape: dict[str, Any] = {
+        "name": name, "type": "release", "description": None, "enabled": enabled, "stale": False,
+        "impressionData": False, "project": project, "strategies": [], "variants": [],
+    }  # fmt: skip
+    return {**shape, **more}
+
+
+def strategy(name: str = "default", **more: Any) -> dict[str, Any]:
+    """A strategy in the wire's shape."""
+    return {"name": name, "constraints": [], "parameters": {}, "variants": [], **more}
+
+
+def constraint(name: str, operator: str, *values: str, **more: Any) -> dict[str, Any]:
+    """A constraint in the wire's shape."""
+    return {
+        "contextName": name, "operator": operator, "values": list(values), "inverted": False,
+        "caseInsensitive": False, **more,
+    }  # fmt: skip
+
+
+class MemorySource:
+    """A source whose tables are in this object; `down = True` makes it fail as a dead database does."""
+
+    name = "memory"
+
+    def __init__(self) -> None:
+        self.down = False
+        self.number = 0
+        self.epoch = 1
+        self._sequence = 0
+        self._rows: dict[str, tuple[int, str]] = {}
+        self._tokens: dict[str, TokenRow] = {}
+        self._seen = -1
+        self._changed = threading.Event()
+        self._lock = threading.Lock()
+
+    def publish(
+        self,
+        features: list[dict[str, Any]],
+        *,
+        project: str = "shop",
+        environment: str = "production",
+        segments: list[dict[str, Any]] | None = None,
+        tags: Mapping[str, list[str]] | None = None,
+        number: int | None = None,
+        epoch: int | None = None,
+    ) -> int:
+        """Publish a ruleset; returns its number."""
+        with self._lock:
+            self.number = self.number + 1 if number is None else number
+            content = {
+                "project": project, "environment": environment, "number": self.number, "nonce": "n",
+                "epoch": self.epoch if epoch is None else epoch, "features": features,
+                "segments": segments or [], "tags": tags or {},
+            }  # fmt: skip
+            self._sequence += 1
+            self._rows[f"rul_{project}_{environment}"] = (self._sequence, json.dumps(content))
+        self.hint()
+        return self.number
+
+    def token(
+        self,
+        text: str,
+        kind: str = "backend",
+        *,
+        environment: str = "production",
+        projects: tuple[str, ...] = ("shop",),
+        expires_at: str | None = None,
+        status: str = "active",
+    ) -> str:
+        """Add or replace a token; returns its text."""
+        with self._lock:
+            self._sequence += 1
+            self._tokens[text] = TokenRow(digest(text), kind, environment, status, expires_at, projects)
+        self.hint()
+        return text
+
+    def read(self, known: Mapping[str, int]) -> Reading | None:
+        """See `Source`."""
+        if self.down:
+            self._seen = -1
+            raise SourceError("the database is down")
+        with self._lock:
+            if self._seen == self._sequence:
+                return None
+            self._seen = self._sequence
+            versions = {id: version for id, (version, _) in self._rows.items()}
+            contents = {id: text for id, (version, text) in self._rows.items() if known.get(id) != version}
+            return Reading(versions, contents, tuple(self._tokens.values()))
+
+    def wait(self, seconds: float) -> None:
+        """See `Source`."""
+        if self.down:
+            raise SourceError("the database is down")
+        self._changed.wait(seconds)
+        self._changed.clear()
+
+    def hint(self) -> None:
+        """See `Source`."""
+        self._changed.set()
+
+    def close(self) -> None:
+        """See `Source`."""
+
+
+Application = Callable[[Scope, Receive, Send], Any]
+
+
+class RunningServer:
+    """A server in a thread; `stop` may be called before the block ends, to play an outage."""
+
+    def __init__(self, app: Application, port: int) -> None:
+        self._socket = socket.socket()
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._socket.bind(("127.0.0.1", port))
+        self.port: int = self._socket.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        config = uvicorn.Config(
+            app, log_level="warning", access_log=False, lifespan="on", timeout_graceful_shutdown=1, log_config=None
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True)
+        self._thread.start()
+        ready = threading.Event()
+        for _ in range(1_000):
+            if self._server.started or not self._thread.is_alive():
+                break
+            ready.wait(0.01)
+        if not self._server.started:
+            raise RuntimeError("the server did not start")
+
+    def stop(self) -> None:
+        """Stop serving and wait until the port is free."""
+        self._server.should_exit = True
+        self._thread.join(15)
+        self._socket.close()
+
+
+@contextmanager
+def serving(app: Application, *, port: int = 0) -> Iterator[RunningServer]:
+    """Serve `app` on loopback for the block, by default on a free port."""
+    server = RunningServer(app, port)
+    try:
+        yield server
+    finally:
+        server.stop()
