@@ -59,6 +59,17 @@ class SqliteFactory:
             for suffix in ("", "-wal", "-shm"):
                 path.with_name(path.name + suffix).unlink(missing_ok=True)
 
+    @contextmanager
+    def empty(self) -> Iterator[str]:
+        """Use a database without any table for the block."""
+        path = self._root / f"{next(_serial)}-empty.sqlite3"
+        before = connections["default"].settings_dict["NAME"]
+        _use(NAME=str(path))
+        try:
+            yield str(path)
+        finally:
+            _use(NAME=before)
+
     def close(self) -> None:
         """Remove all files."""
         shutil.rmtree(self._root, ignore_errors=True)
@@ -99,6 +110,21 @@ class PostgresFactory:
             yield name
         finally:
             connections.close_all()
+            self._admin(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    @contextmanager
+    def empty(self) -> Iterator[str]:
+        """Use a database without any table for the block, as its owner."""
+        name = f"ensign_{os.getpid()}_{next(_serial)}"
+        before = dict(connections["default"].settings_dict)
+        self._admin(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(name), sql.Identifier(OWNER)))
+        with psycopg.connect(self._dsn, dbname=name, autocommit=True) as connection:
+            connection.execute(f"ALTER SCHEMA public OWNER TO {OWNER}")
+        _use(**self._place, NAME=name, USER=OWNER)
+        try:
+            yield name
+        finally:
+            _use(NAME=before["NAME"], USER=before["USER"])
             self._admin(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
     @contextmanager
