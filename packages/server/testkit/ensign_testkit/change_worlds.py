@@ -129,6 +129,7 @@ worlds = st.builds(
 )
 
 _flag = st.sampled_from(FLAGS)
+_order = st.lists(st.sampled_from(IDS), max_size=3, unique=True).map(tuple)
 _place = st.none() | st.integers(0, 4)
 BY_TYPE: dict[type[Operation], st.SearchStrategy[Operation]] = {
     FlagEnable: st.builds(FlagEnable, flag=_flag),

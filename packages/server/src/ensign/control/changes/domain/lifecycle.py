@@ -1,0 +1,205 @@
+"""The life of a change request: draft -> in review <-> changes requested -> approved -> applied | rejected | withdrawn.
+
+Every function takes a request and returns the next one, or raises and says why. Permissions of the organisation are
+checked by the operations; what makes a decision trustworthy is in :mod:`trust` and called from here, so that no path
+leads round it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from ensign.control.changes.domain import trust
+from ensign.control.changes.domain.base import Operation
+from ensign.control.changes.domain.digests import change_digest
+from ensign.control.changes.domain.requests import Approval, ChangeRequest, Decision, Mode, PolicyInForce, Status
+from ensign.control.kernel.actor import Actor
+from ensign.control.kernel.errors import Conflict, Denied, Invalid
+
+MAX_OPERATIONS = 200
+
+
+def _require(request: ChangeRequest, states: frozenset[Status], act: str) -> None:
+    if request.status not in states:
+        raise Conflict(f"This request is {request.status.replace('_', ' ')}; it cannot be {act}.", code="wrong-state")
+
+
+_EDITABLE: frozenset[Status] = frozenset({"draft", "in_review", "changes_requested", "approved"})
+_REVIEWED: frozenset[Status] = frozenset({"in_review", "approved"})
+
+
+def edit(
+    request: ChangeRequest,
+    *,
+    by: str,
+    at: datetime,
+    operations: Sequence[Operation],
+    base: Mapping[str, int],
+    title: str,
+    reason: str,
+) -> ChangeRequest:
+    """Replace what it says. Voids every approval, begins a new round, and makes ``by`` a contributor for ever."""
+    _require(request, _EDITABLE, "edited")
+    if len(operations) > MAX_OPERATIONS:
+        raise Invalid(f"A request holds at most {MAX_OPERATIONS} operations.", fields={"operations": "Too many."})
+    contributors = request.contributors
+    if by != request.author and by not in contributors:
+        contributors = (*contributors, by)
+    digest = change_digest(project=request.project, environment=request.environment, operations=operations, base=base)
+    return replace(
+        request,
+        title=title,
+        reason=reason,
+        operations=tuple(operations),
+        base=dict(base),
+        digest=digest,
+        contributors=contributors,
+        approvals=(),
+        round=request.round if request.status == "draft" else request.round + 1,
+        status="in_review" if request.status == "approved" else request.status,
+        updated_at=at,
+    )
+
+
+def submit(request: ChangeRequest, *, by: str, at: datetime, policy: PolicyInForce) -> ChangeRequest:
+    """Put it up for review. Only who wrote or edited it does; where the policy asks for nothing it is approved."""
+    _require(request, frozenset({"draft", "changes_requested"}), "submitted")
+    if by not in request.authors:
+        raise Denied(
+            "Only who wrote or edited this request submits it.",
+            permission="change:draft",
+            scope=f"{request.project}/{request.environment}",
+            code="not-involved",
+        )
+    missing = {}
+    if not request.operations:
+        missing["operations"] = "There is nothing to change yet."
+    if not request.title.strip():
+        missing["title"] = "Say in a few words what this is for."
+    if policy.requires_reason and not request.reason.strip():
+        missing["reason"] = "The policy of this environment asks for a reason."
+    if missing:
+        raise Invalid("This request cannot be submitted yet.", fields=missing)
+    status: Status = "approved" if policy.required == 0 else "in_review"
+    return replace(request, status=status, submitted_at=at, updated_at=at)
+
+
+def approve(
+    request: ChangeRequest,
+    actor: Actor,
+    *,
+    at: datetime,
+    digest: str,
+    policy: PolicyInForce,
+    current: Mapping[str, int],
+    entitled: Callable[[str], bool],
+    owners: frozenset[str] = frozenset(),
+) -> ChangeRequest:
+    """Add ``actor``'s approval of ``digest``, which must be what they saw and what the request still says.
+
+    :raises Denied: when they may not approve this; NeedsMfa when a second factor is lacking.
+    :raises Conflict: when it changed meanwhile, or isn't in review.
+    """
+    refusal = trust.refusal_to_approve(request, actor, at=at, policy=policy, entitled=entitled(actor.id), owners=owners)
+    if refusal is not None:
+        raise refusal
+    if digest != request.digest:
+        raise Conflict(
+            "This request changed since you looked at it. Nothing was approved.",
+            remedy="Look at it as it is now, then decide.",
+            code="digest-mismatch",
+        )
+    trust.require_unmoved(request, current)
+    given = Approval(person=actor.id, at=at, digest=request.digest, policy=policy.ref, round=request.round)
+    decided = replace(
+        request,
+        approvals=(*request.approvals, given),
+        decisions=(*request.decisions, Decision(person=actor.id, kind="approve", at=at, round=request.round)),
+        updated_at=at,
+    )
+    judged = trust.verdict(decided, at=at, policy=policy, entitled=entitled, owners=owners)
+    return replace(decided, status="approved" if judged.enough else "in_review")
+
+
+def _decided(request: ChangeRequest, by: str, at: datetime, kind: str, status: Status) -> ChangeRequest:
+    decision = Decision(person=by, kind="reject" if kind == "reject" else "request_changes", at=at, round=request.round)
+    return replace(request, decisions=(*request.decisions, decision), approvals=(), status=status, updated_at=at)
+
+
+def request_changes(request: ChangeRequest, *, by: str, at: datetime) -> ChangeRequest:
+    """Send it back to its author. Voids the approvals given so far, and what comes back is a new round."""
+    _require(request, _REVIEWED, "sent back")
+    sent = _decided(request, by, at, "request_changes", "changes_requested")
+    return replace(sent, round=request.round + 1)
+
+
+def reject(request: ChangeRequest, *, by: str, at: datetime) -> ChangeRequest:
+    """End it without applying. Final."""
+    _require(request, frozenset({"in_review", "approved", "changes_requested"}), "rejected")
+    return _decided(request, by, at, "reject", "rejected")
+
+
+def withdraw(request: ChangeRequest, *, by: str, at: datetime) -> ChangeRequest:
+    """Its author, or who edited it, takes it back. Final."""
+    _require(request, _EDITABLE, "withdrawn")
+    if by not in request.authors:
+        raise Denied(
+            "Only who wrote or edited this request withdraws it.",
+            permission="change:draft",
+            scope=f"{request.project}/{request.environment}",
+            remedy="A reviewer can reject it.",
+            code="not-involved",
+        )
+    return replace(request, approvals=(), status="withdrawn", updated_at=at)
+
+
+def applied(
+    request: ChangeRequest,
+    actor: Actor,
+    *,
+    at: datetime,
+    policy: PolicyInForce,
+    current: Mapping[str, int],
+    entitled: Callable[[str], bool],
+    owners: frozenset[str] = frozenset(),
+    mode: Mode = "request",
+) -> ChangeRequest:
+    """Apply it: the only function that makes a request ``applied``.
+
+    ``mode`` "standard" is for what needs no approval anywhere (switching off); "direct" for what is proposed and
+    applied in one act, where the policy asks for no approval. Neither can be reached with what was a request before.
+
+    :raises Conflict: when it changed, was not approved, or its approvals no longer count. :raises Denied: see trust.
+    """
+    digest = change_digest(
+        project=request.project,
+        environment=request.environment,
+        operations=request.operations,
+        base=current,
+    )
+    judged = trust.verdict(request, at=at, policy=policy, entitled=entitled, owners=owners)
+    if mode == "standard":
+        if not all(operation.type == "flag.disable" for operation in request.operations):
+            raise Denied(
+                "Only switching off is a standard change.",
+                permission="flag:kill",
+                scope=f"{request.project}/{request.environment}",
+                code="not-standard",
+            )
+        judged = trust.Verdict(counted=(), required=0)
+    trust.require_unmoved(request, current)
+    trust.require_applicable(request, actor, digest=digest, current=current, judged=judged, direct=mode != "request")
+    return replace(
+        request,
+        status="applied",
+        applied_at=at,
+        applied_by=actor.id,
+        updated_at=at,
+        submitted_at=request.submitted_at or at,
+        mode=mode,
+        approvals=judged.counted,
+        required=judged.required,
+        policy=policy.ref,
+    )

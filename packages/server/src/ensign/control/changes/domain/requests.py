@@ -1,0 +1,164 @@
+"""A change request as a value, and the JSON in which it is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from ensign.control.changes.domain.base import Operation, from_json
+from ensign.control.kernel import clock
+
+Status = Literal["draft", "in_review", "changes_requested", "approved", "applied", "rejected", "withdrawn"]
+DecisionKind = Literal["approve", "request_changes", "reject"]
+#: How it applied: with the approvals of a request; at once, as the policy asks for none; as a standard change.
+Mode = Literal["request", "direct", "standard"]
+
+#: The states in which a request can still apply one day.
+OPEN: frozenset[Status] = frozenset({"draft", "in_review", "changes_requested", "approved"})
+
+APPROVAL_LIFETIME = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyInForce:
+    """What a change must meet: the strictest of the policies of all environments that it reaches.
+
+    ``ref`` is ``pol_x@3``, for several environments all of them joined by ``+``: an approval is bound to each.
+    """
+
+    ref: str
+    required: int
+    protected: bool
+    apply_on_last_approval: bool = False
+    requires_reason: bool = False
+    environments: tuple[str, ...] = ()
+    lifetime: timedelta = APPROVAL_LIFETIME
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """One person's approval: of exactly this digest, in this round, under this policy."""
+
+    person: str
+    at: datetime
+    digest: str
+    policy: str
+    round: int
+
+    def to_state(self) -> dict[str, Any]:
+        """JSON form."""
+        return {
+            "person": self.person,
+            "at": clock.text(self.at),
+            "digest": self.digest,
+            "policy": self.policy,
+            "round": self.round,
+        }
+
+    @staticmethod
+    def from_state(state: Mapping[str, Any]) -> Approval:
+        """The inverse of :meth:`to_state`."""
+        return Approval(**{**state, "at": clock.parse(state["at"])})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What a reviewer decided, in which round; kept for ever, also when a later edit voids it."""
+
+    person: str
+    kind: DecisionKind
+    at: datetime
+    round: int
+
+    def to_state(self) -> dict[str, Any]:
+        """JSON form."""
+        return {"person": self.person, "kind": self.kind, "at": clock.text(self.at), "round": self.round}
+
+    @staticmethod
+    def from_state(state: Mapping[str, Any]) -> Decision:
+        """The inverse of :meth:`to_state`."""
+        return Decision(**{**state, "at": clock.parse(state["at"])})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeRequest:
+    """A change set on one project and environment, and how far it has come.
+
+    ``contributors`` are all who ever edited it, without the author. ``round`` counts reviews: an edit of what was
+    submitted begins a new one. ``approvals`` are those given since the last edit. ``base`` maps every object touched
+    or referenced to the version that the author saw.
+    """
+
+    id: str
+    project: str
+    environment: str
+    title: str
+    reason: str
+    author: str
+    contributors: tuple[str, ...] = ()
+    round: int = 1
+    status: Status = "draft"
+    operations: tuple[Operation, ...] = ()
+    base: Mapping[str, int] = field(default_factory=dict)
+    digest: str = ""
+    approvals: tuple[Approval, ...] = ()
+    decisions: tuple[Decision, ...] = ()
+    warnings: tuple[str, ...] = ()
+    created_at: datetime
+    updated_at: datetime
+    submitted_at: datetime | None = None
+    applied_at: datetime | None = None
+    applied_by: str | None = None
+    mode: Mode | None = None
+    required: int | None = None
+    policy: str | None = None
+    reverts: str | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether it can still change."""
+        return self.status in OPEN
+
+    @property
+    def authors(self) -> frozenset[str]:
+        """Who wrote or edited it: none of them may approve it."""
+        return frozenset({self.author, *self.contributors})
+
+    def to_state(self) -> dict[str, Any]:
+        """JSON form: all members, always."""
+        plain = ("project", "environment", "title", "reason", "author", "round", "status", "digest")
+        later = ("applied_by", "mode", "required", "policy", "reverts")
+        times = ("created_at", "updated_at", "submitted_at", "applied_at")
+        return {
+            **{name: getattr(self, name) for name in (*plain, *later)},
+            **{name: _text(getattr(self, name)) for name in times},
+            "contributors": list(self.contributors),
+            "operations": [operation.to_json() for operation in self.operations],
+            "base": dict(self.base),
+            "approvals": [approval.to_state() for approval in self.approvals],
+            "decisions": [decision.to_state() for decision in self.decisions],
+            "warnings": list(self.warnings),
+        }
+
+    @staticmethod
+    def from_state(id: str, state: Mapping[str, Any]) -> ChangeRequest:
+        """The inverse of :meth:`to_state`."""
+        times = ("created_at", "updated_at", "submitted_at", "applied_at")
+        return ChangeRequest(
+            id=id,
+            **{
+                **state,
+                **{name: None if state[name] is None else clock.parse(state[name]) for name in times},
+                "contributors": tuple(state["contributors"]),
+                "operations": tuple(from_json(value) for value in state["operations"]),
+                "approvals": tuple(Approval.from_state(value) for value in state["approvals"]),
+                "decisions": tuple(Decision.from_state(value) for value in state["decisions"]),
+                "warnings": tuple(state["warnings"]),
+            },
+        )
+
+
+def _text(at: datetime | None) -> str | None:
+    return None if at is None else clock.text(at)

@@ -1,0 +1,142 @@
+"""Operations on segments, on an environment's policy and on its protection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ensign.control.changes.domain import words
+from ensign.control.changes.domain.base import Operation, operation_type
+from ensign.control.changes.domain.content import read_constraint
+from ensign.control.changes.domain.reading import Reader
+from ensign.control.changes.domain.world import OperationError, Ref, World
+from ensign.control.flags.domain import Constraint
+from ensign.control.projects.domain import PolicyRules
+
+
+@operation_type("segment.set")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentSet(Operation):
+    """Replace the constraints of a segment in the environment: alters every flag that uses it."""
+
+    segment: str
+    constraints: tuple[Constraint, ...]
+
+    def body(self) -> dict[str, Any]:
+        return {"segment": self.segment, "constraints": [c.to_state() for c in self.constraints]}
+
+    @classmethod
+    def read(cls, reader: Reader) -> Operation:
+        return cls(segment=reader.text("segment"), constraints=reader.items("constraints", read_constraint))
+
+    def touches(self, environment: str) -> tuple[Ref, ...]:
+        return (Ref("segment", environment, self.segment),)
+
+    def apply(self, world: World) -> World:
+        world.constraints(self.segment)
+        return replace(world, segments={**world.segments, self.segment: self.constraints})
+
+    def invert(self, before: World) -> tuple[Operation, ...]:
+        return (SegmentSet(segment=self.segment, constraints=before.constraints(self.segment)),)
+
+    def describe(self, before: World) -> str:
+        old, new = words.rules(before.constraints(self.segment)), words.rules(self.constraints)
+        return f"The segment {self.segment} in {before.environment} goes from {old} to {new}."
+
+
+@operation_type("policy.set")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicySet(Operation):
+    """Replace what a change of the environment must meet. Answers to the policy that it replaces.
+
+    ``enforced_since`` is no part of it: the door stamps the time at which it applies.
+    """
+
+    rules: PolicyRules
+
+    def body(self) -> dict[str, Any]:
+        state = self.rules.to_state()
+        del state["enforced_since"]
+        return state
+
+    @classmethod
+    def read(cls, reader: Reader) -> Operation:
+        return cls(
+            rules=PolicyRules(
+                approvals=reader.integer("approvals", most=10),
+                apply_on_last_approval=reader.boolean("apply_on_last_approval", False),
+                requires_reason=reader.boolean("requires_reason", False),
+                compensating_control=reader.text("compensating_control", ""),
+                preset=reader.text("preset", ""),
+            )
+        )
+
+    def touches(self, environment: str) -> tuple[Ref, ...]:
+        return (Ref("policy", environment, ""),)
+
+    def apply(self, world: World) -> World:
+        self._old(world)
+        return replace(world, policy=self.rules)
+
+    def invert(self, before: World) -> tuple[Operation, ...]:
+        return (PolicySet(rules=self._old(before)),)
+
+    def describe(self, before: World) -> str:
+        old, new = words.policy(self._old(before)), words.policy(self.rules)
+        return f"The policy of {before.environment} goes from “{old}” to “{new}”."
+
+    def _old(self, world: World) -> PolicyRules:
+        if world.policy is None:
+            raise OperationError(f"{world.environment} has no policy.")
+        return world.policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _OnEnvironment(Operation):
+    def body(self) -> dict[str, Any]:
+        return {}
+
+    @classmethod
+    def read(cls, reader: Reader) -> Operation:  # noqa: ARG003 — it has no members
+        return cls()
+
+    def touches(self, environment: str) -> tuple[Ref, ...]:
+        return (Ref("environment", environment, ""),)
+
+
+@operation_type("environment.protect")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentProtect(_OnEnvironment):
+    """Mark the environment as one whose changes reach real users."""
+
+    def apply(self, world: World) -> World:
+        if world.protected:
+            raise OperationError(f"{world.environment} is already protected.")
+        return replace(world, protected=True)
+
+    def invert(self, before: World) -> tuple[Operation, ...]:
+        self.apply(before)
+        return (EnvironmentUnprotect(),)
+
+    def describe(self, before: World) -> str:
+        return f"{before.environment} becomes a protected environment."
+
+
+@operation_type("environment.unprotect")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentUnprotect(_OnEnvironment):
+    """Take the protection away; answers to the policy in force and to that of the project's other environments."""
+
+    reach = "project"
+
+    def apply(self, world: World) -> World:
+        if not world.protected:
+            raise OperationError(f"{world.environment} is not protected.")
+        return replace(world, protected=False)
+
+    def invert(self, before: World) -> tuple[Operation, ...]:
+        self.apply(before)
+        return (EnvironmentProtect(),)
+
+    def describe(self, before: World) -> str:
+        return f"{before.environment} is no longer a protected environment."

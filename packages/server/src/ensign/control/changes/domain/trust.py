@@ -1,0 +1,186 @@
+"""Who may approve, and what may apply: the trust decisions of the write door. Pure, and closed by default.
+
+The rules are those of segregation of duties (docs/controls): an approver wrote and edited nothing of it (1); an
+approval binds digest, base and policy (2) and expires (3); the approver is still entitled when it applies (4); only
+people in a session with a recent second factor approve (5); nobody is exempt (6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from ensign.control.changes.domain.requests import Approval, ChangeRequest, PolicyInForce
+from ensign.control.kernel.actor import Actor
+from ensign.control.kernel.errors import Conflict, Denied, NeedsMfa
+
+APPROVE = "change:approve"
+
+
+def moved(request: ChangeRequest, current: Mapping[str, int]) -> tuple[str, ...]:
+    """Names of the objects whose version is no longer that of the base, sorted; () when none is."""
+    names = {*request.base, *current}
+    return tuple(sorted(name for name in names if request.base.get(name) != current.get(name)))
+
+
+def require_unmoved(request: ChangeRequest, current: Mapping[str, int]) -> None:
+    """Refuse when something that the request touches or references changed since it was written.
+
+    :raises Conflict: code ``conflicted``; ``fields`` names each object.
+    """
+    changed = moved(request, current)
+    if changed:
+        raise Conflict(
+            "Somebody else changed what this request is about, after it was written.",
+            remedy="Look at both changes on the request's page; then bring the request up to date, for review anew.",
+            code="conflicted",
+            fields={name: f"version {request.base.get(name, 0)} became {current.get(name, 0)}" for name in changed},
+        )
+
+
+def refusal_to_approve(
+    request: ChangeRequest, actor: Actor, *, at: datetime, policy: PolicyInForce, entitled: bool, owners: frozenset[str]
+) -> Denied | Conflict | None:
+    """Why ``actor`` may not approve this, or None. What can be put right with a second factor comes last.
+
+    ``entitled``: holds ``change:approve`` in every environment reached. ``owners``: the people who answer for the
+    service accounts among the authors; they are no second person either.
+    """
+    scope = f"{request.project}/{request.environment}"
+
+    def no(message: str, code: str, remedy: str = "") -> Denied:
+        return Denied(message, permission=APPROVE, scope=scope, remedy=remedy, code=code)
+
+    if not actor.interactive:  # 5
+        return no(
+            "A token cannot approve: approval is an act of a person in a session.",
+            "approval-by-token",
+            "Ask a person to sign in and look at the request.",
+        )
+    if actor.id in request.authors or actor.id in owners:  # 1
+        wrote = "wrote" if actor.id == request.author else "edited" if actor.id in request.authors else "answer for"
+        return no(f"You {wrote} this request, so somebody else must approve it.", "own-change", "Ask a colleague.")
+    if not entitled:  # 4
+        return no(
+            f"You may not approve changes in {', '.join(policy.environments) or request.environment}.",
+            "not-entitled",
+            "An administrator can give you the role approver there.",
+        )
+    if request.status not in {"in_review", "approved"}:
+        return Conflict(f"This request is {request.status.replace('_', ' ')}, not in review.", code="not-in-review")
+    if any(given.person == actor.id for given in in_force(request, at=at, policy=policy)):
+        return Conflict("You have approved this already.", code="already-approved")
+    if not actor.recent_mfa(at=at):  # 5
+        return NeedsMfa(
+            "Approving needs a second factor that you proved within the last 30 minutes.",
+            permission=APPROVE,
+            scope=scope,
+            remedy="Confirm with your passkey or authenticator and approve again;"
+            " if you have neither yet, add one under Account › Security.",
+        )
+    return None
+
+
+def in_force(request: ChangeRequest, *, at: datetime, policy: PolicyInForce) -> tuple[Approval, ...]:
+    """The approvals that still bind: of this digest, round and policy, unexpired, one per person, none of an author."""
+    found: dict[str, Approval] = {}
+    for approval in request.approvals:
+        if (
+            approval.digest == request.digest
+            and approval.round == request.round
+            and approval.policy == policy.ref
+            and approval.at <= at < approval.at + policy.lifetime
+            and approval.person not in request.authors
+        ):
+            found.setdefault(approval.person, approval)
+    return tuple(found.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What a request has of what the policy asks for. ``lost`` says why each other approval no longer counts."""
+
+    counted: tuple[Approval, ...]
+    required: int
+    lost: tuple[tuple[Approval, str], ...] = ()
+
+    @property
+    def enough(self) -> bool:
+        """Whether it may apply as far as approvals go."""
+        return len(self.counted) >= self.required
+
+    @property
+    def missing(self) -> int:
+        """How many approvals it lacks."""
+        return max(0, self.required - len(self.counted))
+
+
+def verdict(
+    request: ChangeRequest,
+    *,
+    at: datetime,
+    policy: PolicyInForce,
+    entitled: Callable[[str], bool],
+    owners: frozenset[str] = frozenset(),
+) -> Verdict:
+    """Count the approvals as they stand now: in force, and of people who are still active and entitled."""
+    binding = in_force(request, at=at, policy=policy)
+    counted = tuple(a for a in binding if a.person not in owners and entitled(a.person))
+    lost = []
+    for approval in request.approvals:
+        if approval in counted:
+            continue
+        if approval in binding:
+            why = "no longer entitled to approve here"
+        elif approval.policy != policy.ref:
+            why = "the policy changed since"
+        elif approval.digest != request.digest or approval.round != request.round:
+            why = "the request was edited since"
+        else:
+            why = "expired"
+        lost.append((approval, why))
+    return Verdict(counted=counted, required=policy.required, lost=tuple(lost))
+
+
+def require_applicable(
+    request: ChangeRequest,
+    actor: Actor,
+    *,
+    digest: str,
+    current: Mapping[str, int],
+    judged: Verdict,
+    direct: bool = False,
+) -> None:
+    """The last gate before state changes, asked under lock. ``digest`` was computed anew from what would apply.
+
+    1. it is submitted and open; 2. what would apply is what was approved; 3. nothing moved; 4. the approvals that the
+    policy in force asks for are there; 5. who applies wrote, edited or approved it. ``direct`` is for what is proposed
+    and applied in one act, which was never submitted.
+
+    :raises Conflict: for 1 to 4, :raises Denied: for 5.
+    """
+    if request.status not in ({"draft"} if direct else {"in_review", "approved"}):  # 1
+        raise Conflict(f"This request is {request.status.replace('_', ' ')}; it cannot apply.", code="not-approved")
+    if digest != request.digest:  # 2
+        raise Conflict(
+            "What would apply is not what was submitted.",
+            remedy="Edit the request, so that it is reviewed anew.",
+            code="digest-mismatch",
+        )
+    require_unmoved(request, current)  # 3
+    if not judged.enough:  # 4
+        lost = "; ".join(sorted({why for _, why in judged.lost}))
+        raise Conflict(
+            f"{len(judged.counted)} of {judged.required} approvals count now{f' ({lost})' if lost else ''}.",
+            remedy="Ask for approval, then apply.",
+            code="not-approved",
+        )
+    if actor.id not in request.authors and all(actor.id != a.person for a in judged.counted):  # 5
+        raise Denied(
+            "Only who wrote, edited or approved this request applies it.",
+            permission="change:apply",
+            scope=f"{request.project}/{request.environment}",
+            remedy="Approve it, or ask its author to apply it.",
+            code="not-involved",
+        )
