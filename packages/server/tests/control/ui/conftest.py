@@ -7,14 +7,12 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.contrib.staticfiles.handlers import StaticFilesHandler
 from django.test import override_settings
 from django.test.testcases import LiveServerThread
 from django.urls import include, path
-from playwright.sync_api import Browser, sync_playwright
-
 from ensign.control.ui import conf
+from playwright.sync_api import Browser, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
 CHROMIUM_ARGS = [
@@ -32,19 +30,30 @@ def _urlconf() -> ModuleType:
 
 
 def _settings() -> dict[str, Any]:
-    template = dict(settings.TEMPLATES[0])
-    options = dict(template["OPTIONS"])
-    options["context_processors"] = [
-        *(name for name in options["context_processors"] if name not in conf.CONTEXT_PROCESSORS),
-        *conf.CONTEXT_PROCESSORS,
-    ]
-    middleware = [name for name in settings.MIDDLEWARE if name not in conf.MIDDLEWARE]
-    middleware[1:1] = ["csp.middleware.CSPMiddleware"]
     return {
         "DEBUG": True,
         "ROOT_URLCONF": _urlconf(),
-        "TEMPLATES": [{**template, "DIRS": list(conf.TEMPLATE_DIRS), "OPTIONS": options}],
-        "MIDDLEWARE": [*middleware, "ensign.control.ui.middleware.HtmxMiddleware"],
+        "TEMPLATES": [
+            {
+                "BACKEND": "django.template.backends.django.DjangoTemplates",
+                "APP_DIRS": True,
+                "DIRS": list(conf.TEMPLATE_DIRS),
+                "OPTIONS": {
+                    "context_processors": [
+                        "django.template.context_processors.request",
+                        "django.contrib.messages.context_processors.messages",
+                        *conf.CONTEXT_PROCESSORS,
+                    ]
+                },
+            }
+        ],
+        "MIDDLEWARE": [
+            "django.middleware.security.SecurityMiddleware",
+            "django.contrib.sessions.middleware.SessionMiddleware",
+            "django.middleware.csrf.CsrfViewMiddleware",
+            "django.contrib.messages.middleware.MessageMiddleware",
+            *conf.MIDDLEWARE,
+        ],
         "CONTENT_SECURITY_POLICY": conf.CONTENT_SECURITY_POLICY,
         "STATICFILES_DIRS": list(conf.STATICFILES_DIRS),
         "ALLOWED_HOSTS": ["testserver", "127.0.0.1", "localhost"],

@@ -9,7 +9,6 @@ import pytest
 from django import forms
 from django.template import Context, Template
 from django.test import Client, override_settings
-
 from ensign.control.ui import looks, samples
 from ensign.control.ui.templatetags import ensign_ui
 

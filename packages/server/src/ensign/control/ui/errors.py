@@ -75,7 +75,7 @@ def error_page(
     return HttpResponse(loader.render_to_string("ui/error.html", shown, request=request), status=status)
 
 
-def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 (its words may quote input)
     """Django's handler400."""
     return error_page(request, status=400)
 
@@ -85,12 +85,12 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
     return error_page(request, status=403, cause=str(exception))
 
 
-def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 (holds URL patterns)
     """Django's handler404."""
     return error_page(request, status=404)
 
 
-def server_error(request: HttpRequest) -> HttpResponse:
+def server_error(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 (it may be what is broken)
     """Django's handler500: no request context and no query, for those may be what is broken."""
     wrong = WRONGS[500]
     styles = [static(f"ui/css/{name}.css") for name in ("tokens", "base", "shell", "controls")]
@@ -98,13 +98,12 @@ def server_error(request: HttpRequest) -> HttpResponse:
     return HttpResponse(loader.get_template("500.html").render(context), status=500)
 
 
-def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001 (Django's jargon)
     """Django's CSRF_FAILURE_VIEW: most often a form that was open for too long."""
     return error_page(
         request,
         status=403,
         title="This form is no longer valid",
-        cause="It was open in this browser since before you last signed in, or cookies are blocked. "
-        "Nothing was saved.",
+        cause="It was open in this browser since before you last signed in, or cookies are blocked. Nothing was saved.",
         remedy="Go back, reload the page and send the form again.",
     )

@@ -1,7 +1,7 @@
 """Sample data of the style guide: a small web shop, with the long names and odd cases that break layouts."""
 
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from ensign.control.ui import looks
 
@@ -19,32 +19,31 @@ ENSIGN: Final = looks.Person(name="Ensign", kind="system")
 
 LONG_KEY: Final = "checkout.payment-methods.experimental-instant-settlement-for-returning-customers-in-the-nordics-2026"
 
-_FLAGS: Final = (
-    ("new-checkout", "Release", ("on", 100), ("on", 50), ("on", 10), 1),
-    ("search-ranking-v3", "Experiment", ("on", 100), ("on", 100), ("on", 50), 0),
-    ("payments.kill-switch", "Kill switch", ("on", None), ("on", None), ("on", None), 0),
-    ("dark-mode", "Release", ("on", 100), ("on", 100), ("off", None), 2),
-    (LONG_KEY, "Release", ("on", 100), ("off", None), ("none", None), 0),
-    ("rate-limit-anonymous", "Operational", ("on", 100), ("on", 100), ("on", 100), 0),
-    ("invoice-pdf-renderer", "Release", ("off", None), ("off", None), ("off", None), 0),
-    ("recommendations", "Experiment", ("on", 100), ("on", 25), ("on", 1), 0),
-    ("old-login", "Sunset", ("off", None), ("on", 100), ("on", 99), 0),
-    ("beta-api", "Permission", ("on", None), ("on", None), ("off", None), 0),
+_Cell = tuple[Literal["on", "off", "none"], int | None]
+_FLAGS: Final[tuple[tuple[str, str, tuple[_Cell, _Cell, _Cell], int], ...]] = (
+    ("new-checkout", "Release", (("on", 100), ("on", 50), ("on", 10)), 1),
+    ("search-ranking-v3", "Experiment", (("on", 100), ("on", 100), ("on", 50)), 0),
+    ("payments.kill-switch", "Kill switch", (("on", None), ("on", None), ("on", None)), 0),
+    ("dark-mode", "Release", (("on", 100), ("on", 100), ("off", None)), 2),
+    (LONG_KEY, "Release", (("on", 100), ("off", None), ("none", None)), 0),
+    ("rate-limit-anonymous", "Operational", (("on", 100), ("on", 100), ("on", 100)), 0),
+    ("invoice-pdf-renderer", "Release", (("off", None), ("off", None), ("off", None)), 0),
+    ("recommendations", "Experiment", (("on", 100), ("on", 25), ("on", 1)), 0),
+    ("old-login", "Sunset", (("off", None), ("on", 100), ("on", 99)), 0),
+    ("beta-api", "Permission", (("on", None), ("on", None), ("off", None)), 0),
 )
 
 
 def flag_rows(*, now: datetime) -> list[dict[str, Any]]:
     """Rows of a flag list: key, type, a cell per environment, when and by whom it last changed."""
     rows = []
-    for index, (key, kind, *states, pending) in enumerate(_FLAGS):
+    for index, (key, kind, states, pending) in enumerate(_FLAGS):
         cells = [
             looks.FlagState(state=state, rollout=share, pending=pending if place == 2 else 0)
             for place, (state, share) in enumerate(states)
         ]
         at = now - timedelta(seconds=(7, 240, 5400, 40000, 190000)[index % 5] * (index + 1))
-        rows.append(
-            {"key": key, "kind": kind, "cells": cells, "at": at, "by": (ADA, GRACE, PIPELINE)[index % 3]}
-        )
+        rows.append({"key": key, "kind": kind, "cells": cells, "at": at, "by": (ADA, GRACE, PIPELINE)[index % 3]})
     return rows
 
 
@@ -93,7 +92,9 @@ def _strategies() -> tuple[looks.Strategy, ...]:
                     field="email", operator="does not end with", values=("@example.org",), negative=True,
                     case_insensitive=True,
                 ),
-                looks.Rule(field="Returning customers", operator="is in the segment", kind="segment", href="#strategies"),
+                looks.Rule(
+                    field="Returning customers", operator="is in the segment", kind="segment", href="#strategies"
+                ),
             ),
             variants=(
                 looks.Variant(name="control", weight=500),

@@ -2,10 +2,10 @@
 
 from typing import Any, ClassVar
 
-from whitenoise.storage import CompressedManifestStaticFilesStorage
+from whitenoise.storage import CompressedManifestStaticFilesStorage  # type: ignore[import-untyped]  # ships no types
 
 
-class HashedStaticStorage(CompressedManifestStaticFilesStorage):
+class HashedStaticStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]  # its base is untyped
     """WhiteNoise's manifest storage that follows module imports and ignores source map references.
 
     Our scripts are ES modules that import each other by relative path, so those paths must be

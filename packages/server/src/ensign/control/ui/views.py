@@ -19,7 +19,9 @@ class SampleForm(forms.Form):
     """One field of each kind."""
 
     key = forms.CharField(
-        label="Key", max_length=100, help_text="Letters, digits, dots, dashes and underscores. It can't be changed later."
+        label="Key",
+        max_length=100,
+        help_text="Letters, digits, dots, dashes and underscores. It can't be changed later.",
     )
     kind = forms.ChoiceField(
         label="Type", choices=[("release", "Release, 40 days"), ("kill", "Kill switch, permanent")]
@@ -30,7 +32,9 @@ class SampleForm(forms.Form):
         choices=[("userId", "Person (userId)"), ("sessionId", "Session")],
         widget=forms.RadioSelect,
     )
-    watch = forms.BooleanField(label="Tell me when it changes", required=False, help_text="By the ways in your settings.")
+    watch = forms.BooleanField(
+        label="Tell me when it changes", required=False, help_text="By the ways in your settings."
+    )
 
 
 def _only_in_debug() -> None:

@@ -32,9 +32,7 @@ def icon(name: str, size: str = "", label: str = "") -> SafeString:
     classes = f"icon icon-{size}" if size else "icon"
     href = f"{static('vendor/icons.svg')}#{name}"
     if label:
-        return format_html(
-            '<svg class="{}" role="img" aria-label="{}"><use href="{}"/></svg>', classes, label, href
-        )
+        return format_html('<svg class="{}" role="img" aria-label="{}"><use href="{}"/></svg>', classes, label, href)
     return format_html('<svg class="{}" aria-hidden="true"><use href="{}"/></svg>', classes, href)
 
 
@@ -140,9 +138,8 @@ def crumbs(steps: Sequence[looks.Crumb]) -> dict[str, Any]:
     return {"steps": steps}
 
 
-@register.simple_block_tag(takes_context=True)
+@register.simple_block_tag
 def page_header(
-    context: Context,
     content: str,
     title: str,
     steps: Sequence[looks.Crumb] = (),
@@ -203,11 +200,9 @@ def callout(content: str, tone: str = "info", title: str = "", role: str = "") -
 
 
 @register.simple_block_tag
-def panel(content: str, title: str, level: int = 2, id: str = "") -> SafeString:  # noqa: A002 — HTML's word
+def panel(content: str, title: str, level: int = 2, id: str = "") -> SafeString:
     """A titled surface."""
-    return render_to_string(
-        "ui/components/panel.html", {"content": content, "title": title, "level": level, "id": id}
-    )
+    return render_to_string("ui/components/panel.html", {"content": content, "title": title, "level": level, "id": id})
 
 
 # --- Forms and dialogs --------------------------------------------------------------------------------
@@ -229,13 +224,13 @@ def field(bound: BoundField, mono: bool = False) -> dict[str, Any]:
 
 
 @register.inclusion_tag("ui/components/rollout.html")
-def rollout(name: str, value: int, label: str = "Rollout", help: str = "", error: str = "") -> dict[str, Any]:  # noqa: A002 — HTML's word
+def rollout(name: str, value: int, label: str = "Rollout", help: str = "", error: str = "") -> dict[str, Any]:
     """Per cent as a slider and as a number; only the number is sent. Works as a plain number field."""
     return {"name": name, "value": value, "label": label, "help": help, "error": error}
 
 
 @register.simple_block_tag
-def dialog(content: str, id: str, title: str) -> SafeString:  # noqa: A002 — HTML's word
+def dialog(content: str, id: str, title: str) -> SafeString:
     """A modal dialog, opened by ``<button data-dialog="its id">``. Without JavaScript its content stands
     in the page as a section, so nothing is out of reach."""
     return render_to_string("ui/components/dialog.html", {"content": content, "id": id, "title": title})
@@ -244,7 +239,7 @@ def dialog(content: str, id: str, title: str) -> SafeString:  # noqa: A002 — H
 @register.inclusion_tag("ui/components/confirm.html", takes_context=True)
 def confirm(
     context: Context,
-    id: str,  # noqa: A002 — HTML's word
+    id: str,
     title: str,
     act: str,
     action: str,
