@@ -4,45 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from ensign import logs
+from ensign.control.identity import conf as identity
 from ensign.control.kernel.keys import load_or_create
 from ensign.control.ui import conf as ui
-
-
-def _flag(name: str, default: bool = False) -> bool:
-    value = os.environ.get(name, "").strip().lower()
-    if value not in {"", "0", "1", "true", "false", "yes", "no"}:
-        raise ValueError(f"{name} must be 1 or 0, not {value!r}")
-    return value in {"1", "true", "yes"} if value else default
-
-
-def _number(name: str, default: int, *, low: int, high: int) -> int:
-    value = os.environ.get(name, "").strip() or str(default)
-    if not value.isdigit() or not low <= int(value) <= high:
-        raise ValueError(f"{name} must be a whole number from {low} to {high}, not {value!r}")
-    return int(value)
-
-
-def _database(url: str) -> dict[str, object]:
-    """A ``postgres://user:password@host:port/name?host=/socket`` URL as Django wants it."""
-    parts = urlsplit(url)
-    if parts.scheme not in {"postgres", "postgresql"}:
-        raise ValueError("DATABASE_URL must start with postgres:// (leave it out for the embedded SQLite)")
-    options = dict(pair.split("=", 1) for pair in parts.query.split("&") if "=" in pair)
-    return {
-        "ENGINE": "django.db.backends.postgresql",
-        "NAME": unquote(parts.path.lstrip("/")),
-        "USER": unquote(parts.username or ""),
-        "PASSWORD": unquote(parts.password or ""),
-        "HOST": unquote(options.pop("host", parts.hostname or "")),
-        "PORT": str(parts.port or options.pop("port", "")),
-        "CONN_MAX_AGE": None,
-        "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": options,
-    }
-
+from ensign.environment import database, flag, number
 
 DATA_DIR = Path(os.environ.get("ENSIGN_DATA_DIR") or Path.cwd() / "var").absolute()
 KEYS_DIR = Path(os.environ.get("ENSIGN_KEYS_DIR") or DATA_DIR / "keys")
@@ -50,7 +18,7 @@ DATABASE_URL = os.environ.get("DATABASE_URL", "")
 #: The role that owns the tables and migrates them (PostgreSQL); defaults to the serving role.
 DATABASE_OWNER_URL = os.environ.get("DATABASE_OWNER_URL", "")
 
-DEBUG = _flag("ENSIGN_DEBUG")
+DEBUG = flag("ENSIGN_DEBUG")
 SECRET_KEY = load_or_create(KEYS_DIR, "django.key").hex()
 PUBLIC_URL = os.environ.get("ENSIGN_PUBLIC_URL", f"http://localhost:{os.environ.get('PORT', '8000')}").rstrip("/")
 _public = urlsplit(PUBLIC_URL)
@@ -83,12 +51,13 @@ INSTALLED_APPS = [
     "ensign.control.publishing",
     "ensign.control.changes",
     "ensign.control.incidents",
+    "ensign.control.evidence",
     "ensign.control.api",
 ]
 
 DATABASES: dict[str, dict[str, object]]
 if DATABASE_URL:
-    DATABASES = {"default": _database(DATABASE_URL)}
+    DATABASES = {"default": database(DATABASE_URL)}
 else:
     DATABASES = {
         "default": {
@@ -116,6 +85,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    *identity.MIDDLEWARE,
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -142,11 +112,7 @@ TEMPLATES = [
     }
 ]
 
-AUTH_USER_MODEL = "identity.Account"
-ACCOUNT_USER_MODEL_USERNAME_FIELD = None
-ACCOUNT_LOGIN_METHODS = {"email"}
-ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+vars().update(identity.SETTINGS)
 
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"
@@ -157,7 +123,7 @@ STATIC_URL = "/static/"
 STATICFILES_DIRS = list(ui.STATICFILES_DIRS)
 STATIC_ROOT = DATA_DIR / "static"
 #: `ensign serve` collects the files under hashed names and says so here; tests and tools read them where they lie.
-HASHED_STATIC = _flag("ENSIGN_HASHED_STATIC")
+HASHED_STATIC = flag("ENSIGN_HASHED_STATIC")
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
@@ -181,15 +147,15 @@ SECURE_HSTS_SECONDS = 31_536_000 if _tls else 0
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
 #: Whether a proxy of yours ends TLS in front and sets X-Forwarded-For and X-Forwarded-Proto itself.
-BEHIND_PROXY = _flag("ENSIGN_BEHIND_PROXY")
+BEHIND_PROXY = flag("ENSIGN_BEHIND_PROXY")
 if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 #: Requests a minute that one token, session or address may send to /api/v1, and how many of them may write.
-API_RATE = _number("ENSIGN_API_RATE", 1200, low=1, high=1_000_000)
-API_WRITE_RATE = _number("ENSIGN_API_WRITE_RATE", 300, low=1, high=1_000_000)
+API_RATE = number("ENSIGN_API_RATE", 1200, low=1, high=1_000_000)
+API_WRITE_RATE = number("ENSIGN_API_WRITE_RATE", 300, low=1, high=1_000_000)
 #: Threads that serve pages and the API; each holds one database connection.
-THREADS = _number("ENSIGN_THREADS", 12, low=1, high=200)
+THREADS = number("ENSIGN_THREADS", 12, low=1, high=200)
 METRICS_TOKEN = os.environ.get("ENSIGN_METRICS_TOKEN", "")
 
 LOG_LEVEL = os.environ.get("ENSIGN_LOG_LEVEL", "INFO").upper()

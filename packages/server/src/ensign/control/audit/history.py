@@ -98,6 +98,11 @@ def of_object(name: str, *, limit: int = 100) -> list[EntryView]:
     return entries(Filters(object=name), limit=limit)
 
 
+def projects() -> set[str]:
+    """Keys of all projects that the log has ever named."""
+    return set(Entry.objects.filter(project__isnull=False).values_list("project", flat=True).distinct())
+
+
 def count(filters: Filters) -> int:
     """How many entries match."""
     return _matching(filters).count()
