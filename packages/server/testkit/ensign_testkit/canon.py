@@ -280,7 +280,7 @@ CANON = (
         (DEFAULT,),
         ours=ON,
         theirs=OFF,
-        extra=_parent(enabled=False),
+        extra=_parent(enabled=False, variants=[{"name": "green", "weight": 1}]),
         wanted={"enabled": False, "variants": ["blue"]},
     ),
     Rule(

@@ -168,13 +168,14 @@ def contexts(draw: st.DrawFn, *, odd: bool = False) -> Json:
         "build": VERSIONS + DATES + ODD_VERSIONS,
         "age": NUMBERS + ODD_NUMBERS,
     }
-    strange = st.one_of(
+    strange: st.SearchStrategy[Any] = st.one_of(
         st.none(), st.booleans(), st.integers(-5, 50), st.floats(), st.just(""), st.text(max_size=4), st.just(["x"])
     )
     context: Json = {}
     properties: Json = {}
     for field, pool in pools.items():
-        values = st.one_of(st.sampled_from(pool), strange) if odd else st.sampled_from([v for v in pool if v])
+        usual = st.sampled_from(pool)
+        values: st.SearchStrategy[Any] = st.one_of(usual, strange) if odd else st.sampled_from([v for v in pool if v])
         if draw(st.integers(0, 3)):
             custom = field not in {"userId", "sessionId", "remoteAddress", "environment", "appName", "currentTime"}
             (properties if custom and draw(st.integers(0, 3)) else context)[field] = draw(values)
