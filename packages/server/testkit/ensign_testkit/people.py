@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.test import Client
 from ensign.control.access.actions import GRANT_GIVEN
 from ensign.control.access.models import Grant
 from ensign.control.audit.ledger import Where, record
 from ensign.control.audit.staging import stage
 from ensign.control.identity.actions import PERSON_JOINED, SERVICE_ACCOUNT_CREATED
+from ensign.control.identity.actors import MFA_AT
 from ensign.control.identity.models import Account, Person, ServiceAccount
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor, system
@@ -60,6 +62,16 @@ def add_service(name: str = "pipeline", *roles: str, owner: str = "usr_test", at
     for role in roles:
         give(id, role, at=at)
     return Actor(kind="service", id=id, via="system")
+
+
+def sign_in(client: Client, actor: Actor) -> Client:
+    """Let Django's test client sit in a session of ``actor``, with the second factor that the actor has proved."""
+    client.force_login(Account.objects.get(person_id=actor.id))
+    session = client.session
+    if actor.mfa_at is not None:
+        session[MFA_AT] = clock.text(actor.mfa_at)
+    session.save()
+    return client
 
 
 def give(

@@ -97,8 +97,8 @@ class Token(Governed):
     """A personal or service token, of which only the SHA-256 is known.
 
     State: ``kind`` (``personal|service``), ``name, subject`` (person or service account), ``token_hash`` (hex),
-    ``hint`` (first characters, shown in lists), ``permissions`` (list of codes, or null), ``project, environment`` (keys
-    or null), ``created_by, created_at, expires_at, status`` (``active|revoked``).
+    ``hint`` (first characters, shown in lists), ``permissions`` (list of codes, or null), ``project, environment``
+    (keys or null), ``created_by, created_at, expires_at, status`` (``active|revoked``).
     """
 
     object_type = "token"

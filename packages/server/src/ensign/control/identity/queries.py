@@ -6,8 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from ensign.control.identity.domain import GroupView, PersonView, ServiceAccountView, TokenView
-from ensign.control.identity.models import Group, Membership, Person, ServiceAccount, Token, TokenUse
+from allauth.usersessions.models import UserSession
+from django.contrib.sessions.models import Session
+
+from ensign.control.identity.domain import GroupView, PersonView, ServiceAccountView, SessionView, TokenView
+from ensign.control.identity.models import Account, Group, Membership, Person, ServiceAccount, Token, TokenUse
 from ensign.control.kernel import clock
 from ensign.control.kernel.errors import NotFound
 
@@ -136,6 +139,44 @@ def token(id: str) -> TokenView:
     if row is None:
         raise NotFound("There is no such token.")
     return _tokens([row])[0]
+
+
+def people_behind(actor_id: str, *, token_id: str | None = None) -> frozenset[str]:
+    """Ids of the people who stand behind an actor: themselves; a service account's owner and who made the token.
+
+    For segregation of duties: whoever wrote something through a pipeline of their own must not approve it.
+    """
+    if actor_id.startswith("usr_"):
+        return frozenset({actor_id})
+    behind = set(ServiceAccount.objects.filter(pk=actor_id).values_list("owner", flat=True))
+    if token_id is not None:
+        behind |= {row.state["created_by"] for row in Token.objects.filter(pk=token_id, subject=actor_id)}
+    return frozenset(behind)
+
+
+def sessions_of(person_id: str, *, current: str | None) -> tuple[SessionView, ...]:
+    """Where a person is signed in, the present session (with key ``current``) first, then the latest seen."""
+    rows = UserSession.objects.filter(user__person_id=person_id).order_by("-last_seen_at")
+    alive = set(Session.objects.filter(session_key__in=[row.session_key for row in rows]).values_list("pk", flat=True))
+    found = [
+        SessionView(
+            id=row.pk,
+            address=row.ip,
+            agent=row.user_agent,
+            started_at=row.created_at,
+            seen_at=row.last_seen_at,
+            current=row.session_key == current,
+        )
+        for row in rows
+        if row.session_key in alive
+    ]
+    return tuple(sorted(found, key=lambda session: not session.current))
+
+
+def last_sign_ins() -> Mapping[str, datetime]:
+    """Person id -> when they last signed in, of everybody who has."""
+    rows = Account.objects.exclude(last_login=None).values_list("person_id", "last_login")
+    return {person_id: at for person_id, at in rows if at is not None}
 
 
 def _built_in(id: str) -> str:

@@ -1,0 +1,139 @@
+"""Groups and who belongs to them. Whoever joins a group gets its roles, so joining one is like being granted them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from ensign.control.access.decisions import require, view
+from ensign.control.access.domain import ORGANISATION
+from ensign.control.access.grants import check_not_oneself, require_another_granter, require_granting
+from ensign.control.access.models import Grant
+from ensign.control.access.permissions import Permission
+from ensign.control.audit.door import operation
+from ensign.control.audit.ledger import record
+from ensign.control.audit.staging import stage
+from ensign.control.identity import accounts, actions, queries
+from ensign.control.identity.domain import GroupView, clean_name
+from ensign.control.identity.models import Group, Membership
+from ensign.control.kernel.actor import Actor
+from ensign.control.kernel.errors import Conflict, Invalid, NotFound
+from ensign.control.kernel.ids import new_id
+
+DESCRIPTION_MAX = 500
+
+
+@operation
+def create(*, actor: Actor, at: datetime, name: str, description: str = "") -> GroupView:
+    """Make an empty group.
+
+    :raises Denied: without ``org:groups:manage``.
+    :raises Conflict: when the name is taken.
+    """
+    require(actor, Permission.ORG_GROUPS_MANAGE, at=at)
+    state = {"name": _free_name(name), "description": _description(description), "status": "active"}
+    row = stage(Group, id=new_id("grp", at=at), state=state)
+    record(action=actions.GROUP_CREATED, actor=actor, at=at, staged=[row])
+    return queries.group(row.id)
+
+
+@operation
+def update(*, actor: Actor, at: datetime, group_id: str, name: str, description: str) -> GroupView:
+    """Change a group's name and description.
+
+    :raises Denied: without ``org:groups:manage``.
+    :raises Conflict: when the name is taken or the group is archived.
+    """
+    require(actor, Permission.ORG_GROUPS_MANAGE, at=at)
+    group = _locked(group_id)
+    state = {**group.state, "name": _free_name(name, but=group_id), "description": _description(description)}
+    if state != group.state:
+        row = stage(Group, id=group.pk, state=state, current=group)
+        record(action=actions.GROUP_UPDATED, actor=actor, at=at, staged=[row])
+    return queries.group(group_id)
+
+
+@operation
+def archive(*, actor: Actor, at: datetime, group_id: str, reason: str = "") -> GroupView:
+    """Archive a group: nobody gets anything through it any more.
+
+    :raises Denied: without ``org:groups:manage``.
+    :raises Conflict: when it is archived already, or nobody could give roles any more.
+    """
+    require(actor, Permission.ORG_GROUPS_MANAGE, at=at)
+    group = _locked(group_id)
+    for row in Grant.objects.filter(subject=group_id, status="active"):
+        if view(row).covers(Permission.ORG_ACCESS_GRANT, ORGANISATION):
+            require_another_granter(without_grant=row.pk, without_person=None, at=at)
+    staged = stage(Group, id=group.pk, state={**group.state, "status": "archived"}, current=group)
+    record(action=actions.GROUP_ARCHIVED, actor=actor, at=at, staged=[staged], reason=reason)
+    return queries.group(group_id)
+
+
+@operation
+def add_member(*, actor: Actor, at: datetime, group_id: str, person_id: str, reason: str = "") -> GroupView:
+    """Add a person to a group; never oneself.
+
+    :raises Denied: without ``org:groups:manage``; if the group holds roles, also without the permission to grant them.
+    :raises Conflict: when they belong to it already, or group or person are not active.
+    """
+    decision = require(actor, Permission.ORG_GROUPS_MANAGE, at=at)
+    check_not_oneself(actor, person_id, ORGANISATION, decision)
+    group = _locked(group_id)
+    for row in Grant.objects.filter(subject=group_id, status="active"):
+        require_granting(actor, view(row).scope, at=at)
+    person = accounts.locked_person(person_id)
+    if person.status == "disabled":
+        raise Conflict("This person is deactivated.", remedy="Reactivate them first.")
+    current = Membership.objects.select_for_update().filter(group=group.pk, person=person.pk).first()
+    if current is not None and current.status == "active":
+        raise Conflict("This person belongs to the group already.", fields={"person": "Belongs to it already."})
+    state = {"group": group.pk, "person": person.pk, "added_by": actor.id, "status": "active"}
+    staged = stage(Membership, id=new_id("mem", at=at) if current is None else current.pk, state=state, current=current)
+    detail = {"group": group.pk, "person": person.pk}
+    record(action=actions.MEMBER_ADDED, actor=actor, at=at, staged=[staged], reason=reason, detail=detail)
+    return queries.group(group_id)
+
+
+@operation
+def remove_member(*, actor: Actor, at: datetime, group_id: str, person_id: str, reason: str = "") -> GroupView:
+    """Remove a person from a group; everybody may leave one themselves.
+
+    :raises Denied: without ``org:groups:manage``, except to leave.
+    :raises NotFound: when they do not belong to it.
+    :raises Conflict: when nobody could give roles any more.
+    """
+    if actor.id != person_id or not actor.interactive:
+        require(actor, Permission.ORG_GROUPS_MANAGE, at=at)
+    row = Membership.objects.select_for_update().filter(group=group_id, person=person_id, status="active").first()
+    if row is None:
+        raise NotFound("This person does not belong to the group.")
+    for grant in Grant.objects.filter(subject=group_id, status="active"):
+        if view(grant).covers(Permission.ORG_ACCESS_GRANT, ORGANISATION):
+            require_another_granter(without_grant=None, without_person=person_id, at=at)
+    staged = stage(Membership, id=row.pk, state={**row.state, "status": "removed"}, current=row)
+    detail = {"group": group_id, "person": person_id}
+    record(action=actions.MEMBER_REMOVED, actor=actor, at=at, staged=[staged], reason=reason, detail=detail)
+    return queries.group(group_id)
+
+
+def _locked(group_id: str) -> Group:
+    row = Group.objects.select_for_update().filter(pk=group_id).first()
+    if row is None:
+        raise NotFound("There is no such group.", remedy="See Groups.")
+    if row.status != "active":
+        raise Conflict("This group is archived.", remedy="Make a new one.")
+    return row
+
+
+def _free_name(name: str, *, but: str = "") -> str:
+    name = clean_name(name)
+    if Group.objects.filter(name=name).exclude(pk=but).exists():
+        raise Conflict("There is a group of this name.", fields={"name": "Taken, perhaps by an archived group."})
+    return name
+
+
+def _description(text: str) -> str:
+    text = text.strip()
+    if len(text) > DESCRIPTION_MAX:
+        raise Invalid("The description is too long.", fields={"description": f"At most {DESCRIPTION_MAX} characters."})
+    return text

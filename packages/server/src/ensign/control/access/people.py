@@ -1,0 +1,172 @@
+"""Who is here: inviting, deactivating, reactivating people and helping them back in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from ensign.control.access.actions import GRANT_GIVEN
+from ensign.control.access.decisions import require
+from ensign.control.access.grants import Wish, require_another_granter, require_granting, stage_wish
+from ensign.control.access.permissions import Permission
+from ensign.control.audit.door import operation
+from ensign.control.audit.ledger import Where, record
+from ensign.control.audit.staging import stage
+from ensign.control.identity import accounts, actions, links, queries
+from ensign.control.identity.domain import PersonView, clean_email, clean_name
+from ensign.control.identity.models import Account, Person
+from ensign.control.kernel.actor import Actor
+from ensign.control.kernel.errors import Conflict, Denied, NeedsMfa
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invitation:
+    """A person with the secret part of a one-time link for them, which exists nowhere else, and its end."""
+
+    person: PersonView
+    link: str
+    expires_at: datetime
+
+
+@operation
+def invite(
+    *, actor: Actor, at: datetime, email: str, name: str = "", wishes: Sequence[Wish] = (), reason: str = ""
+) -> Invitation:
+    """Invite somebody by a link that works once within 7 days; roles given with it count once they have joined.
+
+    :raises Denied: without ``org:people:manage``, or for ``wishes`` without the permission to grant them.
+    :raises Invalid: for a malformed address.
+    :raises Conflict: when the address is taken.
+    """
+    require(actor, Permission.ORG_PEOPLE_MANAGE, at=at)
+    for wish in wishes:
+        require_granting(actor, wish.scope, at=at)
+    name = clean_name(name) if name.strip() else ""
+    staged = accounts.stage_new_person(email=clean_email(email), name=name, status="invited", at=at)
+    link, text = links.make("invite", person_id=staged.id, at=at)
+    record(action=actions.PERSON_INVITED, actor=actor, at=at, staged=[staged], reason=reason, detail={"link": link.id})
+    for wish in wishes:
+        record(
+            action=GRANT_GIVEN,
+            actor=actor,
+            at=at,
+            staged=[stage_wish(staged.id, wish, granted_by=actor.id, at=at)],
+            where=Where(project=wish.scope.project, environment=wish.scope.environment),
+            reason=reason,
+            detail={"role": wish.role, "subject": staged.id},
+        )
+    return Invitation(person=queries.person(staged.id), link=text, expires_at=link.expires_at)
+
+
+@operation
+def invite_again(*, actor: Actor, at: datetime, person_id: str) -> Invitation:
+    """A fresh invitation link for somebody who has not joined yet; the earlier one ends.
+
+    :raises Denied: without ``org:people:manage``.
+    :raises Conflict: when they have joined.
+    """
+    require(actor, Permission.ORG_PEOPLE_MANAGE, at=at)
+    return _link(actor, accounts.locked_person(person_id), "invite", at=at)
+
+
+@operation
+def make_reset_link(*, actor: Actor, at: datetime, person_id: str) -> Invitation:
+    """A link with which an active person chooses a new password within a day. Their second factors stay as they are,
+    so that whoever makes the link cannot approve in their name.
+
+    :raises Denied: without ``org:people:manage``.
+    :raises Conflict: when they are not active.
+    """
+    require(actor, Permission.ORG_PEOPLE_MANAGE, at=at)
+    return _link(actor, accounts.locked_person(person_id), "reset", at=at)
+
+
+@operation
+def remove_factors(*, actor: Actor, at: datetime, person_id: str, reason: str) -> int:
+    """Remove the second factors of somebody who lost them all; their sessions end. Returns how many were removed.
+
+    Never one's own, and only with a recent second factor of the actor: with a reset link it opens the account.
+
+    :raises Denied: without ``org:people:manage``, or for oneself.
+    :raises NeedsMfa: without a second factor within the last 30 minutes.
+    """
+    require(actor, Permission.ORG_PEOPLE_MANAGE, at=at)
+    if person_id == actor.id:
+        raise Denied(
+            "Your own second factors are removed under your account.",
+            permission=str(Permission.ORG_PEOPLE_MANAGE),
+            code="own-access",
+        )
+    if not actor.recent_mfa(at=at):
+        raise NeedsMfa(
+            "Removing somebody's second factors needs your own, proved within the last 30 minutes.",
+            permission=str(Permission.ORG_PEOPLE_MANAGE),
+            remedy="Confirm it is you, then try again.",
+        )
+    person = accounts.locked_person(person_id)
+    removed = accounts.remove_factors(person.pk)
+    detail = {"kind": "all", "person": person.pk, "count": removed, "sessions": accounts.end_sessions(person.pk)}
+    record(action=actions.FACTOR_REMOVED, actor=actor, at=at, reason=reason, detail=detail)
+    return removed
+
+
+@operation
+def deactivate(*, actor: Actor, at: datetime, person_id: str, reason: str = "") -> PersonView:
+    """Deactivate somebody: their sessions, open links and personal tokens end in the same transaction.
+
+    :raises Denied: without ``org:people:manage``, or for oneself.
+    :raises Conflict: when they are deactivated already, or nobody could give roles any more.
+    """
+    require(actor, Permission.ORG_PEOPLE_MANAGE, at=at)
+    if person_id == actor.id:
+        raise Denied(
+            "Nobody deactivates themselves.",
+            permission=str(Permission.ORG_PEOPLE_MANAGE),
+            remedy="Ask another administrator.",
+            code="own-access",
+        )
+    person = accounts.locked_person(person_id)
+    if person.status == "disabled":
+        raise Conflict("This person is deactivated already.")
+    if person.status == "active":
+        require_another_granter(without_grant=None, without_person=person.pk, at=at)
+    row = stage(Person, id=person.pk, state={**person.state, "status": "disabled"}, current=person)
+    tokens = accounts.stage_token_revocations(person.pk)
+    detail = {
+        "sessions": accounts.end_sessions(person.pk),
+        "tokens": len(tokens),
+        "links": links.end(None, person_id=person.pk, because="disabled", at=at),
+    }
+    Account.objects.filter(person_id=person.pk).update(is_active=False)
+    record(action=actions.PERSON_DEACTIVATED, actor=actor, at=at, staged=[row, *tokens], reason=reason, detail=detail)
+    return queries.person(person.pk)
+
+
+@operation
+def reactivate(*, actor: Actor, at: datetime, person_id: str, reason: str = "") -> PersonView:
+    """Reactivate somebody. Grants that are still in force count again; sessions and tokens do not come back.
+
+    :raises Denied: without ``org:people:manage`` (and, if grants come back with them, ``org:access:grant``).
+    :raises Conflict: when they are not deactivated.
+    """
+    require(actor, Permission.ORG_PEOPLE_MANAGE, at=at)
+    person = accounts.locked_person(person_id)
+    if person.status != "disabled":
+        raise Conflict("This person is not deactivated.")
+    joined = Account.objects.filter(person_id=person.pk).update(is_active=True)
+    status = "active" if joined else "invited"
+    row = stage(Person, id=person.pk, state={**person.state, "status": status}, current=person)
+    record(action=actions.PERSON_REACTIVATED, actor=actor, at=at, staged=[row], reason=reason)
+    return queries.person(person.pk)
+
+
+def _link(actor: Actor, person: Person, kind: links.Kind, *, at: datetime) -> Invitation:
+    wanted = "invited" if kind == "invite" else "active"
+    if person.status != wanted:
+        remedy = "They sign in; if they forgot their password, make a reset link." if kind == "invite" else ""
+        raise Conflict(f"This person is not {wanted}, but {person.status}.", remedy=remedy)
+    link, text = links.make(kind, person_id=person.pk, at=at)
+    detail = {"kind": kind, "person": person.pk, "link": link.id}
+    record(action=actions.LINK_CREATED, actor=actor, at=at, detail=detail)
+    return Invitation(person=queries.person(person.pk), link=text, expires_at=link.expires_at)

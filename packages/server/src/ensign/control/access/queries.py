@@ -1,0 +1,125 @@
+"""Reading access: grants, who can do what, what somebody can."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from ensign.control.access.decisions import view
+from ensign.control.access.domain import GrantView, Scope, conferring
+from ensign.control.access.models import Grant, Organisation
+from ensign.control.access.permissions import Permission
+from ensign.control.access.presets import PRESETS, Preset, PresetView
+from ensign.control.access.roles import ROLES
+from ensign.control.access.staging import ORGANISATION_ID
+from ensign.control.identity import queries as identity
+from ensign.control.kernel import clock
+from ensign.control.kernel.errors import NotFound
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrganisationView:
+    """What was decided at set-up. ``enforced_since`` None: no approval is asked for anywhere by default."""
+
+    name: str
+    preset: PresetView
+    compensating_control: str
+    enforced_since: datetime | None
+    decided_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """Somebody who may do something, and through which grants (directly or by ``via`` groups)."""
+
+    subject: str
+    kind: Literal["person", "service"]
+    grants: tuple[GrantView, ...]
+
+
+def organisation() -> OrganisationView | None:
+    """What was decided at set-up, or None before it."""
+    row = Organisation.objects.filter(pk=ORGANISATION_ID).first()
+    if row is None:
+        return None
+    state = row.state
+    return OrganisationView(
+        name=state["name"],
+        preset=PRESETS[Preset(state["preset"])],
+        compensating_control=state["compensating_control"] or "",
+        enforced_since=clock.parse(state["enforced_since"]) if state["enforced_since"] else None,
+        decided_at=clock.parse(state["decided_at"]),
+    )
+
+
+def preset() -> PresetView:
+    """The preset in force for new projects; the recommended one before set-up and in tests."""
+    decided = organisation()
+    return PRESETS[Preset.SMALL_TEAM] if decided is None else decided.preset
+
+
+def grant(id: str) -> GrantView:
+    """One grant.
+
+    :raises NotFound: when there is none.
+    """
+    row = Grant.objects.filter(pk=id).first()
+    if row is None:
+        raise NotFound("There is no such grant.", remedy="See Access.")
+    return view(row)
+
+
+def grants(*, subject: str | None = None, project: str | None = None, ended: bool = False) -> tuple[GrantView, ...]:
+    """Grants, newest first: of one subject, within one project, or all; ended ones only if asked for."""
+    rows = Grant.objects.order_by("-pk")
+    if subject is not None:
+        rows = rows.filter(subject=subject)
+    if project is not None:
+        rows = rows.filter(project=project)
+    if not ended:
+        rows = rows.filter(status="active")
+    return tuple(view(row) for row in rows)
+
+
+def grants_of(subject: str) -> tuple[GrantView, ...]:
+    """Active grants of a subject, those through groups included."""
+    subjects = [subject]
+    if subject.startswith("usr_"):
+        subjects += [group.id for group in identity.groups_of(subject)]
+    rows = Grant.objects.filter(subject__in=subjects, status="active").order_by("pk")
+    return tuple(view(row) for row in rows)
+
+
+def who_can(permission: Permission, scope: Scope, *, at: datetime) -> tuple[Holder, ...]:
+    """Everybody active who holds ``permission`` in ``scope`` at ``at``, in five queries whatever their number."""
+    people = {person.id for person in identity.people(status="active")}
+    services = {account.id for account in identity.service_accounts() if account.status == "active"}
+    groups = {group.id for group in identity.groups() if group.status == "active"}
+    members = identity.members()
+    found: dict[str, list[GrantView]] = defaultdict(list)
+    for grant_ in conferring(grants(), permission, scope, at=at):
+        if grant_.subject in groups:
+            for person_id in members.get(grant_.subject, ()):
+                found[person_id].append(grant_)
+        else:
+            found[grant_.subject].append(grant_)
+    holders = []
+    for subject, by in sorted(found.items()):
+        if subject in people:
+            holders.append(Holder(subject=subject, kind="person", grants=tuple(by)))
+        elif subject in services:
+            holders.append(Holder(subject=subject, kind="service", grants=tuple(by)))
+    return tuple(holders)
+
+
+def what_can(subject: str, *, at: datetime) -> tuple[tuple[GrantView, tuple[Permission, ...]], ...]:
+    """The subject's grants in force, each with the permissions of its role that reach anything in its scope."""
+    answer = []
+    for grant_ in grants_of(subject):
+        if grant_.in_force(at=at):
+            inside = Scope(grant_.scope.project or "*", grant_.scope.environment or "*")
+            held = tuple(p for p in Permission if p in ROLES[grant_.role].permissions and grant_.covers(p, inside))
+            answer.append((grant_, held))
+    return tuple(answer)

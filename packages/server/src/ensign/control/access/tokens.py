@@ -1,0 +1,115 @@
+"""Personal and service tokens: shown once, stored hashed, always expiring, never able to approve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from ensign.control.access.decisions import require
+from ensign.control.access.domain import ORGANISATION, Scope
+from ensign.control.access.permissions import NEVER_BY_TOKEN, Permission
+from ensign.control.audit.door import operation
+from ensign.control.audit.ledger import record
+from ensign.control.identity import accounts, queries
+from ensign.control.identity.actions import TOKEN_CREATED, TOKEN_REVOKED
+from ensign.control.identity.domain import TOKEN_LIFETIME, TOKEN_LIFETIME_MAX, TokenView
+from ensign.control.identity.operations import own_account
+from ensign.control.kernel.actor import Actor
+from ensign.control.kernel.errors import Conflict, Denied, Invalid, NotFound
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenWish:
+    """What a token should be. ``permissions`` None: all that its owner has and a token can."""
+
+    name: str
+    days: int = TOKEN_LIFETIME.days
+    permissions: frozenset[str] | None = None
+    scope: Scope = ORGANISATION
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewToken:
+    """A token and its text, which exists nowhere else."""
+
+    token: TokenView
+    text: str
+
+
+#: What a token can be narrowed to.
+GRANTABLE = tuple(permission for permission in Permission if permission not in NEVER_BY_TOKEN)
+
+
+@operation
+def create_personal(*, actor: Actor, at: datetime, wish: TokenWish) -> NewToken:
+    """A token that acts as the person who makes it, within their grants.
+
+    :raises Denied: when asked by a token: a stolen token must not make others.
+    :raises Invalid: for an unknown permission, or one that no token has.
+    """
+    own_account(actor, act="token.create")
+    return _create(actor, actor.id, "personal", wish, at=at)
+
+
+@operation
+def create_for_service(*, actor: Actor, at: datetime, service_account_id: str, wish: TokenWish) -> NewToken:
+    """A token that acts as a service account. It outlives whoever makes it.
+
+    :raises Denied: without ``org:service-accounts:manage``; never by token.
+    :raises Conflict: when the service account is disabled.
+    """
+    require(actor, Permission.ORG_SERVICE_ACCOUNTS_MANAGE, at=at)
+    account = queries.service_account(service_account_id)
+    if account.status != "active":
+        raise Conflict("This service account is disabled.", remedy="Enable it first.")
+    return _create(actor, account.id, "service", wish, at=at)
+
+
+@operation
+def revoke(*, actor: Actor, at: datetime, token_id: str, reason: str = "") -> TokenView:
+    """Revoke a token at once: one's own, a token itself, or, with the permission, somebody else's.
+
+    :raises Denied: without ``org:service-accounts:manage`` (service) or ``org:people:manage`` (personal).
+    :raises NotFound: when there is none.
+    :raises Conflict: when it has been revoked already.
+    """
+    try:
+        token = queries.token(token_id)
+    except NotFound:
+        if actor.kind == "anonymous":
+            raise Denied("Sign in first.", permission="token.revoke") from None
+        raise
+    if token.subject != actor.id:
+        service = token.kind == "service"
+        require(actor, Permission.ORG_SERVICE_ACCOUNTS_MANAGE if service else Permission.ORG_PEOPLE_MANAGE, at=at)
+    staged = accounts.stage_revocation(token)
+    record(action=TOKEN_REVOKED, actor=actor, at=at, staged=[staged], reason=reason, detail={"subject": token.subject})
+    return queries.token(token_id)
+
+
+def _create(actor: Actor, subject: str, kind: str, wish: TokenWish, *, at: datetime) -> NewToken:
+    unknown = sorted((wish.permissions or frozenset()) - set(GRANTABLE))
+    if unknown:
+        raise Invalid(
+            "A token cannot have some of these permissions.",
+            fields={"permissions": f"Not possible for tokens: {', '.join(unknown)[:200]}."},
+        )
+    if wish.permissions is not None and not wish.permissions:
+        raise Invalid("The token could do nothing.", fields={"permissions": "Choose at least one, or do not narrow."})
+    if not 1 <= wish.days <= TOKEN_LIFETIME_MAX.days:
+        raise Invalid(
+            "A token must expire.", fields={"days": f"Choose a lifetime of 1 to {TOKEN_LIFETIME_MAX.days} days."}
+        )
+    staged, text = accounts.stage_token(
+        kind="service" if kind == "service" else "personal",
+        subject=subject,
+        name=wish.name,
+        permissions=None if wish.permissions is None else tuple(wish.permissions),
+        project=wish.scope.project,
+        environment=wish.scope.environment,
+        created_by=actor.id,
+        expires_at=at + timedelta(days=wish.days),
+        at=at,
+    )
+    record(action=TOKEN_CREATED, actor=actor, at=at, staged=[staged], detail={"kind": kind, "subject": subject})
+    return NewToken(token=queries.token(staged.id), text=text)

@@ -1,0 +1,131 @@
+"""Parts of writes about people that identity's and access's operations share. No decision is made here.
+
+Everything runs inside the write door of the operation that calls it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
+from django.contrib.sessions.models import Session
+
+from ensign.control.audit.staging import Staged, stage
+from ensign.control.identity.domain import TOKEN_LIFETIME_MAX, TokenView, clean_name
+from ensign.control.identity.models import Account, Person, Token
+from ensign.control.identity.tokens import hashed, hint, new_token
+from ensign.control.kernel import clock
+from ensign.control.kernel.errors import Conflict, Invalid, NotFound
+from ensign.control.kernel.ids import new_id
+from ensign.control.kernel.transactions import require_write_door
+
+
+def locked_person(id: str) -> Person:
+    """The person's row, locked until commit.
+
+    :raises NotFound: when there is none.
+    """
+    row = Person.objects.select_for_update().filter(pk=id).first()
+    if row is None:
+        raise NotFound("There is no such person.", remedy="See People.")
+    return row
+
+
+def stage_new_person(*, email: str, name: str, status: Literal["invited", "active"], at: datetime) -> Staged:
+    """A new person's row.
+
+    :raises Conflict: when the address is taken.
+    """
+    if Person.objects.filter(email=email).exists():
+        raise Conflict(
+            "Somebody with this e-mail address is here already.",
+            remedy="Look for them under People; a deactivated person can be reactivated.",
+            fields={"email": "This address is taken."},
+        )
+    return stage(Person, id=new_id("usr", at=at), state={"email": email, "name": name, "status": status})
+
+
+def open_account(person_id: str, *, email: str, password: str) -> Account:
+    """The account of a person who has just chosen a password (checked by ``domain.check_password`` before)."""
+    require_write_door()
+    account = Account(person_id=person_id, email=email)
+    account.set_password(password)
+    account.save(force_insert=True)
+    return account
+
+
+def end_sessions(person_id: str, *, keep: str | None = None) -> int:
+    """Delete the sessions of a person, except the one with key ``keep``; returns how many there were."""
+    require_write_door()
+    rows = UserSession.objects.filter(user__person_id=person_id)
+    if keep is not None:
+        rows = rows.exclude(session_key=keep)
+    keys = list(rows.values_list("session_key", flat=True))
+    Session.objects.filter(session_key__in=keys).delete()
+    rows.delete()
+    return len(keys)
+
+
+def remove_factors(person_id: str) -> int:
+    """Delete all second factors of a person; returns how many there were."""
+    require_write_door()
+    return int(Authenticator.objects.filter(user__person_id=person_id).delete()[0])
+
+
+def stage_token_revocations(subject: str) -> list[Staged]:
+    """The revocation of every active token of a person or service account."""
+    require_write_door()
+    rows = Token.objects.select_for_update().filter(subject=subject, status="active").order_by("pk")
+    return [stage(Token, id=row.pk, state={**row.state, "status": "revoked"}, current=row) for row in rows]
+
+
+def stage_token(
+    *,
+    kind: Literal["personal", "service"],
+    subject: str,
+    name: str,
+    permissions: tuple[str, ...] | None,
+    project: str | None,
+    environment: str | None,
+    created_by: str,
+    expires_at: datetime,
+    at: datetime,
+) -> tuple[Staged, str]:
+    """A new token's row, and its text, which exists nowhere else.
+
+    :raises Invalid: when it would never or too late expire.
+    """
+    if not at < expires_at <= at + TOKEN_LIFETIME_MAX:
+        days = TOKEN_LIFETIME_MAX.days
+        raise Invalid(
+            "A token must expire.", fields={"days": f"Choose a lifetime of 1 to {days} days."}, remedy="Rotate it."
+        )
+    text = new_token(kind)
+    state: dict[str, Any] = {
+        "kind": kind,
+        "name": clean_name(name),
+        "subject": subject,
+        "token_hash": hashed(text),
+        "hint": hint(text),
+        "permissions": None if permissions is None else sorted(permissions),
+        "project": project,
+        "environment": environment,
+        "created_by": created_by,
+        "created_at": clock.text(at),
+        "expires_at": clock.text(expires_at),
+        "status": "active",
+    }
+    return stage(Token, id=new_id("tok", at=at), state=state), text
+
+
+def stage_revocation(token: TokenView) -> Staged:
+    """The revocation of one token.
+
+    :raises Conflict: when it has been revoked already.
+    """
+    row = Token.objects.select_for_update().get(pk=token.id)
+    if row.status != "active":
+        raise Conflict("This token has been revoked already.")
+    return stage(Token, id=row.pk, state={**row.state, "status": "revoked"}, current=row)

@@ -1,0 +1,66 @@
+"""allauth, held to what Ensign lets it do."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+from urllib.parse import urlsplit
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from django.conf import settings
+from django.http import HttpRequest
+
+from ensign.control.kernel.keys import load_or_create
+from ensign.control.kernel.vault import Vault
+
+_PLACE = "mfa_authenticator/data"
+
+
+@cache
+def _vault() -> Vault:
+    return Vault(load_or_create(settings.KEYS_DIR, "secrets.key"))
+
+
+def relying_party() -> str:
+    """The host name that passkeys are bound to: that of ``ENSIGN_PUBLIC_URL``, whatever a request's Host says."""
+    return urlsplit(settings.PUBLIC_URL).hostname or "localhost"
+
+
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no types
+    """Nobody signs themselves up, and no mail leaves."""
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:  # noqa: ARG002  # the signature is allauth's
+        """Never: people are invited."""
+        return False
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """Nothing: Ensign needs no mail server."""
+
+
+class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  # as above
+    """Nobody signs themselves up through an identity provider either."""
+
+    def is_open_for_signup(self, request: HttpRequest, sociallogin: Any) -> bool:  # noqa: ARG002  # the signature is allauth's
+        """Never."""
+        return False
+
+
+class MfaAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # as above
+    """Seals the secrets of second factors and pins the relying party."""
+
+    def encrypt(self, text: str) -> str:
+        """Sealed under ``secrets.key``."""
+        return _vault().seal(text, place=_PLACE)
+
+    def decrypt(self, encrypted_text: str) -> str:
+        """The inverse of :meth:`encrypt`."""
+        return _vault().open(encrypted_text, place=_PLACE)
+
+    def get_public_key_credential_rp_entity(self) -> dict[str, str]:
+        """The pinned relying party."""
+        return {"id": relying_party(), "name": "Ensign"}
+
+    def send_notification_mail(self, *args: Any, **kwargs: Any) -> None:
+        """Nothing: the log tells."""
