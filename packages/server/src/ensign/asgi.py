@@ -1,0 +1,223 @@
+"""One process for both planes: delivery answers from memory on the event loop, Django in a fixed pool of threads.
+
+The pool is fixed so that every thread keeps its database connection. Request bodies are read on the loop before a
+thread is taken, so that slow senders occupy no thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from pathlib import Path
+from typing import Any
+
+from a2wsgi import WSGIMiddleware
+from django.conf import settings
+from django.core.wsgi import get_wsgi_application
+from django.db import DatabaseError, connection
+
+from ensign import metrics
+from ensign.control.projects.hints import TOKENS
+from ensign.control.publishing import hints as revisions
+from ensign.delivery.app import DeliveryApp
+from ensign.delivery.source import Source, SqliteSource
+from ensign.worker import Worker
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+MAX_BODY = 2 * 1024 * 1024
+"""Bytes of a request to the control plane; the API's own limit is lower."""
+BODY_SECONDS = 30.0
+
+
+class ControlPlane:
+    """Django behind WSGI in threads."""
+
+    def __init__(self, *, threads: int) -> None:
+        # Both sides are WSGI (PEP 3333); only their type annotations name its parts differently.
+        self._wsgi = WSGIMiddleware(get_wsgi_application(), workers=threads)  # type: ignore[arg-type]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        body = await _read(receive)
+        if body is None:
+            await _answer(send, 413, b"The request is too large, or took too long to arrive.\n")
+            return
+        started = time.perf_counter()
+        status = "none"
+
+        async def counted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = str(message["status"])
+            await send(message)
+
+        metrics.WAITING.inc()
+        try:
+            await self._wsgi(scope, _replay(body, receive), counted)  # type: ignore[arg-type]  # a2wsgi's TypedDicts
+        finally:
+            metrics.WAITING.dec()
+            metrics.SECONDS.observe(time.perf_counter() - started)
+            metrics.REQUESTS.labels("control", _method(scope), status).inc()
+
+    async def run(self, function: Callable[[], bool]) -> bool:
+        """Run ``function`` in one of the threads, on its database connection."""
+        return await asyncio.get_running_loop().run_in_executor(self._wsgi.executor, function)
+
+    def close(self) -> None:
+        """End the threads."""
+        self._wsgi.executor.shutdown(wait=True, cancel_futures=True)
+
+
+class Ensign:
+    """The ASGI application: delivery's paths, three for operators, the rest for the control plane."""
+
+    def __init__(self, *, control: ControlPlane, delivery: DeliveryApp, worker: Worker | None) -> None:
+        self._control = control
+        self._delivery = delivery
+        self._worker = worker
+        self._unsubscribe: list[Callable[[], None]] = []
+        self._own = {"/healthz": self._healthz, "/readyz": self._readyz, "/metrics": self._metrics}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI interface."""
+        if scope["type"] == "http":
+            path = scope["path"]
+            if path in self._own:
+                await self._own[path](scope, send)
+            elif self._delivery.handles(path):
+                await self._delivery(scope, receive, send)
+            else:
+                await self._control(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1000})
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        await self.startup()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self.shutdown()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def startup(self) -> None:
+        """Start following publications, and the worker."""
+        await self._delivery.startup()
+        self._unsubscribe.append(revisions.subscribe(lambda _number: self._delivery.hint()))
+        self._unsubscribe.append(TOKENS.subscribe(lambda _id: self._delivery.hint()))
+        if self._worker is not None:
+            self._worker.start()
+
+    async def shutdown(self) -> None:
+        """End in order: no more work of our own, the last counts, the threads."""
+        for unsubscribe in self._unsubscribe:
+            unsubscribe()
+        if self._worker is not None:
+            await asyncio.to_thread(self._worker.stop)
+        await self._delivery.shutdown()
+        await asyncio.to_thread(self._control.close)
+
+    async def _healthz(self, _scope: Scope, send: Send) -> None:
+        """The process answers: for whoever restarts it."""
+        await _answer(send, 200, b"ok\n")
+
+    async def _readyz(self, _scope: Scope, send: Send) -> None:
+        """The database answers and rulesets are loaded: for whoever sends it traffic."""
+        checks = {"database": await self._control.run(_database_answers), "rulesets": self._delivery.feed.warm}
+        body = json.dumps(checks).encode() + b"\n"
+        await _answer(send, 200 if all(checks.values()) else 503, body, b"application/json")
+
+    async def _metrics(self, scope: Scope, send: Send) -> None:
+        if not _may_read_metrics(scope):
+            await _answer(send, 403, b"Metrics are for this machine, or for whoever sends ENSIGN_METRICS_TOKEN.\n")
+            return
+        await _answer(send, 200, metrics.text(), metrics.CONTENT_TYPE)
+
+
+def build(*, worker: bool = True) -> Ensign:
+    """The application for the database of the settings; Django must be set up."""
+    delivery = DeliveryApp(_source(), None, last_good=Path(settings.DATA_DIR) / "last-good.json")
+    control = ControlPlane(threads=settings.THREADS)
+    return Ensign(control=control, delivery=delivery, worker=Worker() if worker else None)
+
+
+def _source() -> Source:
+    database = settings.DATABASES["default"]
+    if not settings.DATABASE_URL:
+        return SqliteSource(str(database["NAME"]))
+    from ensign.delivery.source_postgres import PostgresSource  # deferred: psycopg is an extra
+
+    return PostgresSource(settings.DATABASE_URL)
+
+
+def _database_answers() -> bool:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT size FROM ledger_head")
+            return cursor.fetchone() is not None
+    except DatabaseError:
+        connection.close()
+        return False
+
+
+def _may_read_metrics(scope: Scope) -> bool:
+    """With a token set, whoever sends it; else this machine alone."""
+    wanted = settings.METRICS_TOKEN
+    if wanted:
+        given = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1")
+        return hmac.compare_digest(given.encode(), f"Bearer {wanted}".encode())
+    client = scope.get("client")
+    return client is not None and client[0] in {"127.0.0.1", "::1"}
+
+
+async def _read(receive: Receive) -> bytes | None:
+    """The whole body, or None when it is too large or too slow."""
+    parts, size = [], 0
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            while True:
+                message = await receive()
+                if message["type"] != "http.request":
+                    return None
+                parts.append(message.get("body", b""))
+                size += len(parts[-1])
+                if size > MAX_BODY:
+                    return None
+                if not message.get("more_body", False):
+                    return b"".join(parts)
+    except TimeoutError:
+        return None
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """A ``receive`` that hands the body over once and then waits for the client to leave."""
+    done = False
+
+    async def replay() -> Message:
+        nonlocal done
+        if done:
+            return await receive()
+        done = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay
+
+
+async def _answer(send: Send, status: int, body: bytes, kind: bytes = b"text/plain; charset=utf-8") -> None:
+    headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode()), (b"cache-control", b"no-store")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _method(scope: Scope) -> str:
+    method = str(scope["method"])
+    return method if method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} else "other"

@@ -1,0 +1,123 @@
+"""`ensign`: everything from the terminal.
+
+Commands on this machine's installation (`serve`, `migrate`, `worker`, `backup`, `restore`, `ledger`, `demo`) work on
+its database directly. The others (`flags`, `changes`, …) call the API at ENSIGN_URL with ENSIGN_TOKEN, from anywhere.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ensign.cli.frame import Exit, Json, group, out, show
+from ensign.control.kernel import clock
+from ensign.control.kernel.actor import system
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+app = group(help="Feature flags whose every production change is authorised, tested, approved, logged and provable.")
+ledger = group(help="The log: evidence bundles, verification, anchors. On this machine's database.")
+app.add_typer(ledger, name="ledger")
+
+_OPERATOR = system("cli")
+
+
+def _server() -> ModuleType:
+    if sys.stderr.isatty():
+        os.environ.setdefault("ENSIGN_LOG_FORMAT", "console")
+    from ensign.cli import local  # deferred: `ensign flags` needs no Django, and starting it takes a second
+
+    local.set_up()
+    from ensign.cli import server  # deferred: its modules read the settings that were just set up
+
+    return server
+
+
+def _custody() -> ModuleType:
+    _server()
+    from ensign.cli import custody  # deferred: as above
+
+    return custody
+
+
+@app.callback(invoke_without_command=True)
+def _main(version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False) -> None:
+    if version:
+        import ensign  # deferred: reading the installed version costs more than the other commands need
+
+        out.print(ensign.__version__)
+        raise typer.Exit(Exit.OK)
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on; 127.0.0.1 is this machine alone.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(envvar="PORT", min=0, max=65535, help="Port; 0 takes any free one.")] = 8000,
+    worker: Annotated[bool, typer.Option(help="Also do what is due by the clock.")] = True,
+) -> None:
+    """Serve pages, API and SDKs; migrates first. Ends with a line and a remedy when something stands in the way."""
+    os.environ["PORT"] = str(port)
+    os.environ.setdefault("ENSIGN_HASHED_STATIC", "1")
+    _server().serve(host=host, port=port, worker=worker)
+
+
+@app.command()
+def migrate(as_json: Json = False) -> None:
+    """Bring the database to this version's schema (as DATABASE_OWNER_URL on PostgreSQL)."""
+    server = _server()
+    with server.only_one():
+        names = server.migrate(at=clock.now())
+    show({"applied": names}, as_json=as_json, text=f"Applied {len(names)} migrations.")
+
+
+@app.command()
+def worker() -> None:
+    """Do what is due by the clock, without serving (PostgreSQL; `ensign serve` does it by itself otherwise)."""
+    _server().work()
+
+
+@app.command()
+def backup(file: Annotated[Path, typer.Argument(help="File to write; must not exist.")], as_json: Json = False) -> None:
+    """Write a consistent copy of the database to a file, while the server runs. The keys are not in it."""
+    _custody().backup(file=file, actor=_OPERATOR, at=clock.now(), as_json=as_json)
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="A file that `ensign backup` wrote.")], as_json: Json = False
+) -> None:
+    """Load a backup into an empty database, verify it, and start a new epoch of rulesets. Stop the server first."""
+    _custody().restore(file=file, actor=_OPERATOR, at=clock.now(), as_json=as_json)
+
+
+@ledger.command()
+def export(
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A .zip file or a directory; must not exist.")
+    ] = None,
+    start: Annotated[str, typer.Option("--from", help="First entry, by number, or the first since a date.")] = "0",
+    end: Annotated[str | None, typer.Option("--to", help="End (not included), by number or date.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write an evidence bundle that `ensign-verify` checks offline. The export itself becomes an entry."""
+    _custody().export(output=output, start=start, end=end, actor=_OPERATOR, at=clock.now(), as_json=as_json)
+
+
+@ledger.command()
+def verify(
+    anchor: Annotated[list[Path] | None, typer.Option(help="An anchor file to hold against it; repeatable.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Re-derive the whole log and compare it with every row. Exit code 8 when something differs."""
+    _custody().verify(anchors=anchor or [], as_json=as_json)
+
+
+@ledger.command("anchor")
+def anchor_now(as_json: Json = False) -> None:
+    """Sign a checkpoint and send it to every configured anchor now."""
+    _custody().anchor(actor=_OPERATOR, at=clock.now(), as_json=as_json)

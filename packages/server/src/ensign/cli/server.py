@@ -1,0 +1,199 @@
+"""`ensign serve`, `ensign migrate` and `ensign worker`."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import uvicorn
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connection
+
+from ensign import asgi
+from ensign.cli.frame import err, out
+from ensign.cli.local import as_owner, database_errors, only_one
+from ensign.control.audit import boot, schema
+from ensign.control.identity import operations, queries
+from ensign.control.kernel import clock
+from ensign.control.kernel.errors import Unavailable
+from ensign.worker import Worker
+
+GRACE = 10
+"""Seconds that open requests get to end when the server is told to stop."""
+
+
+def migrate(*, at: datetime) -> list[str]:
+    """Bring the database to this version's schema; returns the names of the applied migrations.
+
+    :raises Unavailable: when the database cannot be used or is of a newer version.
+    """
+    with database_errors(), as_owner() as role:
+        return boot.migrate(at=at, application_role=role)
+
+
+def prepare(*, at: datetime) -> None:
+    """Make the database ready to be served: migrated, and with every trigger in place.
+
+    On PostgreSQL with a role that does not own the tables, nothing is migrated: what is pending stops the start.
+
+    :raises Unavailable: saying what is missing.
+    """
+    with database_errors():
+        if connection.vendor == "postgresql" and not settings.DATABASE_OWNER_URL and not _owns_schema():
+            pending = boot.pending_migrations()
+            if pending:
+                raise Unavailable(
+                    f"The database lacks {len(pending)} migrations, and this role may not apply them.",
+                    remedy="Run `ensign migrate` with DATABASE_OWNER_URL set to the owner of the tables.",
+                )
+        else:
+            names = migrate(at=at)
+            if names:
+                out.print(f"Applied {len(names)} migrations.")
+        schema.check()
+
+
+def _owns_schema() -> bool:
+    """Whether the serving role may create tables here."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT has_schema_privilege(current_user, 'public', 'CREATE')")
+        return bool(cursor.fetchone()[0])
+
+
+def collect_static() -> None:
+    """Put the static files under their hashed names, unless this version has done so already."""
+    stamp = Path(settings.STATIC_ROOT) / ".version"
+    wanted = _fingerprint()
+    try:
+        if stamp.is_file() and stamp.read_text("ascii") == wanted:
+            return
+        call_command("collectstatic", interactive=False, clear=stamp.parent.exists(), verbosity=0)
+        stamp.write_text(wanted, "ascii")
+    except OSError as error:
+        raise Unavailable(
+            f"The static files cannot be written to {stamp.parent}: {error.strerror}.",
+            remedy="Make the data directory (ENSIGN_DATA_DIR) writable for the user that runs Ensign.",
+        ) from error
+
+
+def _fingerprint() -> str:
+    """Changes whenever a static file of the installed package does."""
+    root = Path(asgi.__file__).parent
+    files = sorted(path for path in root.rglob("static/**/*") if path.is_file())
+    newest = max(path.stat().st_mtime_ns for path in files)
+    return f"{len(files)} {newest} {root}"
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens on ``host`` and ``port`` (0: any free one).
+
+    :raises Unavailable: when the port is taken or the address is not this machine's.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(2048)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+            raise Unavailable(
+                f"Port {port} on {host} is in use by another program.",
+                remedy="Stop it, or choose another port: `ensign serve --port 8001` or `make run PORT=8001`.",
+                code="port-in-use",
+            ) from error
+        raise Unavailable(
+            f"Ensign cannot listen on {host}, port {port}: {error}.",
+            remedy="Give an address of this machine with --host and a port from 1 to 65535 with --port.",
+        ) from error
+    return listener
+
+
+class Server(uvicorn.Server):
+    """Uvicorn that says when it is ready."""
+
+    def __init__(self, config: uvicorn.Config, *, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then say so."""
+        await super().startup(sockets=sockets)
+        if not self.should_exit:
+            self._ready()
+
+
+def serve(*, host: str, port: int, worker: bool) -> None:
+    """Serve until a signal; prints the address and, while nobody exists, the one-time set-up link.
+
+    :raises Unavailable: when the port, the disk, the database or another server stands in the way.
+    """
+    listener = listen(host, port)
+    with only_one():
+        at = clock.now()
+        prepare(at=at)
+        collect_static()
+        if connection.vendor == "postgresql" and _owns_schema():
+            err.print(
+                "warning: Ensign serves as a role that may alter its own tables. Use two roles"
+                " (docs/howto/production.md), so that the database itself refuses to change the log."
+            )
+        link = setup_link(at=at)
+        connection.close()
+        config = uvicorn.Config(
+            asgi.build(worker=worker),
+            loop="uvloop",
+            http="httptools",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=settings.BEHIND_PROXY,
+            forwarded_allow_ips=os.environ.get("ENSIGN_TRUSTED_PROXIES", "127.0.0.1,::1"),
+            timeout_graceful_shutdown=GRACE,
+            timeout_keep_alive=75,
+        )
+        server = Server(config, ready=lambda: _announce(listener, link))
+        # Uvicorn hands the signal on once it has ended well; being told to stop is not a failure.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: None)
+        server.run(sockets=[listener])
+        if not server.started:
+            raise Unavailable("The server could not start; the lines above say why.", remedy="See the log.")
+
+
+def setup_link(*, at: datetime) -> str | None:
+    """The address of a fresh one-time set-up link, or None when somebody has been set up."""
+    if queries.anybody():
+        return None
+    return f"{settings.PUBLIC_URL}/setup/{operations.create_setup_link(at=at)}"
+
+
+def _announce(listener: socket.socket, link: str | None) -> None:
+    host, port = listener.getsockname()[:2]
+    shown = "localhost" if host in {"127.0.0.1", "::1"} else f"[{host}]" if ":" in host else host
+    out.print(f"Ensign serves on http://{shown}:{port}")
+    if link is not None:
+        out.print(f"Nobody is here yet. Set up the first person (once, within 24 hours):\n  {link}")
+
+
+def work() -> None:
+    """Run the worker alone, until a signal."""
+    with only_one():
+        with database_errors():
+            schema.check()
+        worker = Worker()
+        stopped = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stopped.set())
+        worker.start()
+        out.print("The worker runs.")
+        stopped.wait()
+        worker.stop()

@@ -1,0 +1,50 @@
+"""Reading settings from environment variables: strictly, so that a typing error is a message and not a surprise."""
+
+from __future__ import annotations
+
+import os
+from urllib.parse import unquote, urlsplit
+
+
+def flag(name: str, *, default: bool = False) -> bool:
+    """A switch: 1, true or yes; 0, false or no.
+
+    :raises ValueError: for anything else.
+    """
+    value = os.environ.get(name, "").strip().lower()
+    if value not in {"", "0", "1", "true", "false", "yes", "no"}:
+        raise ValueError(f"{name} must be 1 or 0, not {value!r}")
+    return value in {"1", "true", "yes"} if value else default
+
+
+def number(name: str, default: int, *, low: int, high: int) -> int:
+    """A whole number from ``low`` to ``high``.
+
+    :raises ValueError: for anything else.
+    """
+    value = os.environ.get(name, "").strip() or str(default)
+    if not (value.isascii() and value.isdigit()) or not low <= int(value) <= high:
+        raise ValueError(f"{name} must be a whole number from {low} to {high}, not {value!r}")
+    return int(value)
+
+
+def database(url: str) -> dict[str, object]:
+    """A ``postgres://user:password@host:port/name?host=/socket`` URL as Django wants it.
+
+    :raises ValueError: when it is of another scheme.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in {"postgres", "postgresql"}:
+        raise ValueError("DATABASE_URL must start with postgres:// (leave it out for the embedded SQLite)")
+    options = dict(pair.split("=", 1) for pair in parts.query.split("&") if "=" in pair)
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": unquote(options.pop("host", parts.hostname or "")),
+        "PORT": str(parts.port or options.pop("port", "")),
+        "CONN_MAX_AGE": None,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": options,
+    }

@@ -1,0 +1,127 @@
+"""What Ensign does by the clock: checkpoints, anchors, drift checks, expiries.
+
+A thread of `ensign serve`, or the process `ensign worker`.
+
+Every task is safe to run from several processes; on PostgreSQL an advisory lock lets one of them do the work.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.core.management import call_command
+from django.db import DatabaseError, connection
+
+from ensign import metrics
+from ensign.control.api import idempotency
+from ensign.control.audit import schedule
+from ensign.control.kernel import clock
+
+log = logging.getLogger("ensign.worker")
+
+BEAT = 5.0
+"""Seconds between looks at what is due."""
+_LEADER = 0x656E7369676E  # "ensign": the advisory lock's number
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Something to do every ``every``. ``run`` gets the time, writes through operations, and may raise."""
+
+    name: str
+    every: timedelta
+    run: Callable[[datetime], object]
+
+
+def _custody(at: datetime) -> object:
+    return schedule.tick(at=at)
+
+
+def _answers(at: datetime) -> object:
+    return idempotency.purge(at=at)
+
+
+def _sessions(_at: datetime) -> object:
+    return call_command("clearsessions", verbosity=0)
+
+
+#: A checkpoint is due within a minute of any entry; half of that leaves room for a slow beat.
+TASKS: tuple[Task, ...] = (
+    Task("custody", timedelta(seconds=30), _custody),
+    Task("answers", timedelta(minutes=10), _answers),
+    Task("sessions", timedelta(hours=6), _sessions),
+)
+
+
+class Worker:
+    """Runs ``tasks`` when they are due; one after the other, in one thread."""
+
+    def __init__(self, tasks: Sequence[Task] = TASKS, *, now: Callable[[], datetime] = clock.now) -> None:
+        self._tasks = tasks
+        self._now = now
+        self._due: dict[str, datetime] = {}
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin, in a thread of its own."""
+        self._thread = threading.Thread(target=self.run, name="ensign-worker", daemon=True)
+        self._thread.start()
+
+    def stop(self, *, timeout: float = 30.0) -> None:
+        """Ask it to end and wait until the present task is done."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join(timeout)
+            self._thread = None
+
+    def run(self) -> None:
+        """Work until :meth:`stop`, in this thread."""
+        try:
+            while not self._stopping.is_set():
+                self.beat()
+                self._stopping.wait(BEAT)
+        finally:
+            connection.close()
+
+    def beat(self) -> list[str]:
+        """Do what is due now, if no other process leads; returns the names of the tasks that ended well."""
+        try:
+            if not self._leads():
+                return []
+        except DatabaseError as error:
+            log.warning("the worker cannot reach the database", exc_info=error)
+            connection.close()
+            return []
+        at = self._now()
+        return [task.name for task in self._tasks if self._due.get(task.name, at) <= at and self._do(task, at)]
+
+    def _do(self, task: Task, at: datetime) -> bool:
+        self._due[task.name] = at + task.every
+        try:
+            task.run(at)
+        except Exception as error:  # whatever one task runs into must not keep the others from being done
+            log.error("the task %s failed", task.name, exc_info=error)
+            metrics.TASK_RUNS.labels(task.name, "failed").inc()
+            connection.close()
+            return False
+        metrics.TASK_RUNS.labels(task.name, "done").inc()
+        metrics.TASK_LAST.labels(task.name).set(at.timestamp())
+        return True
+
+    def _leads(self) -> bool:
+        """Whether this process may work: on PostgreSQL, whether its connection holds the advisory lock."""
+        if connection.vendor != "postgresql":
+            return True
+        with connection.cursor() as cursor:
+            # Held by the session until it ends. Asking again would count up, so look first.
+            cursor.execute(
+                "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
+                " AND (classid::bigint << 32 | objid::bigint) = %s) OR pg_try_advisory_lock(%s)",
+                [_LEADER, _LEADER],
+            )
+            return bool(cursor.fetchone()[0])
