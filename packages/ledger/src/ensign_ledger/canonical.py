@@ -29,6 +29,7 @@ MAX_INT = 2**53 - 1
 """Largest magnitude of an integer (RFC 8785 section 3.2.2.3: exact in an IEEE 754 double)."""
 
 _KEY = re.compile(r"[a-z0-9_]+").fullmatch
+_KEYS = re.compile(r"[a-z0-9_]*").fullmatch
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
 _ENCODER_IN_ORDER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
@@ -47,6 +48,15 @@ def encode(value: Any, *, free_keys: bool = False) -> bytes:
     Accepts ``None``, ``bool``, ``int``, ``str``, lists, tuples and mappings of these.
     Raises CanonicalError, naming the path, for anything outside the profile.
     """
+    if not free_keys and _fits(value, 0):
+        text = _ENCODER.encode(value)
+        # Strings are judged by what became of them: U+0000 is written as an escape (perhaps a false alarm:
+        # an escaped backslash before u0000), a lone surrogate has no UTF-8. The slow way then names the path.
+        if "\\u0000" not in text:
+            try:
+                return text.encode("utf-8")
+            except UnicodeEncodeError:
+                pass
     plain = _plain(value, "$", free_keys, 0)
     # Both calls give RFC 8785 bytes: ASCII keys sort alike by code point and by UTF-16 unit; free keys
     # were put in UTF-16 order by _plain, since above the Basic Multilingual Plane the two orders differ.
@@ -75,6 +85,29 @@ def decode(data: bytes, *, free_keys: bool = False) -> Any:
     if again != data:
         raise CanonicalError(_difference(data, again))
     return value
+
+
+def _fits(value: Any, depth: int) -> bool:
+    """Tell quickly whether a value of plain types is in the profile, strings aside; False decides nothing."""
+    kind = type(value)
+    if kind is dict:
+        try:
+            if depth >= MAX_DEPTH or "" in value or _KEYS("".join(value)) is None:
+                return False
+        except TypeError:  # a key that is no string, only possible when encoding
+            return False
+        items = value.values()
+    elif kind is list:
+        if depth >= MAX_DEPTH:
+            return False
+        items = value
+    else:
+        return kind is str or value is None or kind is bool or (kind is int and -MAX_INT <= value <= MAX_INT)
+    for item in items:
+        kind = type(item)
+        if kind is not str and item is not None and not _fits(item, depth + 1):
+            return False
+    return True
 
 
 def _plain(value: Any, path: str, free_keys: bool, depth: int) -> Any:

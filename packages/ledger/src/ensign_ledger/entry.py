@@ -70,7 +70,7 @@ def decode_entry(data: bytes, /) -> dict[str, Any]:
 
 def check_entry(entry: Any, /) -> None:
     """Raise EntryError, naming the member, unless ``entry`` has the form of section 3."""
-    if not isinstance(entry, Mapping):
+    if not isinstance(entry, dict):
         raise EntryError("an entry is an object", path="$")
     if type(entry.get("v")) is not int or entry["v"] != VERSION:
         raise EntryError(f"unknown version of the entry format; this program knows {VERSION}", path="v")
@@ -107,7 +107,7 @@ def commitments(entry: Mapping[str, Any], /) -> Iterator[str]:
 
 
 def _commits(value: Any) -> Iterator[str]:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         if is_digest(value.get("commit")):
             yield value["commit"]
         for item in value.values():
@@ -118,7 +118,7 @@ def _commits(value: Any) -> Iterator[str]:
 
 
 def _check_actor(actor: Any) -> None:
-    if not isinstance(actor, Mapping):
+    if not isinstance(actor, dict):
         raise EntryError("not an object", path="actor")
     if actor.get("kind") not in ACTOR_KINDS:
         raise EntryError(f"not one of {', '.join(sorted(ACTOR_KINDS))}", path="actor.kind")
@@ -130,7 +130,7 @@ def _check_actor(actor: Any) -> None:
 
 
 def _check_touch(touch: Any, path: str) -> None:
-    if not isinstance(touch, Mapping):
+    if not isinstance(touch, dict):
         raise EntryError("not an object", path=path)
     _text(touch, "object", f"{path}.")
     _count(touch, "version", f"{path}.", least=1)
@@ -145,7 +145,7 @@ def _check_touch(touch: Any, path: str) -> None:
 
 def _check_optional(entry: Mapping[str, Any]) -> None:
     for name in ("where", "reason", "detail"):
-        if name in entry and not isinstance(entry[name], Mapping):
+        if name in entry and not isinstance(entry[name], dict):
             raise EntryError("not an object", path=name)
     for name in ("project", "environment"):
         if name in entry.get("where", {}):
@@ -162,7 +162,7 @@ def _check_optional(entry: Mapping[str, Any]) -> None:
 
 
 def _check_approval(approval: Any) -> None:
-    if not isinstance(approval, Mapping):
+    if not isinstance(approval, dict):
         raise EntryError("not an object", path="approval")
     if approval.get("mode") not in MODES:
         raise EntryError(f"not one of {', '.join(sorted(MODES))}", path="approval.mode")
@@ -181,7 +181,7 @@ def _check_approval(approval: Any) -> None:
         raise EntryError("not a list", path="approval.approvers")
     for i, approver in enumerate(approvers):
         path = f"approval.approvers[{i}]"
-        if not isinstance(approver, Mapping):
+        if not isinstance(approver, dict):
             raise EntryError("not an object", path=path)
         _text(approver, "id", f"{path}.")
         parse_time(approver.get("at"), path=f"{path}.at")

@@ -1,5 +1,6 @@
 """A log in memory, for tests: appends well-formed entries and writes real bundles from any range of them."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -114,7 +115,7 @@ class SimulatedLog:
     def bundle(self, out: Path, *, low: int = 0, high: int | None = None, **overrides: Any) -> Manifest:
         """Write the bundle of entries [low, high) with all documents; ``overrides`` go to write_bundle."""
         last = len(self.entries) if high is None else high
-        wanted = b"".join(self.entries[low:last]).decode()
+        wanted = {name for data in self.entries[low:last] for name in re.findall(r"[0-9a-f]{64}", data.decode())}
         arguments: dict[str, Any] = {
             "entries": self.entries[low:last],
             "frontier": self.frontier(low),
