@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from django.contrib.staticfiles.handlers import StaticFilesHandler
-from django.test import override_settings
+from django.http import HttpRequest
+from django.test import RequestFactory, override_settings
 from django.test.testcases import LiveServerThread
 from django.urls import include, path
 from ensign.control.ui import conf
@@ -24,7 +25,8 @@ CHROMIUM_ARGS = [
 def _urlconf() -> ModuleType:
     module = ModuleType("styleguide_site")
     module.urlpatterns = [  # type: ignore[attr-defined]  # that is what a URLconf is
-        path("ui/styleguide/", include("ensign.control.ui.urls"))
+        path("ui/styleguide/", include("ensign.control.ui.urls")),
+        path("account/", include("allauth.urls")),
     ]
     return module
 
@@ -65,6 +67,16 @@ def site() -> Iterator[None]:
     """The style guide's settings, for tests that ask through Django's client."""
     with override_settings(**_settings()):
         yield
+
+
+@pytest.fixture
+def page_request(site: None) -> HttpRequest:
+    """A request by nobody, far enough along to render a page with it."""
+    from django.contrib.auth.models import AnonymousUser  # models exist only once the plugin has set Django up
+
+    request = RequestFactory().get("/account/")
+    request.user = AnonymousUser()
+    return request
 
 
 @pytest.fixture(scope="session")

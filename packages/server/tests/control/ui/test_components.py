@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 from django import forms
+from django.http import HttpRequest
 from django.template import Context, Template
+from django.template.loader import render_to_string
 from django.test import Client, override_settings
 from ensign.control.ui import looks, samples
 from ensign.control.ui.templatetags import ensign_ui
@@ -177,3 +179,26 @@ def test_weights_read_as_per_cent(weight: int, words: str) -> None:
 )
 def test_initials_exist_for_every_name(name: str, initials: str) -> None:
     assert looks.Person(name=name).initials == initials
+
+
+class CodeForm(forms.Form):
+    code = forms.CharField()
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("account/reauthenticate.html", 'aria-describedby="id_code_error"'),
+        ("mfa/totp/activate_form.html", 'class="btn btn-primary"'),
+        ("mfa/recovery_codes/index.html", 'class="input input-mono"'),
+    ],
+)
+def test_allauths_pages_wear_our_parts_and_hold_nothing_inline(
+    name: str, expected: str, page_request: HttpRequest
+) -> None:
+    values = {"form": CodeForm({"code": ""}), "unused_codes": ["1234 5678"], "can_view_codes": True}
+    html = render_to_string(name, values, request=page_request)
+    assert "ui/css/tokens.css" in html
+    assert expected in html
+    assert "style=" not in html
+    assert "<script>" not in html

@@ -65,7 +65,7 @@ def styleguide(request: HttpRequest) -> HttpResponse:
     if request.GET.get("message"):
         messages.success(request, "The flag new-checkout was created in all three environments, off.")
         messages.error(request, "The request was not applied: production was frozen until Monday 06:00 UTC.")
-    wrong = SampleForm({"key": "new checkout!", "kind": "release"})
+    wrong = SampleForm({"key": "new checkout!", "kind": "release"}, auto_id="wrong_%s")
     wrong.add_error("key", "A key can't hold spaces or “!”. Try new-checkout.")
     return render(
         request,
