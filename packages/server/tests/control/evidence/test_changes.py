@@ -1,0 +1,96 @@
+"""Claims: the change population has one row an object, survives CSV and JSON unaltered, and ties out."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from datetime import UTC, datetime
+
+from ensign.control.audit import differences
+from ensign.control.audit.history import Change, EntryView
+from ensign.control.evidence import changes
+from hypothesis import given
+from hypothesis import strategies as st
+
+AT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
+
+
+def entry(*touched: Change, approval: dict[str, object] | None = None) -> EntryView:
+    return EntryView(
+        seq=7, at=AT, action="change_request.applied", title="applied",
+        actor={"kind": "person", "id": "usr_b", "via": "session"}, project="shop", environment="production",
+        changes=touched, approval=approval, reason="=cmd()", detail={}, request_id="", body="", leaf_hash="",
+    )  # fmt: skip
+
+
+def change(kind: str, before: dict[str, object] | None, after: dict[str, object]) -> Change:
+    return Change(
+        object=f"{kind}:1", kind=kind, version=2, before_digest="b", after_digest="a", before=before, after=after
+    )
+
+
+APPROVAL: dict[str, object] = {
+    "request": "crq_1", "author": "usr_a", "contributors": ["usr_a"], "required": 1, "digest": "d", "policy": "pol_1@2",
+    "approvers": [{"id": "usr_c", "at": "2026-03-04T05:00:00.000000Z"}], "mode": "request",
+}  # fmt: skip
+
+
+def rows() -> list[changes.Row]:
+    config = change("flag_config", {"flag": "f", "enabled": False}, {"flag": "f", "enabled": True})
+    carriers = (change("change_request", {}, {}), change("ruleset", {}, {}))
+    names = {"usr_a": "Ann", "usr_b": "Bo", "usr_c": "Cy"}
+    return list(changes.rows([entry(config, *carriers, approval=APPROVAL)], names))
+
+
+def test_one_row_an_object_with_requester_approver_and_difference() -> None:
+    (row,) = rows()
+    assert (row["object_key"], row["requested_by_name"], row["approved_by_name"]) == ("f", "Ann", "Cy")
+    assert row["approved_at"] == "2026-03-04T05:00:00.000000Z"
+    assert row["difference"] == "~ enabled: no → yes"
+    assert json.loads(str(row["before"])) == {"enabled": False, "flag": "f"}
+
+
+def test_csv_reads_back_as_it_was() -> None:
+    found = rows()
+    data = changes.write(found, format="csv", manifest={}).decode()
+    assert data.split("\r\n")[0] == ",".join(changes.COLUMNS)
+    assert list(csv.DictReader(io.StringIO(data, newline=""))) == [{k: str(v) for k, v in row.items()} for row in found]
+
+
+def test_only_the_variant_for_spreadsheets_makes_formulas_inert() -> None:
+    plain = changes.write(rows(), format="csv", manifest={}).decode()
+    spreadsheet = changes.write(rows(), format="csv-spreadsheet", manifest={}).decode()
+    assert ",=cmd()," in plain
+    assert ",'=cmd()," in spreadsheet
+
+
+def test_json_carries_the_manifest_and_totals_tie_out() -> None:
+    found = rows()
+    body = json.loads(changes.write(found, format="json", manifest={"row_count": 1}))
+    assert body == {"manifest": {"row_count": 1}, "rows": found}
+    assert all(sum(part.values()) == len(found) for part in changes.totals(found).values())
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text("abc", min_size=1, max_size=2), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+states = st.dictionaries(st.text("abc", min_size=1, max_size=2), json_values, max_size=4)
+
+
+@given(states, states)
+def test_a_difference_is_empty_iff_the_states_are_equal(before: dict[str, object], after: dict[str, object]) -> None:
+    same = json.dumps(before, sort_keys=True) == json.dumps(after, sort_keys=True)
+    assert (differences.rows(before, after) == []) == same
+
+
+def test_objects_with_ids_are_matched_by_id_and_their_order_counts() -> None:
+    one, two = {"id": "a", "x": "1"}, {"id": "b", "x": "2"}
+    moved = differences.rows({"s": [one, two]}, {"s": [two, one]})
+    assert [(row.path, row.before, row.after) for row in moved] == [("s › order", "a, b", "b, a")]
+    changed = differences.rows({"s": [one, two]}, {"s": [{**one, "x": "3"}, two]})
+    assert [(row.path, row.before, row.after) for row in changed] == [("s › a › x", "1", "3")]
