@@ -16,7 +16,6 @@ from ensign.delivery.usage import Usage
 
 MAX_REPORT = 2 * 1024 * 1024
 MAX_REGISTRATION = 64 * 1024
-_ENCODING: Header = (b"vary", b"Accept-Encoding")
 _PACKED: Header = (b"content-encoding", b"gzip")
 
 
@@ -35,13 +34,12 @@ class ClientApi:
         token = self._gate.admit(request, BACKEND)
         query = effective(token, request.query(), spec=request.header(b"unleash-client-spec"))
         view = views.view(self._feed.state, query)
-        etag: Header = (b"etag", view.etag)
         if matches(request.header(b"if-none-match"), view.etag.decode()):
-            return Response(304, b"", (etag, _ENCODING))
+            return Response(304, b"", view.headers)
         if len(view.body) >= views.MIN_GZIP and accepts_gzip(request.header(b"accept-encoding")):
             packed = await asyncio.to_thread(view.pack) if view.packed is None else view.packed
-            return Response(200, packed, (JSON, etag, _ENCODING, _PACKED))
-        return Response(200, view.body, (JSON, etag, _ENCODING))
+            return Response(200, packed, (JSON, _PACKED, *view.headers))
+        return Response(200, view.body, (JSON, *view.headers))
 
     async def feature(self, request: Request, name: str) -> Response:
         """`GET /api/client/features/{name}`: one flag, not wrapped."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
+from ensign.delivery.http import Header
 from ensign.delivery.published import Feature, Published, Revision, dumps
 from ensign.delivery.query import Query
 from ensign.delivery.state import State
@@ -26,6 +27,7 @@ class View:
 
     stamp: tuple[tuple[str, Revision], ...]
     etag: bytes
+    headers: tuple[Header, ...]
     body: bytes
     packed: bytes | None = None
 
@@ -82,7 +84,14 @@ def build(state: State, query: Query) -> View:
         parts += [b',"segments":', dumps(ordered)]
     meta = {"revisionId": number, "epoch": epoch, "etag": etag, "queryHash": query.hash}
     parts += [b',"meta":', dumps(meta), b"}"]
-    return View(stamp, etag.encode(), b"".join(parts))
+    headers = (
+        (b"etag", etag.encode()),
+        # For Ensign's own SDK and edge: what must never go back, and for which scope.
+        (b"ensign-revision", f"{epoch}.{number}".encode()),
+        (b"ensign-scope", query.hash.encode()),
+        (b"vary", b"Accept-Encoding"),
+    )
+    return View(stamp, etag.encode(), headers, b"".join(parts))
 
 
 def visible(rulesets: tuple[Published, ...], query: Query) -> list[Feature]:

@@ -1,0 +1,1 @@
+"""What stands behind the client; may change with every version."""
