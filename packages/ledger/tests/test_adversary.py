@@ -341,25 +341,32 @@ def test_any_other_content_of_a_file_fails_its_own_check(
         path.write_bytes(good)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.data())
-def test_any_other_json_as_manifest_is_refused_without_an_exception(bundle: Path, data: st.DataObject) -> None:
-    path = bundle / "manifest.json"
-    good = path.read_bytes()
-    anything = st.recursive(
-        st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.text("ab\u00e9", max_size=5),
-        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("ab"), inner, max_size=3),
-        max_leaves=5,
-    )
-    value = json.loads(good)
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.text("ab\u00e9", max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("ab"), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+def replace_somewhere(value: Any, data: st.DataObject) -> None:
+    """Put anything in the place of some member, at any depth."""
     place: Any = value
     while True:
         key = data.draw(st.sampled_from(sorted(place) if isinstance(place, dict) else range(len(place))))
         if isinstance(place[key], (dict, list)) and place[key] and data.draw(st.booleans()):
             place = place[key]
             continue
-        place[key] = data.draw(anything)
-        break
+        place[key] = data.draw(ANYTHING)
+        return
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_other_json_as_manifest_is_refused_without_an_exception(bundle: Path, data: st.DataObject) -> None:
+    path = bundle / "manifest.json"
+    good = path.read_bytes()
+    value = json.loads(good)
+    replace_somewhere(value, data)
     changed = encode(value)
     try:
         path.write_bytes(changed)
@@ -367,6 +374,22 @@ def test_any_other_json_as_manifest_is_refused_without_an_exception(bundle: Path
             refused(verify_bundle(bundle))
     finally:
         path.write_bytes(good)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_json_as_entry_under_the_real_key_is_judged_without_an_exception(
+    tmp_path: Path, data: st.DataObject
+) -> None:
+    log = sample_log()
+    entry = json.loads(log.entries[data.draw(st.integers(0, 3))])
+    replace_somewhere(entry, data)
+    log.entries[data.draw(st.integers(0, 3))] = encode(entry)
+    shutil.rmtree(tmp_path / "b", ignore_errors=True)
+    log.bundle(tmp_path / "b", claim="some")
+    report = verify_bundle(tmp_path / "b", keys=[KEY])
+    assert report.outcome(8) is Outcome.VALID
+    assert report.exit_code in (0, 1)
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -120,7 +120,7 @@ def _commits(value: Any) -> Iterator[str]:
 def _check_actor(actor: Any) -> None:
     if not isinstance(actor, dict):
         raise EntryError("not an object", path="actor")
-    if actor.get("kind") not in ACTOR_KINDS:
+    if not isinstance(actor.get("kind"), str) or actor["kind"] not in ACTOR_KINDS:
         raise EntryError(f"not one of {', '.join(sorted(ACTOR_KINDS))}", path="actor.kind")
     if actor["kind"] != "anonymous" or actor.get("id") is not None:
         _text(actor, "id", "actor.")
@@ -164,7 +164,7 @@ def _check_optional(entry: Mapping[str, Any]) -> None:
 def _check_approval(approval: Any) -> None:
     if not isinstance(approval, dict):
         raise EntryError("not an object", path="approval")
-    if approval.get("mode") not in MODES:
+    if not isinstance(approval.get("mode"), str) or approval["mode"] not in MODES:
         raise EntryError(f"not one of {', '.join(sorted(MODES))}", path="approval.mode")
     _count(approval, "required", "approval.", least=0)
     _text(approval, "author", "approval.")
