@@ -181,7 +181,7 @@ def contexts(draw: st.DrawFn, *, odd: bool = False) -> Json:
             (properties if custom and draw(st.integers(0, 3)) else context)[field] = draw(values)
         if odd and draw(st.integers(0, 5)) == 0:
             properties[field] = draw(values)
-    if properties or draw(st.booleans()):
+    if draw(st.booleans()) or properties:
         context["properties"] = properties
     if odd and draw(st.integers(0, 9)) == 0:
         context["properties"] = draw(strange)
