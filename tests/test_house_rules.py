@@ -4,6 +4,7 @@ them is itself tried on offenders."""
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,19 +12,20 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted(ROOT.glob("packages/*/src/**/*.py"))
+_REASON = re.compile(r"# (?:deferred|here): (.*)")
 MAX_FILE, MAX_FUNCTION = 400, 50
 
 
 def deferred_imports(source: str) -> Iterator[int]:
-    """Lines of imports inside functions that do not say why: ``# deferred: <reason>`` on the line."""
+    """Lines of imports inside functions that do not say why: ``# deferred: …`` or ``# here: …``."""
     lines = source.splitlines()
     for function in ast.walk(ast.parse(source)):
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
             for node in ast.walk(function):
                 if isinstance(node, ast.Import | ast.ImportFrom):
                     statement = " ".join(lines[node.lineno - 1 : node.end_lineno])
-                    _, mark, reason = statement.partition("# deferred:")
-                    if not mark or len(reason.split()) < 3:
+                    reason = _REASON.search(statement)
+                    if reason is None or len(reason[1].split()) < 3:
                         yield node.lineno
 
 

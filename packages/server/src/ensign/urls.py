@@ -20,6 +20,7 @@ handler500 = conf.ERROR_HANDLERS["handler500"]
 urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", api.urls),
     re_path(r"^api/", problems.not_found),
+    path("", include("ensign.control.evidence.urls")),
 ]
 
 if settings.DEBUG:

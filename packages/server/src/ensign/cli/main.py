@@ -40,7 +40,7 @@ def _server() -> ModuleType:
 
 def _custody() -> ModuleType:
     _server()
-    from ensign.cli import custody  # deferred: as above
+    from ensign.cli import custody  # deferred: it reads the settings, too
 
     return custody
 

@@ -24,6 +24,7 @@ from ensign.control.audit.models import Entry
 from ensign.control.audit.staging import stage
 from ensign.control.identity.actions import TOKEN_CREATED, TOKEN_REVOKED
 from ensign.control.identity.models import Account, Token
+from ensign.control.identity.sign_in import SIGNED_IN_AT
 from ensign.control.identity.tokens import hashed, new_token
 from ensign.control.kernel import clock, ids
 from ensign.control.kernel.actor import Actor
@@ -122,6 +123,13 @@ def token_for(actor: Actor) -> str:
     return text
 
 
+def sign_in(client: Client, actor: Actor) -> None:
+    client.force_login(Account.objects.get(person_id=actor.id))
+    session = client.session
+    session[SIGNED_IN_AT] = clock.text(clock.now())
+    session.save()
+
+
 def send(client: Client, body: Any, headers: dict[str, str], raw: bytes | None = None) -> Any:
     content = json.dumps(body).encode() if raw is None else raw
     return client.post("/api/v1/things", content, content_type="application/json", headers=headers)
@@ -142,7 +150,7 @@ def test_without_credentials_the_answer_is_401_with_a_remedy(client: Client) -> 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer nonsense", "Basic YTpi", f"Bearer ensign_pat_{'A' * 43}"])
 def test_a_bad_authorization_header_never_falls_back_to_the_session(client: Client, anna: Actor, header: str) -> None:
-    client.force_login(Account.objects.get(person_id=anna.id))
+    sign_in(client, anna)
     assert client.get("/api/v1/things").status_code == 200
     assert client.get("/api/v1/things", headers={"Authorization": header}).status_code == 401
 
@@ -154,7 +162,7 @@ def test_a_token_acts_as_its_owner(client: Client, bearer: dict[str, str], anna:
 def test_a_session_writes_only_with_its_csrf_token(db: str, urlconf: ModuleType, anna: Actor) -> None:
     with override_settings(ROOT_URLCONF=urlconf):
         client = Client(enforce_csrf_checks=True)
-        client.force_login(Account.objects.get(person_id=anna.id))
+        sign_in(client, anna)
         refused = send(client, {"name": "x"}, {})
         assert (refused.status_code, refused.json()["code"]) == (403, "csrf-failed")
         client.cookies["csrftoken"] = token = "a" * 32

@@ -19,8 +19,8 @@ from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
 from ensign.control.audit.door import record_denial
+from ensign.control.identity import actors
 from ensign.control.kernel import clock, errors
-from ensign.control.kernel.actor import ANONYMOUS
 from ensign.control.kernel.request import current_request_id
 
 CONTENT_TYPE = "application/problem+json"
@@ -115,7 +115,8 @@ def pointer(path: str | Iterable[str | int]) -> str:
 def record_unrecorded(error: errors.EnsignError, request: HttpRequest) -> None:
     """Make a refusal of a *read* an entry; refused writes have been recorded by the operation's door."""
     if isinstance(error, errors.Denied) and not error.recorded:
-        record_denial(error, actor=getattr(request, "actor", ANONYMOUS), at=clock.now())
+        actor = getattr(request, "actor", None) or actors.from_request(request)
+        record_denial(error, actor=actor, at=clock.now())
 
 
 def _expected(request: HttpRequest, error: errors.EnsignError) -> HttpResponse:

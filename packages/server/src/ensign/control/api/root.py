@@ -15,6 +15,7 @@ import ensign
 from ensign.control.api import problems
 from ensign.control.api.auth import AUTHENTICATION
 from ensign.control.api.parser import StrictParser
+from ensign.control.evidence.api import router as evidence
 
 _WRITES = frozenset({"post", "put", "patch", "delete"})
 
@@ -103,3 +104,5 @@ api = EnsignAPI(
     parser=StrictParser(),
 )
 problems.install(api)
+for router in (evidence,):
+    api.add_router("", router)

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable
 
 import structlog
+from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
 from ensign.control.kernel.request import current_request_id
@@ -51,6 +52,8 @@ class RequestMiddleware:
             current_request_id.reset(token)
 
     def _write(self, request: HttpRequest, status: int, seconds: float) -> None:
+        if request.path.startswith(settings.STATIC_URL):
+            return
         match = request.resolver_match
         actor = getattr(request, "actor", None)
         _log.info(
