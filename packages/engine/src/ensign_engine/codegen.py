@@ -14,9 +14,7 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Any
 
-import mmh3
-
-from ensign_engine.bucketing import well_formed
+from ensign_engine.bucketing import digest, well_formed
 from ensign_engine.constraints import Test
 from ensign_engine.context import EMPTY, FIELDS, PROPERTIES, lookup
 from ensign_engine.parsing import instant_of, instant_text
@@ -35,7 +33,7 @@ _GLOBALS = {
     "__builtins__": {"type": type, "str": str, "Exception": Exception},
     "E": EMPTY,
     "lookup": lookup,
-    "h": mmh3.hash,
+    "h": digest,
 }
 _factories: OrderedDict[str, Callable[..., Decide]] = OrderedDict()
 _lock = Lock()
@@ -276,6 +274,6 @@ class _Emitter:
             self._line(f"i = {self._load(plan.stickiness)}")
             self._fail_if("not i")
         if plan.percentage < 100:
-            prefix = self._bind(well_formed(plan.group) + ":")
+            prefix = self._bind(well_formed(plan.group + ":").encode())
             # bucket = h % 100 + 1 <= percentage  <=>  h % 100 < percentage
-            self._fail_if(f"h({prefix} + i, 0, False) % 100 >= {self._bind(plan.percentage)}")
+            self._fail_if(f"h({prefix} + i.encode(), 0) % 100 >= {self._bind(plan.percentage)}")

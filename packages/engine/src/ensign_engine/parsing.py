@@ -74,7 +74,7 @@ def instant_of(moment: datetime) -> Instant:
 def instant_text(moment: datetime) -> str:
     """A clock reading as ISO 8601 in UTC, `2026-11-22T14:31:05.325Z`."""
     utc = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    return utc.strftime("%Y-%m-%dT%H:%M:%S.") + f"{utc.microsecond // 1_000:03d}Z"
+    return utc.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def semver(value: str) -> Version | None:

@@ -5,9 +5,7 @@ from collections.abc import Callable
 from itertools import accumulate
 from typing import Any, NamedTuple
 
-import mmh3
-
-from ensign_engine.bucketing import VARIANT_SEED, bucket, well_formed
+from ensign_engine.bucketing import VARIANT_SEED, bucket, digest, well_formed
 from ensign_engine.context import lookup
 from ensign_engine.model import VariantDefinition
 from ensign_engine.results import NO_VARIANT, Evaluation, Variant
@@ -117,10 +115,9 @@ def _hashing(plan: VariantPlan, outcomes: tuple[Evaluation, ...], careful: Picke
     static = settings.static_context
     first_static = static.get(first)
     second_static = static.get("sessionId")
-    prefix = well_formed(plan.group) + ":"
+    prefix = well_formed(plan.group + ":").encode()
     cumulative, total = plan.cumulative, plan.total
     random_identifier = settings.random_identifier
-    hash32 = mmh3.hash
 
     def pick(context: Any) -> Evaluation:
         try:
@@ -129,7 +126,7 @@ def _hashing(plan: VariantPlan, outcomes: tuple[Evaluation, ...], careful: Picke
                 found = lookup(context, first, first_static)
             if not found:
                 found = (second and lookup(context, second, second_static)) or random_identifier()
-            place = hash32(prefix + found, VARIANT_SEED, False) % total + 1
+            place = digest(prefix + found.encode(), VARIANT_SEED) % total + 1
         except Exception:  # an odd context, or an identifier that UTF-8 cannot carry: take the careful way
             return careful(context)
         return outcomes[bisect_left(cumulative, place)]
