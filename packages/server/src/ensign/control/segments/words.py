@@ -19,6 +19,7 @@ class Operator:
     help: str = ""
 
 
+_TIME = "A time with a zone, such as 2026-12-24T18:00:00Z."
 _LIST = "One value a line, or separated by commas."
 
 #: The operators in the order in which the editor offers them.
@@ -32,18 +33,16 @@ OPERATORS: Mapping[str, Operator] = MappingProxyType(
         "REGEX": Operator("matches", "does not match", "Text", "A pattern in RE2 syntax, found anywhere in the text."),
         "NUM_EQ": Operator("equals", "does not equal", "Numbers", "A number such as 5 or 0.25."),
         "NUM_GT": Operator("is more than", "is not more than", "Numbers", "A number such as 5 or 0.25."),
-        "NUM_GTE": Operator("is at least", "is less than", "Numbers", "A number such as 5 or 0.25."),
+        "NUM_GTE": Operator("is at least", "is not at least", "Numbers", "A number such as 5 or 0.25."),
         "NUM_LT": Operator("is less than", "is not less than", "Numbers", "A number such as 5 or 0.25."),
-        "NUM_LTE": Operator("is at most", "is more than", "Numbers", "A number such as 5 or 0.25."),
-        "DATE_AFTER": Operator("is after", "is not after", "Time", "A time with zone, such as 2026-12-24T18:00:00Z."),
-        "DATE_BEFORE": Operator(
-            "is before", "is not before", "Time", "A time with zone, such as 2026-12-24T18:00:00Z."
-        ),
+        "NUM_LTE": Operator("is at most", "is not at most", "Numbers", "A number such as 5 or 0.25."),
+        "DATE_AFTER": Operator("is after", "is not after", "Time", _TIME),
+        "DATE_BEFORE": Operator("is before", "is not before", "Time", _TIME),
         "SEMVER_EQ": Operator("is version", "is not version", "Versions", "A full version such as 2.4.0."),
         "SEMVER_GT": Operator("is newer than version", "is not newer than version", "Versions", "Such as 2.4.0."),
-        "SEMVER_GTE": Operator("is at least version", "is older than version", "Versions", "Such as 2.4.0."),
+        "SEMVER_GTE": Operator("is at least version", "is not at least version", "Versions", "Such as 2.4.0."),
         "SEMVER_LT": Operator("is older than version", "is not older than version", "Versions", "Such as 2.4.0."),
-        "SEMVER_LTE": Operator("is at most version", "is newer than version", "Versions", "Such as 2.4.0."),
+        "SEMVER_LTE": Operator("is at most version", "is not at most version", "Versions", "Such as 2.4.0."),
         "IN_CIDR": Operator("is in the network", "is not in the network", "Networks", "Such as 10.0.0.0/8. " + _LIST),
     }
 )
