@@ -14,7 +14,7 @@ from ensign.control.changes.domain.flag_operations import FlagArchive, FlagEnabl
 from ensign.control.changes.domain.world import OperationError, World
 from ensign.control.flags.domain import Dependency, FlagConfig, FlagInfo, Strategy
 from ensign.control.kernel.errors import Invalid
-from ensign_testkit.change_worlds import BY_TYPE, operations, worlds
+from ensign_testkit.change_worlds import BY_TYPE, configs, operations, worlds
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -81,6 +81,15 @@ def test_composing_two_change_sets_does_what_both_do_in_turn(
     composed = algebra.compose(algebra.compose((), steps[:cut]), steps[cut:])
     assert len(composed) <= len(steps)
     assert algebra.apply_all(world, composed) == algebra.apply_all(world, steps)
+
+
+@settings(max_examples=200, deadline=None)
+@given(configs, configs)
+def test_operations_between_two_contents_lead_from_one_to_the_other(before: FlagConfig, after: FlagConfig) -> None:
+    world = World(project="shop", environment="production", flags={"f": FlagInfo(key="f", project="shop")})
+    steps = algebra.between("f", before, after)
+    assert algebra.apply_all(world.with_config("f", before), steps).configs["f"] == after
+    assert (steps == ()) is (before == after)
 
 
 @settings(max_examples=100, deadline=None)

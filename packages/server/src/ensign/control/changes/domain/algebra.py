@@ -28,6 +28,7 @@ from ensign.control.changes.domain.settings_operations import (
     SegmentSet,
 )
 from ensign.control.changes.domain.world import OperationError, Ref, World
+from ensign.control.flags.domain import Dependency, FlagConfig
 
 
 def apply_all(world: World, operations: Sequence[Operation]) -> World:
@@ -117,8 +118,6 @@ _OPPOSITES: dict[type[Operation], type[Operation]] = {
     FlagDisable: FlagEnable,
     FlagArchive: FlagRevive,
     FlagRevive: FlagArchive,
-    EnvironmentProtect: EnvironmentUnprotect,
-    EnvironmentUnprotect: EnvironmentProtect,
 }
 
 
@@ -157,6 +156,51 @@ def _merged(old: Operation, new: Operation) -> Operation | None:
     return None
 
 
+def between(flag: str, before: FlagConfig, after: FlagConfig) -> tuple[Operation, ...]:
+    """Operations that take a flag's content from ``before`` to ``after``."""
+    made: list[Operation] = []
+    if before.enabled is not after.enabled:
+        made.append(FlagEnable(flag=flag) if after.enabled else FlagDisable(flag=flag))
+    old, new = {s.id: s for s in before.strategies}, {s.id: s for s in after.strategies}
+    made += [StrategyRemove(flag=flag, strategy=id_) for id_ in old if id_ not in new]
+    made += [StrategyUpdate(flag=flag, strategy=s) for s in after.strategies if s.id in old and old[s.id] != s]
+    made += [
+        StrategyAdd(flag=flag, strategy=s, position=place)
+        for place, s in enumerate(after.strategies)
+        if s.id not in old
+    ]
+    kept = [s.id for s in before.strategies if s.id in new]
+    for place, strategy in enumerate(after.strategies):
+        if strategy.id not in old:
+            kept.insert(place, strategy.id)
+    if kept != [s.id for s in after.strategies]:
+        made.append(StrategyReorder(flag=flag, order=tuple(s.id for s in after.strategies)))
+    if before.variants != after.variants:
+        made.append(VariantsSet(flag=flag, variants=after.variants))
+    return (*made, *_dependencies(flag, list(before.dependencies), after.dependencies))
+
+
+def _dependencies(flag: str, now: list[Dependency], wanted: Sequence[Dependency]) -> list[Operation]:
+    made: list[Operation] = []
+    names = [d.flag for d in wanted]
+    for gone in [d for d in now if d.flag not in names]:
+        made.append(DependencyRemove(flag=flag, parent=gone.flag))
+        now.remove(gone)
+    for place, dependency in enumerate(wanted):
+        at = next((i for i, d in enumerate(now) if d.flag == dependency.flag), None)
+        if at == place:
+            if now[at] != dependency:
+                made.append(DependencySet(flag=flag, dependency=dependency))
+                now[at] = dependency
+            continue
+        if at is not None:
+            made.append(DependencyRemove(flag=flag, parent=dependency.flag))
+            del now[at]
+        made.append(DependencySet(flag=flag, dependency=dependency, position=place))
+        now.insert(place, dependency)
+    return made
+
+
 _LISTS = (StrategyAdd, StrategyRemove, StrategyReorder, DependencySet, DependencyRemove)
 
 
@@ -168,6 +212,9 @@ def _blocks(old: Operation, new: Operation) -> bool:
     """
     if isinstance(old, FlagArchive | FlagRevive) or isinstance(new, FlagArchive | FlagRevive):
         return getattr(old, "flag", None) == getattr(new, "flag", None)
+    settings = (PolicySet, EnvironmentProtect, EnvironmentUnprotect)
+    if isinstance(old, settings) and isinstance(new, settings):
+        return True
     listed = (StrategyUpdate, *_LISTS)
     if isinstance(old, listed) and isinstance(new, listed):
         both_updates = isinstance(old, StrategyUpdate) and isinstance(new, StrategyUpdate)

@@ -107,16 +107,26 @@ class _OnEnvironment(Operation):
 @operation_type("environment.protect")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentProtect(_OnEnvironment):
-    """Mark the environment as one whose changes reach real users."""
+    """Mark the environment as one whose changes reach real users.
+
+    Where its policy asks for nothing and states no compensating control, it asks for one approval from then on.
+    """
+
+    def touches(self, environment: str) -> tuple[Ref, ...]:
+        return (Ref("environment", environment, ""), Ref("policy", environment, ""))
 
     def apply(self, world: World) -> World:
         if world.protected:
             raise OperationError(f"{world.environment} is already protected.")
-        return replace(world, protected=True)
+        rules = world.policy
+        if rules is not None and rules.approvals == 0 and not rules.compensating_control:
+            rules = replace(rules, approvals=1, preset="")
+        return replace(world, protected=True, policy=rules)
 
     def invert(self, before: World) -> tuple[Operation, ...]:
-        self.apply(before)
-        return (EnvironmentUnprotect(),)
+        if self.apply(before).policy == before.policy or before.policy is None:
+            return (EnvironmentUnprotect(),)
+        return (EnvironmentUnprotect(), PolicySet(rules=before.policy))
 
     def describe(self, before: World) -> str:
         return f"{before.environment} becomes a protected environment."
@@ -135,8 +145,10 @@ class EnvironmentUnprotect(_OnEnvironment):
         return replace(world, protected=False)
 
     def invert(self, before: World) -> tuple[Operation, ...]:
-        self.apply(before)
-        return (EnvironmentProtect(),)
+        after = EnvironmentProtect().apply(self.apply(before))
+        if after.policy == before.policy or before.policy is None:
+            return (EnvironmentProtect(),)
+        return (EnvironmentProtect(), PolicySet(rules=before.policy))
 
     def describe(self, before: World) -> str:
         return f"{before.environment} is no longer a protected environment."

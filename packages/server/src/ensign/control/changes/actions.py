@@ -1,0 +1,15 @@
+"""What the write door writes into the ledger."""
+
+from __future__ import annotations
+
+from ensign.control.audit.registry import action
+
+DRAFTED = action("change_request.drafted", "drafted the change request")
+EDITED = action("change_request.edited", "edited the change request")
+SUBMITTED = action("change_request.submitted", "submitted the change request for review")
+COMMENTED = action("change_request.commented", "commented on the change request")
+APPROVED = action("change_request.approved", "approved the change request")
+CHANGES_REQUESTED = action("change_request.changes_requested", "requested changes of the change request")
+REJECTED = action("change_request.rejected", "rejected the change request")
+WITHDRAWN = action("change_request.withdrawn", "withdrew the change request")
+APPLIED = action("change_request.applied", "applied the change")

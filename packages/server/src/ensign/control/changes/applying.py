@@ -1,0 +1,209 @@
+"""Applying a change: everything is locked and checked again, and all of it commits together or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from ensign.control.access.decisions import decide, require
+from ensign.control.access.domain import Scope
+from ensign.control.access.permissions import Permission
+from ensign.control.audit.ledger import Where, record
+from ensign.control.audit.staging import Staged, stage
+from ensign.control.changes import actions
+from ensign.control.changes.compiling import Rows, stage_rows
+from ensign.control.changes.domain import algebra, lifecycle, trust
+from ensign.control.changes.domain.base import Operation
+from ensign.control.changes.domain.requests import ChangeRequest, Mode, PolicyInForce
+from ensign.control.changes.domain.world import Ref, World
+from ensign.control.changes.loading import entitlement, load, owners, policy_in_force, reached, references
+from ensign.control.changes.models import Request
+from ensign.control.kernel import clock
+from ensign.control.kernel.actor import Actor
+from ensign.control.kernel.errors import Conflict
+from ensign.control.projects.domain import ApprovedChange
+from ensign.control.publishing.operations import Publication, stage_publication
+
+SETTINGS = frozenset({"policy.set", "environment.protect", "environment.unprotect"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """What was applied: the request as it is now, the entry's number and time, the revisions published."""
+
+    request: ChangeRequest
+    seq: int
+    at: datetime
+    revisions: tuple[tuple[str, int, int], ...]
+    """(environment, epoch, number) of each."""
+
+
+def require_to_draft(
+    *, actor: Actor, at: datetime, project: str, environment: str, operations: Sequence[Operation]
+) -> None:
+    """What somebody needs to write these operations into a request.
+
+    :raises Denied: when it is lacking.
+    """
+    types = {operation.type for operation in operations}
+    if types & SETTINGS:
+        require(actor, Permission.PROJECT_POLICY_PROPOSE, Scope(project), at=at)
+    if types & {"flag.archive", "flag.revive"}:
+        require(actor, Permission.FLAG_ARCHIVE, Scope(project), at=at)
+    if types - SETTINGS or not types:
+        require(actor, Permission.CHANGE_DRAFT, Scope(project, environment), at=at)
+
+
+def require_to_apply(
+    *, actor: Actor, at: datetime, project: str, environments: Sequence[str], operations: Sequence[Operation]
+) -> None:
+    """What somebody needs to apply what has the approvals that the policy asks for: in every environment reached.
+
+    Whoever proposes policies applies an approved one, though they may change nothing else.
+
+    :raises Denied: when it is lacking.
+    """
+    if {operation.type for operation in operations} <= SETTINGS and decide(
+        actor, Permission.PROJECT_POLICY_PROPOSE, Scope(project), at=at
+    ):
+        return
+    for key in environments:
+        require(actor, Permission.CHANGE_APPLY, Scope(project, key), at=at)
+
+
+def apply_request(
+    *,
+    actor: Actor,
+    at: datetime,
+    request: ChangeRequest,
+    row: Request | None,
+    mode: Mode,
+    accompany: Callable[[], Sequence[Staged]] = tuple,
+) -> Applied:
+    """Apply ``request``, whose row (None: it is made now) is locked. Call it inside the write door.
+
+    ``accompany`` makes further rows that the same entry vouches for; it is called when all else is ready.
+    The permission to do this at all was checked by the caller; what makes the approvals good is checked here.
+
+    :raises Conflict: when something moved, was edited, or the approvals no longer count; nothing is written.
+    """
+    place = {"project": request.project, "environment": request.environment}
+    keys = reached(operations=request.operations, **place)
+    policy = policy_in_force(project=request.project, environments=keys, lock=True)
+    loaded = load(refs=[Ref.parse(name) for name in request.base], lock=True, **place)
+    trust.require_unmoved(request, loaded.versions)
+    after = algebra.apply_all(loaded.world, request.operations)
+    names = {ref.name for ref in references(after=after, operations=request.operations)}
+    applied = lifecycle.applied(
+        request,
+        actor,
+        at=at,
+        policy=policy,
+        current={name: loaded.versions.get(name, -1) for name in names},
+        entitled=entitlement(project=request.project, environments=keys, at=at),
+        owners=owners(request),
+        mode=mode,
+    )
+    approved = ApprovedChange(
+        change=request.id,
+        digest=request.digest,
+        project=request.project,
+        environments=frozenset(keys),
+        approvers=tuple(a.person for a in applied.approvals),
+    )
+    rows = stage_rows(before=loaded.world, after=after, operations=request.operations, approved=approved, at=at)
+    _require_exact(rows, after)
+    extra = accompany()
+    publications = _publish(rows, project=request.project, environment=request.environment, environments=keys)
+    staged = [
+        stage(Request, id=request.id, state=applied.to_state(), current=row),
+        *rows.staged,
+        *extra,
+        *(publication.staged for publication in publications),
+    ]
+    recorded = record(
+        action=actions.APPLIED,
+        actor=actor,
+        at=at,
+        staged=staged,
+        where=Where(**place),
+        approval=approval_object(applied, policy),
+        reason=applied.reason or None,
+        detail={
+            "request": applied.id,
+            "operations": sorted({operation.type for operation in applied.operations}),
+            **({} if applied.reverts is None else {"reverts": applied.reverts}),
+        },
+    )
+    for publication in publications:
+        publication.finish(seq=recorded.seq)
+    return Applied(
+        request=applied,
+        seq=recorded.seq,
+        at=recorded.ts,
+        revisions=tuple((p.environment, p.epoch, p.number) for p in publications),
+    )
+
+
+def _require_exact(rows: Rows, after: World) -> None:
+    """What will be stored is what was approved. Validation may have become stricter since the request was written."""
+    segments = {key: value.constraints for key, value in rows.segments.items()}
+    if any(after.configs[key] != config for key, config in rows.configs.items()) or any(
+        after.segments[key] != constraints for key, constraints in segments.items()
+    ):
+        raise Conflict(
+            "The rules for what may be stored changed since this was written: it would be stored differently.",
+            remedy="Bring the request up to date, so that what is stored is reviewed.",
+            code="digest-mismatch",
+        )
+
+
+def _publish(rows: Rows, *, project: str, environment: str, environments: Sequence[str]) -> list[Publication]:
+    if not rows.publishes:
+        return []
+    made: list[Publication] = []
+    for key in environments:
+        here = key == environment
+        publication = stage_publication(
+            project=project,
+            environment=key,
+            flags=rows.configs if here else {},
+            infos=rows.infos,
+            segments=rows.segments if here else {},
+            previous=made[-1] if made else None,
+        )
+        made.append(publication)
+    return made
+
+
+def approval_object(request: ChangeRequest, policy: PolicyInForce) -> Mapping[str, Any]:
+    """How the approvals stand in the entry (docs/reference/ledger-format)."""
+    return {
+        "request": request.id,
+        "author": request.author,
+        "contributors": list(request.contributors),
+        "approvers": [{"id": a.person, "at": clock.text(a.at)} for a in request.approvals],
+        "required": request.required or 0,
+        "digest": request.digest,
+        "policy": policy.ref,
+        "mode": request.mode or "request",
+        "protected": policy.protected,
+    }
+
+
+def apply_standard(
+    *,
+    actor: Actor,
+    at: datetime,
+    request: ChangeRequest,
+    accompany: Callable[[], Sequence[Staged]],
+) -> Applied:
+    """Apply a standard change: switching off, for ``incidents``, which checked that the actor may.
+
+    :raises Denied: when the request is anything but switching off.
+    """
+    return apply_request(
+        actor=actor, at=at, request=replace(request, author=actor.id), row=None, mode="standard", accompany=accompany
+    )

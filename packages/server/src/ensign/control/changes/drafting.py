@@ -1,0 +1,305 @@
+"""Writing requests: propose, collect edits in a draft, edit, submit, withdraw, revert."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from ensign.control.access.decisions import decide
+from ensign.control.access.domain import Scope
+from ensign.control.access.permissions import Permission
+from ensign.control.audit.door import operation
+from ensign.control.audit.ledger import Where, record
+from ensign.control.audit.registry import Action
+from ensign.control.audit.staging import stage
+from ensign.control.changes import actions
+from ensign.control.changes.applying import SETTINGS, Applied, apply_request, require_to_apply, require_to_draft
+from ensign.control.changes.compiling import Compiled, compile_operations
+from ensign.control.changes.domain import algebra, lifecycle
+from ensign.control.changes.domain.base import Operation
+from ensign.control.changes.domain.requests import ChangeRequest
+from ensign.control.changes.history import before_applied
+from ensign.control.changes.loading import policy_in_force, reached
+from ensign.control.changes.models import Request
+from ensign.control.kernel import ids
+from ensign.control.kernel.actor import Actor
+from ensign.control.kernel.errors import Conflict, Invalid, NotFound
+from ensign.control.projects import queries as projects
+from ensign.control.projects.domain import check_text
+
+Wish = Literal["apply", "submit", "draft"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposed:
+    """What became of a proposal: a request with its row's version, applied already or waiting."""
+
+    request: ChangeRequest
+    version: int
+    applied: Applied | None = None
+
+
+def lock_request(id: str, *, expected_version: int | None = None) -> tuple[Request, ChangeRequest]:
+    """The row, locked until the commit, and its value.
+
+    :raises NotFound: when there is none. :raises Conflict: when it is not at ``expected_version``.
+    """
+    row = Request.objects.select_for_update().filter(pk=id).first()
+    if row is None:
+        raise NotFound("There is no such change request.", remedy="Look at the list of requests.")
+    if expected_version is not None and row.version != expected_version:
+        raise Conflict(
+            "The request changed since you looked at it. Nothing was done.",
+            remedy="Look at it as it is now.",
+            code="version-conflict",
+        )
+    return row, ChangeRequest.from_state(row.pk, row.state)
+
+
+def write(
+    request: ChangeRequest, *, row: Request | None, action: Action, actor: Actor, at: datetime, comment: str = ""
+) -> int:
+    """Write the request's next version with an entry of its own; returns the version."""
+    staged = stage(Request, id=request.id, state=request.to_state(), current=row)
+    record(
+        action=action,
+        actor=actor,
+        at=at,
+        staged=[staged],
+        where=Where(project=request.project, environment=request.environment),
+        reason=comment or None,
+        detail={"request": request.id, "round": request.round},
+    )
+    return staged.version
+
+
+def _texts(title: str, reason: str, sentences: Sequence[str]) -> tuple[str, str]:
+    """Title and reason as they may stand; without a title the first sentence is one."""
+    title = check_text(title, field="title", limit=200).replace("\n", " ")
+    if not title and sentences:
+        title = sentences[0] if len(sentences[0]) <= 200 else sentences[0][:199] + "…"
+    return title, check_text(reason, field="reason", limit=5_000)
+
+
+def _new(
+    compiled: Compiled, *, actor: Actor, at: datetime, title: str, reason: str, reverts: str | None = None
+) -> ChangeRequest:
+    said = algebra.describe_all(compiled.before, compiled.operations)
+    title, reason = _texts(title, reason, said)
+    return ChangeRequest(
+        id=ids.new_id("crq", at=at),
+        project=compiled.before.project,
+        environment=compiled.before.environment,
+        title=title,
+        reason=reason,
+        author=actor.id,
+        operations=compiled.operations,
+        base=compiled.base,
+        digest=compiled.digest,
+        warnings=compiled.warnings,
+        created_at=at,
+        updated_at=at,
+        reverts=reverts,
+    )
+
+
+def _may_apply_at_once(request: ChangeRequest, *, actor: Actor, at: datetime, keys: Sequence[str]) -> bool:
+    if {o.type for o in request.operations} <= SETTINGS:
+        return bool(decide(actor, Permission.PROJECT_POLICY_PROPOSE, Scope(request.project), at=at))
+    return all(decide(actor, Permission.CHANGE_APPLY, Scope(request.project, key), at=at) for key in keys)
+
+
+def _place(request: ChangeRequest, *, actor: Actor, at: datetime, wish: Wish) -> Proposed:
+    """Apply it at once where the policy asks for no approval and the actor may; else draft or submit it."""
+    keys = reached(project=request.project, environment=request.environment, operations=request.operations)
+    policy = policy_in_force(project=request.project, environments=keys)
+    if wish != "draft" and not request.operations:
+        raise Invalid("There is nothing to change.", fields={"operations": "Name at least one operation."})
+    if wish == "apply" and policy.required == 0 and _may_apply_at_once(request, actor=actor, at=at, keys=keys):
+        # Nothing asks for a review, but a reason may be asked for all the same.
+        lifecycle.submit(request, by=actor.id, at=at, policy=policy)
+        done = apply_request(actor=actor, at=at, request=request, row=None, mode="direct")
+        return Proposed(request=done.request, version=1, applied=done)
+    if wish == "draft":
+        return Proposed(request=request, version=write(request, row=None, action=actions.DRAFTED, actor=actor, at=at))
+    submitted = lifecycle.submit(request, by=actor.id, at=at, policy=policy)
+    return Proposed(request=submitted, version=write(submitted, row=None, action=actions.SUBMITTED, actor=actor, at=at))
+
+
+@operation
+def propose(
+    *,
+    actor: Actor,
+    at: datetime,
+    project: str,
+    environment: str,
+    operations: Sequence[Operation],
+    title: str = "",
+    reason: str = "",
+    wish: Wish = "apply",
+) -> Proposed:
+    """Propose a change; the policy decides what becomes of it.
+
+    With ``wish`` "apply" it applies at once where the policy asks for no approval and the actor may apply there, and is
+    submitted for review everywhere else; "submit" always submits, "draft" only keeps it.
+
+    :raises Denied: when the actor may not propose this here.
+    :raises Invalid, Conflict, NotFound: when it could not apply as things stand; nothing is written.
+    """
+    projects.environment(project, environment)
+    require_to_draft(actor=actor, at=at, project=project, environment=environment, operations=operations)
+    compiled = compile_operations(project=project, environment=environment, operations=operations, at=at)
+    request = _new(compiled, actor=actor, at=at, title=title, reason=reason)
+    return _place(request, actor=actor, at=at, wish=wish)
+
+
+def my_draft(actor: Actor, *, project: str, environment: str) -> Request | None:
+    """The draft in which the actor's edits of one environment are collected, or None."""
+    rows = Request.objects.filter(author=actor.id, project=project, environment=environment, status="draft")
+    return rows.order_by("-id").first()
+
+
+@operation
+def collect(*, actor: Actor, at: datetime, project: str, environment: str, operations: Sequence[Operation]) -> Proposed:
+    """Add operations to the actor's open draft in this environment, or begin one. Later edits replace earlier ones.
+
+    :raises Denied, Invalid, Conflict, NotFound: as :func:`propose`.
+    """
+    draft = my_draft(actor, project=project, environment=environment)
+    if draft is None:
+        return propose(
+            actor=actor, at=at, project=project, environment=environment, operations=operations, wish="draft"
+        )
+    _, request = lock_request(draft.pk)
+    combined = algebra.compose(request.operations, operations)
+    if not combined:
+        return withdraw(actor=actor, at=at, request_id=request.id)
+    return edit(actor=actor, at=at, request_id=request.id, operations=combined)
+
+
+def _kept_base(request: ChangeRequest, current: Mapping[str, int], *, rebase: bool) -> dict[str, int]:
+    """The versions that the author has seen: those of the old base stay, else an edit would hide a conflict."""
+    if rebase:
+        return dict(current)
+    return {name: request.base.get(name, version) for name, version in current.items()}
+
+
+@operation
+def edit(
+    *,
+    actor: Actor,
+    at: datetime,
+    request_id: str,
+    operations: Sequence[Operation] | None = None,
+    title: str | None = None,
+    reason: str | None = None,
+    rebase: bool = False,
+    expected_version: int | None = None,
+) -> Proposed:
+    """Replace what an open request says; None leaves a member as it is. Voids every approval of it.
+
+    ``rebase`` takes the state as it is now for the state that the editor has seen: the way out of a conflict.
+    Whoever edits becomes a contributor and can never approve it.
+
+    :raises Denied: when the actor may not write this here; drafts belong to their author.
+    :raises Conflict: when it is closed, or not at ``expected_version``.
+    """
+    row, request = lock_request(request_id, expected_version=expected_version)
+    steps = request.operations if operations is None else tuple(operations)
+    require_to_draft(actor=actor, at=at, project=request.project, environment=request.environment, operations=steps)
+    if request.status == "draft" and actor.id != request.author:
+        raise NotFound("There is no such change request.", remedy="Drafts are seen by their author alone.")
+    if not request.open:
+        raise Conflict(f"This request is {request.status}; it can no longer be edited.", code="wrong-state")
+    compiled = compile_operations(project=request.project, environment=request.environment, operations=steps, at=at)
+    texts = _texts(
+        request.title if title is None else title,
+        request.reason if reason is None else reason,
+        algebra.describe_all(compiled.before, compiled.operations),
+    )
+    edited = lifecycle.edit(
+        request,
+        by=actor.id,
+        at=at,
+        operations=compiled.operations,
+        base=_kept_base(request, compiled.base, rebase=rebase),
+        title=texts[0],
+        reason=texts[1],
+    )
+    edited = replace(edited, warnings=compiled.warnings)
+    return Proposed(request=edited, version=write(edited, row=row, action=actions.EDITED, actor=actor, at=at))
+
+
+@operation
+def submit(
+    *, actor: Actor, at: datetime, request_id: str, expected_version: int | None = None, apply: bool = False
+) -> Proposed:
+    """Put a draft, or what came back, up for review; with ``apply`` it applies at once where that needs no approval.
+
+    :raises Invalid: when something is missing or could not apply. :raises Conflict: when something moved meanwhile.
+    """
+    row, request = lock_request(request_id, expected_version=expected_version)
+    require_to_draft(
+        actor=actor, at=at, project=request.project, environment=request.environment, operations=request.operations
+    )
+    keys = reached(project=request.project, environment=request.environment, operations=request.operations)
+    policy = policy_in_force(project=request.project, environments=keys)
+    submitted = lifecycle.submit(request, by=actor.id, at=at, policy=policy)
+    if request.operations:
+        compile_operations(
+            project=request.project, environment=request.environment, operations=request.operations, at=at
+        )
+    if apply and policy.required == 0 and _may_apply_at_once(request, actor=actor, at=at, keys=keys):
+        done = apply_request(actor=actor, at=at, request=submitted, row=row, mode="request")
+        return Proposed(request=done.request, version=row.version + 1, applied=done)
+    return Proposed(request=submitted, version=write(submitted, row=row, action=actions.SUBMITTED, actor=actor, at=at))
+
+
+@operation
+def withdraw(*, actor: Actor, at: datetime, request_id: str, expected_version: int | None = None) -> Proposed:
+    """Its author, or who edited it, takes a request back. Final.
+
+    :raises Denied: when the actor did neither. :raises Conflict: when it is closed.
+    """
+    row, request = lock_request(request_id, expected_version=expected_version)
+    withdrawn = lifecycle.withdraw(request, by=actor.id, at=at)
+    return Proposed(request=withdrawn, version=write(withdrawn, row=row, action=actions.WITHDRAWN, actor=actor, at=at))
+
+
+@operation
+def apply(*, actor: Actor, at: datetime, request_id: str, expected_version: int | None = None) -> Applied:
+    """Apply a request that has the approvals which the policy in force asks for.
+
+    :raises Conflict: code ``conflicted`` when something that it touches or references changed since it was written;
+        ``not-approved`` when approvals are missing or no longer count. Nothing is written.
+    :raises Denied: when the actor neither wrote, edited nor approved it, or may not apply here.
+    """
+    row, request = lock_request(request_id, expected_version=expected_version)
+    keys = reached(project=request.project, environment=request.environment, operations=request.operations)
+    require_to_apply(actor=actor, at=at, project=request.project, environments=keys, operations=request.operations)
+    return apply_request(actor=actor, at=at, request=request, row=row, mode="request")
+
+
+@operation
+def revert(*, actor: Actor, at: datetime, request_id: str, reason: str = "", wish: Wish = "submit") -> Proposed:
+    """A new request that undoes an applied one. It passes through the same door: a revert skips no approval.
+
+    :raises Conflict: when it was never applied, or what it changed was changed again.
+    """
+    row = Request.objects.filter(pk=request_id).first()
+    if row is None:
+        raise NotFound("There is no such change request.", remedy="Look at the list of requests.")
+    request = ChangeRequest.from_state(row.pk, row.state)
+    if request.status != "applied":
+        raise Conflict("Only what was applied can be reverted.", code="wrong-state")
+    undone = algebra.invert_all(before_applied(request), request.operations)
+    require_to_draft(actor=actor, at=at, project=request.project, environment=request.environment, operations=undone)
+    compiled = compile_operations(project=request.project, environment=request.environment, operations=undone, at=at)
+    title = f"Revert “{request.title}”"
+    new = _new(
+        compiled, actor=actor, at=at, title=title if len(title) <= 200 else title[:198] + "…”", reason=reason,
+        reverts=request.id,
+    )  # fmt: skip
+    return _place(new, actor=actor, at=at, wish=wish)

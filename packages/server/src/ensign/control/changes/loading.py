@@ -1,0 +1,154 @@
+"""Reading, and locking, what a change set touches and references; and the policy that it must meet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TypeVar
+
+from django.db.models import Model, QuerySet
+
+from ensign.control.access.decisions import entitled as holds
+from ensign.control.access.domain import Scope
+from ensign.control.access.permissions import Permission
+from ensign.control.changes.domain import algebra
+from ensign.control.changes.domain.base import Operation
+from ensign.control.changes.domain.requests import ChangeRequest, PolicyInForce
+from ensign.control.changes.domain.world import Ref, World
+from ensign.control.flags.domain import FlagConfig, FlagInfo
+from ensign.control.flags.models import Flag, FlagEnvironment
+from ensign.control.identity import queries as identity
+from ensign.control.projects import policies
+from ensign.control.projects import queries as projects
+from ensign.control.projects.domain import PolicyRules
+from ensign.control.projects.models import Environment, Policy
+from ensign.control.segments.domain import SegmentConfig
+from ensign.control.segments.models import Segment, SegmentEnvironment
+
+_Row = TypeVar("_Row", bound=Model)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """The values of some objects, and the version of each by its name (0: not there yet)."""
+
+    world: World
+    versions: dict[str, int]
+
+
+def load(*, project: str, environment: str, refs: Collection[Ref], lock: bool = False) -> Loaded:
+    """Read ``refs``; with ``lock`` hold them until the commit, always in the same order, against every other apply.
+
+    A flag or segment that has no content in the environment yet is locked by its shared row.
+    """
+    flags = {ref.key for ref in refs if ref.kind in {"flag", "config"}}
+    segments = {ref.key for ref in refs if ref.kind == "segment"}
+    configured = {ref.environment for ref in refs if ref.kind == "config"} | {environment}
+    rules = _rows(Policy.objects.filter(project=project, environment=environment), lock)
+    place = _rows(Environment.objects.filter(project=project, key=environment, status="active"), lock)
+    flag_rows = _rows(Flag.objects.filter(project=project, key__in=flags), lock)
+    config_rows = _rows(
+        FlagEnvironment.objects.filter(project=project, environment__in=configured, flag__in=flags), lock
+    )
+    segment_rows = _rows(Segment.objects.filter(project=project, key__in=segments), lock)
+    content_rows = _rows(
+        SegmentEnvironment.objects.filter(project=project, environment=environment, segment__in=segments), lock
+    )
+    infos = {str(row.key): FlagInfo.from_state(row.state) for row in flag_rows}
+    here = {str(row.flag): FlagConfig.from_state(row.state) for row in config_rows if row.environment == environment}
+    contents = {str(row.segment): SegmentConfig.from_state(row.state).constraints for row in content_rows}
+    known = {
+        **{f"flag:/{row.key}": row.version for row in flag_rows},
+        **{f"config:{row.environment}/{row.flag}": row.version for row in config_rows},
+        **{f"segment:{environment}/{row.segment}": row.version for row in content_rows},
+        **{f"environment:{environment}/": row.version for row in place},
+        **{f"policy:{environment}/": row.version for row in rules},
+    }
+    return Loaded(
+        world=World(
+            project=project,
+            environment=environment,
+            flags=infos,
+            configs={key: here.get(key, FlagConfig()) for key in infos},
+            segments={str(row.key): contents.get(str(row.key), ()) for row in segment_rows},
+            policy=replace(PolicyRules.from_state(rules[0].state), enforced_since="") if rules else None,
+            protected=bool(place and place[0].protected),
+        ),
+        versions={ref.name: known.get(ref.name, 0) for ref in refs},
+    )
+
+
+def _rows(rows: QuerySet[_Row], lock: bool) -> Sequence[_Row]:
+    ordered = rows.order_by("pk")
+    return list(ordered.select_for_update() if lock else ordered)
+
+
+def references(*, after: World, operations: Sequence[Operation]) -> frozenset[Ref]:
+    """Every object that the operations touch or reference, given the state after them.
+
+    What archives or revives a flag references its content in every environment: that is what appears or goes.
+    """
+    found = algebra.touched(after.environment, operations) | algebra.referenced(after, operations)
+    shared = {getattr(o, "flag", "") for o in operations if o.type in {"flag.archive", "flag.revive"}}
+    if shared:
+        keys = [e.key for e in projects.environments(after.project)]
+        found |= {Ref("config", key, flag) for key in keys for flag in shared}
+    return found
+
+
+def load_for(*, project: str, environment: str, operations: Sequence[Operation]) -> Loaded:
+    """What ``operations`` touch, and all that the result references, however deep; nothing is locked.
+
+    :raises OperationError: when they cannot be applied to the state as it is.
+    """
+    refs: frozenset[Ref] = algebra.touched(environment, operations)
+    while True:
+        loaded = load(project=project, environment=environment, refs=refs)
+        wanted = references(after=algebra.apply_all(loaded.world, operations), operations=operations)
+        if wanted <= refs:
+            return Loaded(world=loaded.world, versions={ref.name: loaded.versions[ref.name] for ref in wanted})
+        refs |= wanted
+
+
+def reached(*, project: str, environment: str, operations: Sequence[Operation]) -> tuple[str, ...]:
+    """Keys of the environments in which the operations have effect."""
+    if algebra.reaches_project(operations):
+        return tuple(e.key for e in projects.environments(project))
+    return (environment,)
+
+
+def policy_in_force(*, project: str, environments: Sequence[str], lock: bool = False) -> PolicyInForce:
+    """The strictest policy of ``environments``, bound to the version of each of them.
+
+    :raises NotFound: when one of them is no active environment.
+    """
+    if lock:
+        _rows(Policy.objects.filter(project=project, environment__in=environments), True)
+    found = [policies.policy(project, key) for key in environments]
+    strict = policies.strictest(found)
+    return PolicyInForce(
+        ref="+".join(sorted(f"{view.id}@{view.version}" for view in found)),
+        required=max(view.approvals for view in found),
+        protected=any(view.protected for view in found),
+        apply_on_last_approval=all(view.apply_on_last_approval for view in found),
+        requires_reason=strict.requires_reason or any(view.requires_reason for view in found),
+        environments=tuple(environments),
+    )
+
+
+def entitlement(*, project: str, environments: Iterable[str], at: datetime) -> Callable[[str], bool]:
+    """Whether somebody may approve in all of ``environments``, being active: asked once for each."""
+    keys, known = tuple(environments), dict[str, bool]()
+
+    def entitled(person: str) -> bool:
+        if person not in known:
+            known[person] = all(holds(person, Permission.CHANGE_APPROVE, Scope(project, key), at=at) for key in keys)
+        return known[person]
+
+    return entitled
+
+
+def owners(request: ChangeRequest) -> frozenset[str]:
+    """The people who answer for the service accounts among the authors."""
+    return frozenset(identity.service_account(id_).owner for id_ in request.authors if id_.startswith("svc_"))

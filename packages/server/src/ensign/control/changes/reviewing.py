@@ -1,0 +1,194 @@
+"""Deciding on requests: comment, approve, request changes, reject."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from ensign.control.access.decisions import decide, require
+from ensign.control.access.domain import Scope
+from ensign.control.access.permissions import Permission
+from ensign.control.audit.door import operation
+from ensign.control.audit.ledger import Where, record
+from ensign.control.audit.registry import Action
+from ensign.control.audit.staging import Staged, stage
+from ensign.control.changes import actions, drafting
+from ensign.control.changes.applying import Applied
+from ensign.control.changes.domain import lifecycle
+from ensign.control.changes.domain.requests import ChangeRequest, DecisionKind
+from ensign.control.changes.domain.world import Ref
+from ensign.control.changes.loading import entitlement, load, owners, policy_in_force, reached
+from ensign.control.changes.models import Comment, Request
+from ensign.control.kernel import clock, ids
+from ensign.control.kernel.actor import Actor
+from ensign.control.kernel.errors import Denied, EnsignError, Invalid, NotFound
+from ensign.control.projects.domain import check_text
+
+_ACTIONS: dict[DecisionKind, Action] = {
+    "approve": actions.APPROVED,
+    "request_changes": actions.CHANGES_REQUESTED,
+    "reject": actions.REJECTED,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reviewed:
+    """The request after a decision. ``applied`` is set when the last approval applied it, ``not_applied`` says why it
+    could not although the policy wanted it.
+    """
+
+    request: ChangeRequest
+    version: int
+    applied: Applied | None = None
+    not_applied: str = ""
+
+
+def _comment(request: ChangeRequest, *, actor: Actor, at: datetime, text: str, kind: str) -> Staged | None:
+    text = check_text(text, field="comment", limit=5_000)
+    if not text:
+        return None
+    state = {"request": request.id, "author": actor.id, "text": text, "kind": kind, "at": clock.text(at)}
+    return stage(Comment, id=ids.new_id("cmt", at=at), state=state)
+
+
+@operation
+def comment(*, actor: Actor, at: datetime, request_id: str, text: str) -> str:
+    """Say something about a request; returns the comment's id. Drafts and what was closed can be commented, too.
+
+    :raises Denied: without the right to see the project. :raises Invalid: when there is no text.
+    """
+    _, request = drafting.lock_request(request_id)
+    if request.status == "draft" and actor.id != request.author:
+        raise NotFound("There is no such change request.", remedy="Drafts are seen by their author alone.")
+    scope = Scope(request.project)
+    require(actor, Permission.PROJECT_READ, scope, at=at)
+    staged = _comment(request, actor=actor, at=at, text=text, kind="comment")
+    if staged is None:
+        raise Invalid("The comment is empty.", fields={"comment": "Write something."})
+    record(
+        action=actions.COMMENTED,
+        actor=actor,
+        at=at,
+        staged=[staged],
+        where=Where(project=request.project, environment=request.environment),
+        detail={"request": request.id},
+    )
+    return staged.id
+
+
+@operation
+def review(
+    *,
+    actor: Actor,
+    at: datetime,
+    request_id: str,
+    decision: DecisionKind,
+    digest: str,
+    text: str = "",
+    expected_version: int | None = None,
+) -> Reviewed:
+    """Decide on a request. ``digest`` is that of the change the reviewer has seen; to reject and to send back takes
+    a comment.
+
+    :raises Denied: for authors and editors, tokens, and who is not entitled; NeedsMfa without a recent second factor.
+    :raises Conflict: when it changed meanwhile; nothing is decided.
+    """
+    row, request = drafting.lock_request(request_id, expected_version=expected_version)
+    if request.status == "draft":
+        raise NotFound("There is no such change request.", remedy="Drafts are seen by their author alone.")
+    if decision == "approve":
+        decided = _approved(request, actor=actor, at=at, digest=digest)
+    else:
+        decided = _stopped(request, actor=actor, at=at, decision=decision, text=text)
+    staged = stage(Request, id=request.id, state=decided.to_state(), current=row)
+    said = _comment(request, actor=actor, at=at, text=text, kind=decision)
+    record(
+        action=_ACTIONS[decision],
+        actor=actor,
+        at=at,
+        staged=[staged] if said is None else [staged, said],
+        where=Where(project=request.project, environment=request.environment),
+        detail={"request": request.id, "round": request.round, "digest": request.digest},
+    )
+    return Reviewed(request=decided, version=staged.version)
+
+
+def _approved(request: ChangeRequest, *, actor: Actor, at: datetime, digest: str) -> ChangeRequest:
+    place = {"project": request.project, "environment": request.environment}
+    keys = reached(operations=request.operations, **place)
+    policy = policy_in_force(project=request.project, environments=keys, lock=True)
+    loaded = load(refs=[Ref.parse(name) for name in request.base], lock=True, **place)
+    return lifecycle.approve(
+        request,
+        actor,
+        at=at,
+        digest=digest,
+        policy=policy,
+        current=loaded.versions,
+        entitled=entitlement(project=request.project, environments=keys, at=at),
+        owners=owners(request),
+    )
+
+
+def _stopped(request: ChangeRequest, *, actor: Actor, at: datetime, decision: DecisionKind, text: str) -> ChangeRequest:
+    """Stopping takes the right to approve in any environment reached, and a reason, but no second factor."""
+    scope = Scope(request.project, request.environment)
+    if not actor.interactive:
+        raise Denied(
+            "A token cannot decide on a request: that is an act of a person in a session.",
+            permission=str(Permission.CHANGE_APPROVE),
+            scope=str(scope),
+            code="approval-by-token",
+        )
+    keys = reached(project=request.project, environment=request.environment, operations=request.operations)
+    if not any(decide(actor, Permission.CHANGE_APPROVE, Scope(request.project, key), at=at) for key in keys):
+        require(actor, Permission.CHANGE_APPROVE, scope, at=at)
+    if actor.id in request.authors:
+        raise Denied(
+            "You wrote or edited this request: withdraw it instead.",
+            permission=str(Permission.CHANGE_APPROVE),
+            scope=str(scope),
+            code="own-change",
+        )
+    if not text.strip():
+        raise Invalid("Say why, so that its author knows what to do.", fields={"comment": "Write a sentence."})
+    if decision == "reject":
+        return lifecycle.reject(request, by=actor.id, at=at)
+    return lifecycle.request_changes(request, by=actor.id, at=at)
+
+
+def review_and_apply(
+    *,
+    actor: Actor,
+    at: datetime,
+    request_id: str,
+    decision: DecisionKind,
+    digest: str,
+    text: str = "",
+    expected_version: int | None = None,
+) -> Reviewed:
+    """:func:`review`; then, where the policy applies at once on the last approval, :func:`drafting.apply`.
+
+    Two transactions: an approval stays when the apply fails, and whoever may applies it later. The approver, not the
+    author, is who applied it.
+    """
+    done = review(
+        actor=actor,
+        at=at,
+        request_id=request_id,
+        decision=decision,
+        digest=digest,
+        text=text,
+        expected_version=expected_version,
+    )
+    request = done.request
+    if request.status != "approved":
+        return done
+    keys = reached(project=request.project, environment=request.environment, operations=request.operations)
+    if not policy_in_force(project=request.project, environments=keys).apply_on_last_approval:
+        return done
+    try:
+        applied = drafting.apply(actor=actor, at=at, request_id=request_id, expected_version=done.version)
+    except EnsignError as failed:
+        return Reviewed(request=request, version=done.version, not_applied=failed.message)
+    return Reviewed(request=applied.request, version=done.version + 1, applied=applied)
