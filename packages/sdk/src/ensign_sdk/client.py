@@ -205,7 +205,10 @@ class Client:
         ended = [worker.stop(max(0.0, deadline - time.monotonic())) for worker in self._workers]
         left = deadline - time.monotonic()
         if self._config.sends_metrics and all(ended) and left > 0:
-            self._reporter.flush(timeout=min(left, self._config.timeout))
+            try:
+                self._reporter.flush(timeout=min(left, self._config.timeout))
+            except Exception:  # a defect here must not fail the application's own shutdown
+                log.exception("the last counts could not be sent")
         if all(ended):
             self._poller.close()
 

@@ -22,6 +22,8 @@ REGISTER, METRICS = "/client/register", "/client/metrics"
 MAX_NAME = 100
 MAX_FLAGS = 10_000
 
+_LATER = frozenset({401, 403, 408, 429, 500, 502, 503, 504})
+
 Toggle = dict[str, Any]
 
 
@@ -52,9 +54,9 @@ class Reporter:
         """One report, within about `timeout` seconds."""
         if not self._registered:
             reply = self._post(REGISTER, self._registration(), timeout)
-            self._registered = reply is not None and reply.status < 300
-            if not self._registered:
+            if reply is None or reply.status in _LATER:
                 return self._failed(reply)
+            self._registered = True  # or refused for good: counts matter more
         with self.lock:
             self._collect()
             toggles, since, until = self._pending, self._since, _now()
@@ -74,7 +76,7 @@ class Reporter:
 
     def _collect(self) -> None:
         for name, report in self._counters.collect().items():
-            if len(name) > MAX_NAME:
+            if not isinstance(name, str) or len(name) > MAX_NAME:
                 continue  # no flag has such a name; it could be anything
             toggle = self._pending.get(name)
             if toggle is None:
@@ -100,7 +102,7 @@ class Reporter:
         return backoff.after_failures(self._failures, least=max(wait, min(self._config.metrics_interval, 5.0)))
 
     def _post(self, path: str, document: dict[str, Any], timeout: float) -> "Reply | None":
-        from ensign_sdk._internal.transport import Transport, TransportError  # the first use of HTTP, in this thread
+        from ensign_sdk._internal.transport import Transport, TransportError  # here: its first use, in this thread
 
         config = self._config
         if self._transport is None:

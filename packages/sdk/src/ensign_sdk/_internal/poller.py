@@ -75,9 +75,10 @@ class Poller:
         if status == 200:
             origin = _origin(reply)
             if self._store.offer(reply.body, "server", origin):
+                pause = self._worked()
                 if self._cache is not None:
                     self._cache.save(reply.body, origin)
-                return self._worked()
+                return pause
             self._failures += 1
             return backoff.after_failures(self._failures, least=self._config.refresh_interval / 2)
         if status in {401, 403}:

@@ -91,7 +91,8 @@ class Transport:
             connection.sock.settimeout(timeout)
         connection.request(method, f"{self._prefix}{self._endpoint.base}{path}", body=body, headers=dict(headers))
         response = connection.getresponse()
-        received = _read(response, deadline)
+        with response:  # `read1` does not notice the end of an answer by itself
+            received = _read(response, deadline)
         found = {name.lower(): value for name, value in response.getheaders()}
         if response.will_close:
             self.close()
