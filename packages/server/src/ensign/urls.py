@@ -20,6 +20,9 @@ handler500 = conf.ERROR_HANDLERS["handler500"]
 urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", api.urls),
     re_path(r"^api/", problems.not_found),
+    path("", include("ensign.control.identity.urls")),
+    path("", include("ensign.control.access.urls")),
+    path("", include("ensign.control.projects.urls")),
     path("", include("ensign.control.evidence.urls")),
 ]
 

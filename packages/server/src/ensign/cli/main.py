@@ -7,6 +7,7 @@ its database directly. The others (`flags`, `changes`, …) call the API at ENSI
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ensign.cli.frame import Exit, Json, group, out, show
+from ensign.cli.sockets import listen
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import system
 
@@ -45,6 +47,12 @@ def _custody() -> ModuleType:
     return custody
 
 
+def _prepare_serving(listener: socket.socket) -> None:
+    """The settings need the port that we really got, for links."""
+    os.environ["PORT"] = str(listener.getsockname()[1])
+    os.environ.setdefault("ENSIGN_HASHED_STATIC", "1")
+
+
 @app.callback(invoke_without_command=True)
 def _main(version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False) -> None:
     if version:
@@ -61,9 +69,9 @@ def serve(
     worker: Annotated[bool, typer.Option(help="Also do what is due by the clock.")] = True,
 ) -> None:
     """Serve pages, API and SDKs; migrates first. Ends with a line and a remedy when something stands in the way."""
-    os.environ["PORT"] = str(port)
-    os.environ.setdefault("ENSIGN_HASHED_STATIC", "1")
-    _server().serve(host=host, port=port, worker=worker)
+    with listen(host, port) as listener:
+        _prepare_serving(listener)
+        _server().serve(listener=listener, worker=worker)
 
 
 @app.command()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import socket
@@ -41,22 +40,19 @@ def migrate(*, at: datetime) -> list[str]:
 def prepare(*, at: datetime) -> None:
     """Make the database ready to be served: migrated, and with every trigger in place.
 
-    On PostgreSQL with a role that does not own the tables, nothing is migrated: what is pending stops the start.
+    A database that needs no migration is not touched, so that a missing trigger is found and not silently restored.
 
     :raises Unavailable: saying what is missing.
     """
     with database_errors():
-        if connection.vendor == "postgresql" and not settings.DATABASE_OWNER_URL and not _owns_schema():
-            pending = boot.pending_migrations()
-            if pending:
-                raise Unavailable(
-                    f"The database lacks {len(pending)} migrations, and this role may not apply them.",
-                    remedy="Run `ensign migrate` with DATABASE_OWNER_URL set to the owner of the tables.",
-                )
-        else:
-            names = migrate(at=at)
-            if names:
-                out.print(f"Applied {len(names)} migrations.")
+        pending = boot.pending_migrations()
+        if pending and connection.vendor == "postgresql" and not settings.DATABASE_OWNER_URL and not _owns_schema():
+            raise Unavailable(
+                f"The database lacks {len(pending)} migrations, and this role may not apply them.",
+                remedy="Run `ensign migrate` with DATABASE_OWNER_URL set to the owner of the tables.",
+            )
+        if pending:
+            out.print(f"Applied {len(migrate(at=at))} migrations.")
         schema.check()
 
 
@@ -91,32 +87,6 @@ def _fingerprint() -> str:
     return f"{len(files)} {newest} {root}"
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens on ``host`` and ``port`` (0: any free one).
-
-    :raises Unavailable: when the port is taken or the address is not this machine's.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen(2048)
-    except (OSError, OverflowError) as error:
-        listener.close()
-        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-            raise Unavailable(
-                f"Port {port} on {host} is in use by another program.",
-                remedy="Stop it, or choose another port: `ensign serve --port 8001` or `make run PORT=8001`.",
-                code="port-in-use",
-            ) from error
-        raise Unavailable(
-            f"Ensign cannot listen on {host}, port {port}: {error}.",
-            remedy="Give an address of this machine with --host and a port from 1 to 65535 with --port.",
-        ) from error
-    return listener
-
-
 class Server(uvicorn.Server):
     """Uvicorn that says when it is ready."""
 
@@ -131,12 +101,11 @@ class Server(uvicorn.Server):
             self._ready()
 
 
-def serve(*, host: str, port: int, worker: bool) -> None:
-    """Serve until a signal; prints the address and, while nobody exists, the one-time set-up link.
+def serve(*, listener: socket.socket, worker: bool) -> None:
+    """Serve on ``listener`` until a signal; prints the address and, while nobody exists, the one-time set-up link.
 
-    :raises Unavailable: when the port, the disk, the database or another server stands in the way.
+    :raises Unavailable: when the disk, the database or another server stands in the way.
     """
-    listener = listen(host, port)
     with only_one():
         at = clock.now()
         prepare(at=at)
