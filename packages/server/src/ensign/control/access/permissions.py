@@ -7,7 +7,9 @@ project and alters nothing that an application sees; ``change:apply`` belongs to
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
 
 
 class Level(StrEnum):
@@ -118,6 +120,10 @@ NEVER_BY_TOKEN: frozenset[Permission] = frozenset(
         Permission.ORG_SERVICE_ACCOUNTS_MANAGE,
     }
 )
+
+
+#: Permissions by their frozen code, e.g. ``BY_CODE["flag:create"]``.
+BY_CODE: Mapping[str, Permission] = MappingProxyType({str(permission): permission for permission in Permission})
 
 
 def at_level(level: Level) -> tuple[Permission, ...]:

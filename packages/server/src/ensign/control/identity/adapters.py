@@ -12,6 +12,7 @@ from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from django.conf import settings
 from django.http import HttpRequest
 
+from ensign.control.identity.web import network_address
 from ensign.control.kernel.keys import load_or_create
 from ensign.control.kernel.vault import Vault
 
@@ -34,6 +35,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
     def is_open_for_signup(self, request: HttpRequest) -> bool:  # noqa: ARG002  # the signature is allauth's
         """Never: people are invited."""
         return False
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        """The address that every other part of identity sees."""
+        return network_address(request)
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Nothing: Ensign needs no mail server."""

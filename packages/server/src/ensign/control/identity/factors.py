@@ -171,6 +171,18 @@ def use_code(account: Account, code: str, *, at: datetime) -> Literal["totp", "r
     raise _wrong_code()
 
 
+def use_totp(account: Account, code: str, *, at: datetime) -> None:
+    """Accept a code of the authenticator app, once.
+
+    :raises Invalid: when it is none, or was used before.
+    """
+    with write_door():
+        row = Authenticator.objects.select_for_update().filter(user_id=account.pk, type=Authenticator.Type.TOTP).first()
+        if row is not None and _use_totp(row, code, at=at):
+            return
+    raise _wrong_code()
+
+
 def use_passkey(answer: str, *, state: dict[str, Any] | None, account: Account | None, at: datetime) -> Account:
     """Accept a passkey's answer, and say whose it is (which may be nobody active: the caller checks).
 

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from allauth.usersessions.models import UserSession
-from django.contrib.auth import login, logout
+from django.contrib.auth import login, logout, update_session_auth_hash
 from django.contrib.auth.hashers import make_password
 from django.http import HttpRequest
 
@@ -190,6 +190,15 @@ def proved(request: HttpRequest, *, way: Way, at: datetime) -> None:
         request.session[MFA_AT] = clock.text(at)
         request.session.save()
         record(action=actions.FACTOR_PROVED, actor=from_request(request), at=at, detail={"way": way})
+
+
+def renew(request: HttpRequest, account: Account) -> None:
+    """Keep this session after its person chose another password, under a fresh key."""
+    with write_door():
+        old = request.session.session_key
+        update_session_auth_hash(request, account)
+        request.session.save()
+        UserSession.objects.filter(session_key=old).update(session_key=request.session.session_key)
 
 
 def sign_out(request: HttpRequest, *, at: datetime) -> None:

@@ -136,8 +136,8 @@ def build_shell(request: HttpRequest) -> looks.Shell:
         person=person,
         project=project,
         commands_url=_address("ui:commands"),
-        sign_out_url=_address("account_logout"),
-        security_url=_address("mfa_index"),
+        sign_out_url=_address("identity:sign-out"),
+        security_url=_address("identity:security"),
         shortcuts=shortcuts(nav),
     )
 

@@ -1,0 +1,1 @@
+"""Pages of access: set-up, people, groups, service accounts, grants, tokens."""

@@ -1,0 +1,126 @@
+"""What access's pages share: who asks, what they hold, and people as the components show them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+from ensign.control.access.decisions import Held, denied, held
+from ensign.control.access.domain import ORGANISATION, GrantView, Scope
+from ensign.control.access.permissions import Permission
+from ensign.control.access.roles import ROLES
+from ensign.control.identity import queries as identity
+from ensign.control.identity.web import signed_in
+from ensign.control.kernel import clock
+from ensign.control.ui.looks import Choice, Person
+
+
+def open_page(request: HttpRequest, *needs: Permission) -> tuple[Held, datetime]:
+    """What the signed-in person holds now, after checking that they may see this page.
+
+    :raises Unauthenticated: when nobody is signed in.
+    :raises Denied: when none of ``needs`` is held in the organisation.
+    """
+    at = clock.now()
+    holds = held(signed_in(request), at=at)
+    if needs and not any(holds.allows(need) for need in needs):
+        raise denied(holds.decide(needs[0]), needs[0], ORGANISATION)
+    return holds, at
+
+
+def tabs(current: str) -> tuple[Choice, ...]:
+    """The rooms of people and access."""
+    rooms = (
+        ("People", "access:people"),
+        ("Groups", "access:groups"),
+        ("Service accounts", "access:service-accounts"),
+        ("Access", "access:grants"),
+        ("Who can", "access:who-can"),
+    )
+    return tuple(Choice(label=label, href=reverse(name), current=label == current) for label, name in rooms)
+
+
+def address_of(subject: str) -> str:
+    """The page about a person, group or service account; "" for others."""
+    names = {"usr": "access:person", "grp": "access:group", "svc": "access:service-account"}
+    name = names.get(subject[:3])
+    return reverse(name, args=[subject]) if name else ""
+
+
+def shown(ids: Iterable[str]) -> dict[str, Person]:
+    """Ids as the components show them."""
+    return {id: Person(name=name, kind=_kind(id), href=address_of(id)) for id, name in identity.names(ids).items()}
+
+
+def _kind(id: str) -> Literal["person", "service", "system"]:
+    return "person" if id.startswith("usr_") else "service" if id.startswith("svc_") else "system"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantRow:
+    """A grant as a row of a table."""
+
+    grant: GrantView
+    role: str
+    description: str
+    where: str
+    who: Person
+    by: Person
+    live: bool
+    endable: bool
+
+
+def grant_rows(grants: Sequence[GrantView], holds: Held) -> list[GrantRow]:
+    """Grants with the words and people that belong to them."""
+    people = shown([grant.subject for grant in grants] + [grant.granted_by for grant in grants])
+    return [
+        GrantRow(
+            grant=grant,
+            role=ROLES[grant.role].name,
+            description=ROLES[grant.role].description,
+            where=where(grant.scope),
+            who=people[grant.subject],
+            by=people[grant.granted_by],
+            live=grant.in_force(at=holds.at),
+            endable=grant.status == "active" and may_grant(holds, grant.scope),
+        )
+        for grant in grants
+    ]
+
+
+def may_grant(holds: Held, scope: Scope) -> bool:
+    """Whether the person may give and end roles in ``scope``."""
+    if holds.allows(Permission.ORG_ACCESS_GRANT):
+        return True
+    return scope.project is not None and holds.allows(Permission.PROJECT_ACCESS_GRANT, Scope(scope.project))
+
+
+def where(scope: Scope) -> str:
+    """A scope in words."""
+    if scope.project is None:
+        return "Whole organisation"
+    return f"{scope.project}, {scope.environment or 'every environment'}"
+
+
+def people_choices() -> list[tuple[str, str]]:
+    """Active people, to choose from."""
+    return [(person.id, f"{person.display} ({person.email})") for person in identity.people(status="active")]
+
+
+def subject_choices() -> list[tuple[str, str]]:
+    """Everybody and everything that can hold a role."""
+    people = [
+        (person.id, f"{person.display} ({person.email})") for person in identity.people() if person.status != "disabled"
+    ]
+    groups = [(group.id, f"Group: {group.name}") for group in identity.groups() if group.status == "active"]
+    services = [
+        (account.id, f"Service account: {account.name}")
+        for account in identity.service_accounts()
+        if account.status == "active"
+    ]
+    return [*people, *groups, *services]

@@ -1,0 +1,1 @@
+"""Pages of identity: signing in, links, one's own account."""

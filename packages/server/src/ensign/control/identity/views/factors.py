@@ -1,0 +1,153 @@
+"""One's own second factors: authenticator app, passkeys, recovery codes."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.safestring import mark_safe
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from ensign.control.identity import factors, sign_in, webauthn
+from ensign.control.identity.adapters import relying_party
+from ensign.control.identity.forms import AuthenticatorForm, PasskeyForm
+from ensign.control.identity.operations import own_account
+from ensign.control.identity.views.account import tabs
+from ensign.control.identity.views.sign_in import ask, question_of
+from ensign.control.identity.web import SeeOther, add_errors, form_page, secret_page, signed_in
+from ensign.control.kernel import clock
+from ensign.control.kernel.actor import Actor
+from ensign.control.kernel.errors import EnsignError
+
+#: Where a session keeps the secret of an authenticator app until its first code confirms it.
+SECRET: Final = "ensign_totp_secret"  # noqa: S105  # the name of a session's key
+
+
+@never_cache
+@require_GET
+def overview(request: HttpRequest) -> HttpResponse:
+    """What one has enrolled, and what is missing."""
+    actor, at = signed_in(request), clock.now()
+    rows = factors.factors_of(actor.id)
+    context = {
+        "factors": rows,
+        "has_totp": any(row.kind == "totp" for row in rows),
+        "has_codes": any(row.kind == "recovery_codes" for row in rows),
+        "strong": any(row.kind != "recovery_codes" for row in rows),
+        "recent": actor.recent_mfa(at=at),
+        "tabs": tabs("Second factors"),
+    }
+    return render(request, "identity/security.html", context)
+
+
+@never_cache
+@sensitive_post_parameters("password", "code")
+@require_http_methods(["GET", "POST"])
+def authenticator(request: HttpRequest) -> HttpResponse:
+    """Enrol an authenticator app: scan, then confirm by its first code."""
+    actor, at = signed_in(request), clock.now()
+    account = own_account(actor, act="factor.change")
+    first = not factors.has_factor(account)
+    if not first and not actor.recent_mfa(at=at):
+        return _step_up("identity:authenticator")
+    secret = request.session.get(SECRET)
+    if not isinstance(secret, str):
+        secret = request.session[SECRET] = factors.new_totp_secret()
+    form = AuthenticatorForm(request.POST or None, ask_password=first)
+    status = 200
+    if request.method == "POST" and form.is_valid():
+        data = form.cleaned_data
+        try:
+            with sign_in.guarded(actor.id, at=at):
+                factors.enrol_totp(
+                    actor=actor, at=at, secret=secret, code=data["code"], password=data.get("password", "")
+                )
+        except EnsignError as error:
+            status = add_errors(form, error)
+        else:
+            del request.session[SECRET]
+            sign_in.proved(request, way="totp", at=at)
+            return _after_enrolment(request, actor)
+    address = factors.totp_address(account, secret)
+    picture = mark_safe(factors.qr_svg(address))  # noqa: S308  # paths made by the qrcode package, no text of anybody's
+    return form_page(
+        request, "identity/authenticator.html", form, status=status, picture=picture, secret=secret, address=address
+    )
+
+
+@never_cache
+@sensitive_post_parameters("password")
+@require_http_methods(["GET", "POST"])
+def passkey(request: HttpRequest) -> HttpResponse:
+    """Enrol a passkey."""
+    actor, at = signed_in(request), clock.now()
+    account = own_account(actor, act="factor.change")
+    first = not factors.has_factor(account)
+    if not first and not actor.recent_mfa(at=at):
+        return _step_up("identity:passkey-new")
+    form = PasskeyForm(request.POST or None, ask_password=first)
+    status = 200
+    if request.method == "POST" and form.is_valid():
+        data = form.cleaned_data
+        try:
+            with sign_in.guarded(actor.id, at=at):
+                factors.enrol_passkey(
+                    actor=actor,
+                    at=at,
+                    answer=data["answer"],
+                    state=question_of(request),
+                    name=data["name"],
+                    password=data.get("password", ""),
+                )
+        except EnsignError as error:
+            status = add_errors(form, error)
+        else:
+            sign_in.proved(request, way="passkey", at=at)
+            return _after_enrolment(request, actor)
+    return form_page(request, "identity/passkey.html", form, status=status, host=relying_party())
+
+
+@never_cache
+@require_POST
+def passkey_question(request: HttpRequest) -> JsonResponse:
+    """The question that a new passkey answers."""
+    account = own_account(signed_in(request), act="factor.change")
+    return ask(request, webauthn.ask_to_register(account))
+
+
+@never_cache
+@require_POST
+def recovery_codes(request: HttpRequest) -> HttpResponse:
+    """Fresh recovery codes, shown once."""
+    actor, at = signed_in(request), clock.now()
+    if not actor.recent_mfa(at=at):
+        return _step_up("identity:security")
+    codes = factors.make_recovery_codes(actor=actor, at=at)
+    return secret_page(request, "identity/recovery_codes.html", {"codes": codes, "tabs": tabs("Second factors")})
+
+
+@require_POST
+def remove(request: HttpRequest, factor_id: int) -> HttpResponse:
+    """Remove one of one's own factors."""
+    actor, at = signed_in(request), clock.now()
+    if not actor.recent_mfa(at=at):
+        return _step_up("identity:security")
+    factors.remove(actor=actor, at=at, factor_id=factor_id)
+    messages.success(request, "That second factor was removed.")
+    return SeeOther(reverse("identity:security"))
+
+
+def _step_up(then: str) -> HttpResponse:
+    return redirect(f"{reverse('identity:confirm')}?next={reverse(then)}")
+
+
+def _after_enrolment(request: HttpRequest, actor: Actor) -> HttpResponse:
+    enough = any(row.kind == "recovery_codes" for row in factors.factors_of(actor.id))
+    more = "" if enough else " Now make recovery codes, for the day it is lost."
+    messages.success(request, f"It is enrolled; from now on signing in asks for it.{more}")
+    return SeeOther(reverse("identity:security"))

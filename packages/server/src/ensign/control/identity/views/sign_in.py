@@ -1,0 +1,186 @@
+"""Signing in with password, second factor or passkey; confirming it is still you; signing out."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST
+
+from ensign.control.identity import attempts, factors, queries, sign_in, webauthn
+from ensign.control.identity.forms import CodeForm, ConfirmForm, SignInForm
+from ensign.control.identity.models import Account
+from ensign.control.identity.operations import own_account
+from ensign.control.identity.web import SeeOther, add_errors, form_page, network_address, next_address, signed_in
+from ensign.control.kernel import clock
+from ensign.control.kernel.errors import EnsignError, Invalid, RateLimited, Unauthenticated
+
+#: Where a session keeps the question that a passkey is answering.
+QUESTION: Final = "ensign_passkey_question"
+
+
+@never_cache
+@sensitive_post_parameters("password")
+@require_http_methods(["GET", "POST"])
+def page(request: HttpRequest) -> HttpResponse:
+    """Sign in by address and password, or by passkey."""
+    target = next_address(request)
+    if request.user.is_authenticated:
+        return redirect(target)
+    form = SignInForm(request.POST or None)
+    status = 200
+    if request.method == "POST" and form.is_valid():
+        at = clock.now()
+        try:
+            account = sign_in.authenticate(
+                email=form.cleaned_data["email"],
+                password=form.cleaned_data["password"],
+                address=network_address(request),
+                at=at,
+            )
+        except EnsignError as error:
+            status = add_errors(form, error)
+        else:
+            return _after_password(request, account, target, at=at)
+    return form_page(request, "identity/sign_in.html", form, status=status, next=target, empty=not queries.anybody())
+
+
+def _after_password(request: HttpRequest, account: Account, target: str, *, at: datetime) -> HttpResponse:
+    if factors.has_factor(account):
+        sign_in.hold(request, account, at=at)
+        return SeeOther(f"{reverse('identity:second-factor')}?{urlencode({'next': target})}")
+    sign_in.complete(request, account, way="password", at=at)
+    return SeeOther(target)
+
+
+@never_cache
+@sensitive_post_parameters("code")
+@require_http_methods(["GET", "POST"])
+def second_factor(request: HttpRequest) -> HttpResponse:
+    """The second half of signing in: a code, or a passkey's answer."""
+    at, target = clock.now(), next_address(request)
+    try:
+        account = sign_in.held_account(request, at=at)
+    except Unauthenticated:
+        return redirect(f"{reverse('identity:sign-in')}?{urlencode({'next': target})}")
+    answer = request.POST.get("answer", "")
+    form = CodeForm(request.POST if request.method == "POST" and not answer else None)
+    status, problem = 200, ""
+    if request.method == "POST" and (answer or form.is_valid()):
+        try:
+            with sign_in.guarded(account.person_id, at=at):
+                if answer:
+                    factors.use_passkey(answer, state=question_of(request), account=account, at=at)
+                    way: sign_in.Way = "passkey"
+                else:
+                    way = factors.use_code(account, form.cleaned_data["code"], at=at)
+        except EnsignError as error:
+            status, problem = _refusal(form, error, answered=bool(answer))
+        else:
+            sign_in.complete(request, account, way=way, at=at)
+            return SeeOther(target)
+    kinds = {factor.kind for factor in factors.factors_of(account.person_id)}
+    return form_page(
+        request,
+        "identity/second_factor.html",
+        form,
+        status=status,
+        problem=problem,
+        next=target,
+        has_code=bool(kinds & {"totp", "recovery_codes"}),
+        has_passkey="webauthn" in kinds,
+    )
+
+
+@never_cache
+@require_POST
+def passkey(request: HttpRequest) -> HttpResponse:
+    """Sign in by passkey alone: it says whose it is, and proves possession and the person at once."""
+    at, target = clock.now(), next_address(request)
+    address = network_address(request)
+    try:
+        reservation = attempts.reserve([(attempts.ADDRESS, (address,))], at=at)
+        account = factors.use_passkey(request.POST.get("answer", ""), state=question_of(request), account=None, at=at)
+        if not account.is_active or account.person.status != "active":
+            raise Invalid("The passkey's answer is not valid.")
+    except RateLimited as error:
+        return form_page(request, "identity/sign_in.html", SignInForm(), status=429, next=target, problem=error.message)
+    except Invalid as error:
+        sign_in.refused("passkey", person_id=None, at=at)
+        problem = f"{error.message} {error.remedy}"
+        return form_page(request, "identity/sign_in.html", SignInForm(), status=422, next=target, problem=problem)
+    attempts.succeeded(reservation, forget=attempts.PAIR, parts=())
+    sign_in.complete(request, account, way="passkey", at=at)
+    return SeeOther(target)
+
+
+@never_cache
+@require_POST
+def passkey_question(request: HttpRequest) -> JsonResponse:
+    """The question for a passkey, for whoever signs in or confirms it is them. The answer is good once."""
+    account: Account | None = None
+    if isinstance(request.user, Account):
+        account = request.user
+    elif sign_in.PENDING in request.session:
+        account = sign_in.held_account(request, at=clock.now())
+    asked = webauthn.ask_to_sign_in(account)
+    return ask(request, asked)
+
+
+def ask(request: HttpRequest, asked: webauthn.Asked) -> JsonResponse:
+    """Send a question to the browser and remember it in the session."""
+    request.session[QUESTION] = asked.state
+    return JsonResponse(asked.options)
+
+
+def question_of(request: HttpRequest) -> dict[str, Any] | None:
+    """The question last asked, forgotten at once: every answer is judged against a question of its own."""
+    state = request.session.pop(QUESTION, None)
+    return state if isinstance(state, dict) else None
+
+
+@never_cache
+@sensitive_post_parameters("code")
+@require_http_methods(["GET", "POST"])
+def confirm(request: HttpRequest) -> HttpResponse:
+    """The step-up: prove a second factor again, as approvals and changes of factors ask for it."""
+    actor, at, target = signed_in(request), clock.now(), next_address(request)
+    account = own_account(actor, act="factor.prove")
+    kinds = {factor.kind for factor in factors.factors_of(actor.id)}
+    answer = request.POST.get("answer", "")
+    form = ConfirmForm(request.POST if request.method == "POST" and not answer else None)
+    status, problem = 200, ""
+    if request.method == "POST" and (answer or form.is_valid()):
+        try:
+            with sign_in.guarded(actor.id, at=at):
+                if answer:
+                    factors.use_passkey(answer, state=question_of(request), account=account, at=at)
+                else:
+                    factors.use_totp(account, form.cleaned_data["code"], at=at)
+        except EnsignError as error:
+            status, problem = _refusal(form, error, answered=bool(answer))
+        else:
+            sign_in.proved(request, way="passkey" if answer else "totp", at=at)
+            return SeeOther(target)
+    context = {"has_code": "totp" in kinds, "has_passkey": "webauthn" in kinds, "next": target, "problem": problem}
+    return form_page(request, "identity/confirm.html", form, status=status, **context)
+
+
+def _refusal(form: CodeForm, error: EnsignError, *, answered: bool) -> tuple[int, str]:
+    """(status, problem above the form): a passkey's failure has no field to stand at."""
+    if answered or isinstance(error, RateLimited):
+        return (429 if isinstance(error, RateLimited) else 422), f"{error.message} {error.remedy}".strip()
+    return add_errors(form, error), ""
+
+
+@require_POST
+def sign_out(request: HttpRequest) -> HttpResponse:
+    """End this session."""
+    sign_in.sign_out(request, at=clock.now())
+    return SeeOther(reverse("identity:sign-in"))

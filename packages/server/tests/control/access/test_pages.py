@@ -1,0 +1,113 @@
+"""Claims: every page renders for an administrator; is refused to those without the role; sends strangers to sign in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from ensign.control.access import groups, service_accounts, tokens
+from ensign.control.access.grants import Wish, give
+from ensign.control.access.tokens import TokenWish
+from ensign.control.kernel import clock
+from ensign.control.kernel.actor import Actor
+from ensign_testkit.people import add_person, sign_in
+
+PAGES = [
+    "identity:account",
+    "identity:password",
+    "identity:sessions",
+    "identity:security",
+    "identity:authenticator",
+    "identity:passkey-new",
+    "identity:confirm",
+    "access:tokens",
+    "access:token-new",
+]
+READ = ["access:people", "access:groups", "access:service-accounts", "access:grants", "access:who-can"]
+MANAGE = ["access:invite", "access:group-new", "access:service-account-new", "access:grant-new"]
+
+
+@pytest.fixture
+def admin(db: str) -> Actor:
+    return add_person("Anna Berg", "admin")
+
+
+@pytest.fixture
+def filled(admin: Actor) -> dict[str, str]:
+    """One of everything, with its address."""
+    at = clock.now()
+    other = add_person("Bo Dahl", "viewer")
+    group = groups.create(actor=admin, at=at, name="Checkout")
+    groups.add_member(actor=admin, at=at, group_id=group.id, person_id=other.id)
+    give(actor=admin, at=at, subject=group.id, wish=Wish(role="developer"), reason="their work")
+    service = service_accounts.create(actor=admin, at=at, name="deploy", purpose="deploys", owner=admin.id)
+    tokens.create_for_service(actor=admin, at=at, service_account_id=service.id, wish=TokenWish(name="ci"))
+    tokens.create_personal(actor=admin, at=at, wish=TokenWish(name="laptop"))
+    return {
+        "person": reverse("access:person", args=[other.id]),
+        "itself": reverse("access:person", args=[admin.id]),
+        "group": reverse("access:group", args=[group.id]),
+        "service": reverse("access:service-account", args=[service.id]),
+        "service token": reverse("access:service-token", args=[service.id]),
+        "tokens": reverse("access:tokens"),
+        "grants": reverse("access:grants") + "?ended=1",
+        "who can": reverse("access:who-can") + "?permission=change:apply&project=shop&environment=production",
+        "who can, badly": reverse("access:who-can") + "?permission=change:apply&environment=production",
+        "people": reverse("access:people") + "?q=anna&status=active",
+    }
+
+
+@pytest.mark.parametrize("name", [*PAGES, *READ, *MANAGE])
+def test_an_administrator_sees_every_page(admin: Actor, name: str) -> None:
+    response = sign_in(Client(), admin).get(reverse(name))
+    assert response.status_code == 200, response.content[:300]
+    assert b"<h1" in response.content
+
+
+def test_pages_with_something_on_them(admin: Actor, filled: dict[str, str]) -> None:
+    client = sign_in(Client(), admin)
+    for name, address in filled.items():
+        response = client.get(address)
+        assert response.status_code == (422 if "badly" in name else 200), (name, response.content[:300])
+    assert "Bo Dahl" in client.get(filled["group"]).content.decode()
+    assert "Developer by the group Checkout" in client.get(filled["who can"]).content.decode()
+
+
+@pytest.mark.parametrize("name", [*PAGES, *READ, *MANAGE])
+def test_strangers_are_sent_to_sign_in(db: str, name: str) -> None:
+    response = Client().get(reverse(name))
+    assert response.status_code == 302
+    assert response["Location"].startswith("/login?next=")
+
+
+@pytest.mark.parametrize("name", [*READ, *MANAGE])
+def test_a_person_without_a_role_sees_nothing_of_others(db: str, name: str) -> None:
+    client = sign_in(Client(), add_person("Cy Ek"))
+    assert client.get(reverse(name)).status_code == 403
+
+
+@pytest.mark.parametrize("name", MANAGE)
+@pytest.mark.parametrize("role", ["viewer", "developer", "requester", "approver", "auditor"])
+def test_only_administrators_see_the_forms_that_manage(db: str, name: str, role: str) -> None:
+    assert sign_in(Client(), add_person("Cy Ek", role)).get(reverse(name)).status_code == 403
+
+
+POSTS: list[tuple[str, Callable[[str], str]]] = [
+    (name, lambda id, name=name: reverse(name, args=[id]))  # type: ignore[misc]
+    for name in ("access:deactivate", "access:reactivate", "access:reset-link", "access:invite-again")
+]
+
+
+@pytest.mark.parametrize(("name", "address"), POSTS)
+def test_acts_about_people_need_the_role_the_token_and_post(
+    admin: Actor, name: str, address: Callable[[str], str]
+) -> None:
+    other = add_person("Bo Dahl", "developer")
+    target = address(admin.id)
+    strict = sign_in(Client(enforce_csrf_checks=True), admin)
+    assert strict.post(address(other.id)).status_code == 403
+    assert sign_in(Client(), other).post(target).status_code == 403
+    assert sign_in(Client(), other).get(target).status_code == 405
+    assert Client().post(target).status_code == 302
