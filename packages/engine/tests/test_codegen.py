@@ -12,7 +12,7 @@ Json = dict[str, Any]
 
 WORDS = re.compile(
     r"def|make|decide|rescue|try|except|Exception|while|True|if|else|return|break|not|in|is|and|or|None|type|str"
-    r"|lookup|encode|startswith|endswith|lower|get|properties|enabled|variant|name|c|p|r|i|e|h|E|False|[dv][0-9]+|[0-9]+"
+    r"|lookup|encode|isascii|startswith|endswith|lower|get|properties|enabled|variant|name|c|p|r|i|e|h|E|False|[dv][0-9]+|[0-9]+"
 )
 """Every word that generated source may consist of."""
 

@@ -6,17 +6,17 @@
 
 from collections.abc import Callable
 
-from mmh3 import mmh3_32_uintdigest
+import mmh3
 
 ROLLOUT_SEED = 0
 VARIANT_SEED = 86_028_157
 ROLLOUT_NORMALISER = 100
 
-digest: Callable[[bytes, int], int] = mmh3_32_uintdigest
-"""(data, seed) -> unsigned hash of *bytes*.
+unchecked_hash: Callable[[str, int, bool], int] = mmh3.hash
+"""(text, seed, signed) -> hash; positional arguments, for speed.
 
-Never pass text to this library: `mmh3.hash` of a string with a lone surrogate (which JSON can carry) ends the
-process with a segmentation fault (5.3.1). Encoding first raises UnicodeEncodeError instead, and is as fast."""
+Only for text that UTF-8 can carry: given a lone surrogate, which JSON can hold, mmh3 (5.3.1) ends the process
+with a segmentation fault. Ask `isascii()` or `encode()` first, or call `hash32`, which is safe with any text."""
 
 
 def well_formed(value: str) -> str:
@@ -30,7 +30,7 @@ def well_formed(value: str) -> str:
 
 def hash32(group: str, identifier: str, seed: int = ROLLOUT_SEED) -> int:
     """The unsigned 32-bit hash of `group` and `identifier` joined by a colon, which is always there."""
-    return digest(well_formed(f"{group}:{identifier}").encode(), seed)
+    return unchecked_hash(well_formed(f"{group}:{identifier}"), seed, False)
 
 
 def bucket(group: str, identifier: str, normaliser: int, seed: int = ROLLOUT_SEED) -> int:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Any
 
-from ensign_engine.bucketing import digest, well_formed
+from ensign_engine.bucketing import unchecked_hash, well_formed
 from ensign_engine.constraints import Test
 from ensign_engine.context import EMPTY, FIELDS, PROPERTIES, lookup
 from ensign_engine.parsing import instant_of, instant_text
@@ -26,6 +26,9 @@ Decide = Callable[[Any], int]
 MAX_SHAPES = 1_024
 """How many compiled shapes a process keeps; the least recently used one goes first."""
 
+TEXT = "!"
+"""Marks, among the names of what is loaded, a variable that is known to hold text or None."""
+
 MAX_CELLS = 2_000
 """A flag with more bound values than this is interpreted: compiling it would cost more than it saves."""
 
@@ -33,7 +36,7 @@ _GLOBALS = {
     "__builtins__": {"type": type, "str": str, "Exception": Exception},
     "E": EMPTY,
     "lookup": lookup,
-    "h": digest,
+    "h": unchecked_hash,
 }
 _factories: OrderedDict[str, Callable[..., Decide]] = OrderedDict()
 _lock = Lock()
@@ -94,6 +97,8 @@ class _Emitter:
         self.indent = 3
         self.fail = "return 0"
         self.names: dict[str, str] = {}
+        self.slow: dict[str, str] = {}
+        self.custom: set[str] = set()
         # What is loaded on this path, and what every path into the next strategy has loaded.
         self.loaded: set[str] = set()
         self.sure: set[str] = set()
@@ -164,48 +169,84 @@ class _Emitter:
         if self.straight:
             self.sure.add(what)
 
-    def _load(self, field: str, *, now: bool = True) -> str:
+    def _load(self, field: str, *, raw: bool = False, now: bool = True) -> str:
         """The variable that holds the context's value of `field` (text or None), loaded at most once a path.
 
+        `raw` allows a value that is not text yet, for a test that normalises only what it does not know.
         `now=False` leaves an absent `currentTime` absent.
         """
         key = field if now or field != "currentTime" else "currentTime?"
         variable = self.names.setdefault(key, f"v{len(self.names)}")
-        if key in self.loaded:
-            return variable
-        name = self._bind(field)
-        default = self.settings.static_context.get(field)
-        extra = "" if default is None else f", {self._bind(default)}"
-        if field == PROPERTIES:
-            self._line(f"{variable} = lookup(c, {name}{extra})")
-        elif field in FIELDS or default is not None:
-            self._line(f"{variable} = c.get({name})")
-            self._line(f"if type({variable}) is not str: {variable} = lookup(c, {name}{extra})")
-        else:
-            if PROPERTIES not in self.loaded:
-                self._line("p = c.get('properties')")
-                self._line("if p is None: p = E")
-                self._remember(PROPERTIES)
-            self._line(f"{variable} = c.get({name})")
-            self._line(f"if {variable} is None: {variable} = p.get({name})")
-            self._line(f"if type({variable}) is not str and {variable} is not None: {variable} = lookup(c, {name})")
-        if key == "currentTime":
-            clock = self.settings.now
-            self._line(f"if {variable} is None: {variable} = {self._bind(lambda: instant_text(clock()))}()")
-        self._remember(key)
+        if key not in self.loaded:
+            default = self.settings.static_context.get(field)
+            extra = "" if default is None else f", {self._bind(default)}"
+            name = self._bind(field)
+            self.slow[variable] = f"lookup(c, {name}{extra})"
+            if field == PROPERTIES:
+                self._line(f"{variable} = {self.slow[variable]}")
+            elif field in FIELDS or default is not None:
+                self._line(f"{variable} = c.get({name})")
+            else:
+                self.custom.add(variable)
+                self._load_custom(variable, name)
+            self._remember(key)
+        if not raw and key + TEXT not in self.loaded:
+            absent = f" and {variable} is not None" if variable in self.custom else ""
+            self._line(f"if type({variable}) is not str{absent}: {variable} = {self.slow[variable]}")
+            if key == "currentTime":
+                clock = self.settings.now
+                self._line(f"if {variable} is None: {variable} = {self._bind(lambda: instant_text(clock()))}()")
+            self._remember(key + TEXT)
         return variable
 
+    def _load_custom(self, variable: str, name: str) -> None:
+        """An attribute of the application's own: at the top level, else among the properties."""
+        if "p" + TEXT not in self.loaded:
+            self._line("p = c.get('properties')")
+            self._line("if p is None: p = E")
+            self._remember("p" + TEXT)
+        self._line(f"if {name} in c:")
+        self._line(f" {variable} = c[{name}]")
+        self._line(f" if {variable} is None: {variable} = p.get({name})")
+        self._line(f"else: {variable} = p.get({name})")
+
     def _test(self, test: Test) -> None:
-        negated = test.negated
         if test.form == "memo":
             self._memo_test(test)
+        elif test.form in {"in", "is"}:
+            self._membership(test.field, "in" if test.form == "in" else "==", test.data[0], negated=test.negated)
+        else:
+            self._text_test(test)
+
+    def _membership(self, field: str, operator: str, values: object, *, negated: bool) -> None:
+        data = self._bind(values)
+        if negated or field == "currentTime":
+            value = self._load(field)
+            self._fail_if(f"{value} {operator} {data}" if negated else f"not {value} {operator} {data}")
             return
-        value = self._load(test.field)
-        if test.form in {"in", "is"}:
-            data = self._bind(test.data[0])
-            operator = {("in", False): "not in", ("in", True): "in", ("is", False): "!=", ("is", True): "=="}
-            self._fail_if(f"{value} {operator[test.form, negated]} {data}")
-            return
+        # What is among the values is text; only what is not needs a closer look.
+        value = self._load(field, raw=True)
+        absent = f" or {value} is None" if value in self.custom else ""
+        self._line(f"if not {value} {operator} {data}:")
+        self.indent += 1
+        self._fail_if(f"type({value}) is str{absent}")
+        self._line(f"{value} = {self.slow[value]}")
+        self._fail_if(f"not {value} {operator} {data}")
+        self.indent -= 1
+
+    def _remembered(self, field: str, memo: str, holds: str) -> None:
+        """Ask `memo`, which knows answers by text and by None, then `holds`."""
+        value = self._load(field, raw=True)
+        self._line(f"r = {memo}.get({value})")
+        self._line("if r is None:")
+        self._line(f" if type({value}) is not str:")
+        self._line(f"  {value} = {self.slow[value]}")
+        self._line(f"  r = {memo}.get({value})")
+        self._line(f" if r is None: r = {holds}({value})")
+        self._fail_if("not r")
+
+    def _text_test(self, test: Test) -> None:
+        negated, value = test.negated, self._load(test.field)
         text = f"{value}.lower()" if test.lower else value
         data = self._bind(test.data[0])
         match test.form:
@@ -222,20 +263,18 @@ class _Emitter:
 
     def _memo_test(self, test: Test) -> None:
         memo, holds = (self._bind(item) for item in test.data)
+        if test.field != "currentTime":
+            self._remembered(test.field, memo, holds)
+            return
         compare = test.compare_instant
-        if test.field == "currentTime" and compare is not None:
-            clock = self.settings.now
-            value = self._load("currentTime", now=False)
-            ask_now = self._bind(lambda: compare(instant_of(clock())))
-            self._line(f"if {value} is None: r = {ask_now}()")
-            self._line("else:")
-            self.indent += 1
-        else:
-            value = self._load(test.field)
-        self._line(f"r = {memo}.get({value})")
-        self._line(f"if r is None: r = {holds}({value})")
-        if test.field == "currentTime" and compare is not None:
-            self.indent -= 1
+        value = self._load("currentTime", now=compare is None)
+        if compare is None:
+            self._fail_if(f"not {holds}({value})")
+            return
+        clock = self.settings.now
+        ask_now = self._bind(lambda: compare(instant_of(clock())))
+        self._line(f"if {value} is None: r = {ask_now}()")
+        self._line(f"else: r = {holds}({value})")
         self._fail_if("not r")
 
     def _plan(self, plan: Plan) -> None:
@@ -245,16 +284,13 @@ class _Emitter:
             case Never():
                 self._fail_if("True")
             case Members(field, values):
-                self._fail_if(f"{self._load(field)} not in {self._bind(values)}")
+                self._membership(field, "in", values, negated=False)
             case Share(percentage):
                 self._fail_if(f"{self._bind(self.settings.random)}() * 100 >= {self._bind(percentage)}")
             case Custom(_, call):
                 self._fail_if(f"not {self._bind(call)}(c)")
             case Addresses(holds, memo):
-                value = self._load("remoteAddress")
-                self._line(f"r = {self._bind(memo)}.get({value})")
-                self._line(f"if r is None: r = {self._bind(holds)}({value})")
-                self._fail_if("not r")
+                self._remembered("remoteAddress", self._bind(memo), self._bind(holds))
             case Rollout():
                 self._rollout(plan)
 
@@ -274,6 +310,8 @@ class _Emitter:
             self._line(f"i = {self._load(plan.stickiness)}")
             self._fail_if("not i")
         if plan.percentage < 100:
-            prefix = self._bind(well_formed(plan.group + ":").encode())
+            prefix = self._bind(well_formed(plan.group + ":"))
+            # Text that UTF-8 cannot carry must not reach the hash (see bucketing): encoding it raises.
+            self._line("if not i.isascii(): i.encode()")
             # bucket = h % 100 + 1 <= percentage  <=>  h % 100 < percentage
-            self._fail_if(f"h({prefix} + i.encode(), 0) % 100 >= {self._bind(plan.percentage)}")
+            self._fail_if(f"h({prefix} + i, 0, False) % 100 >= {self._bind(plan.percentage)}")

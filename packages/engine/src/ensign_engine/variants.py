@@ -5,7 +5,7 @@ from collections.abc import Callable
 from itertools import accumulate
 from typing import Any, NamedTuple
 
-from ensign_engine.bucketing import VARIANT_SEED, bucket, digest, well_formed
+from ensign_engine.bucketing import VARIANT_SEED, bucket, unchecked_hash, well_formed
 from ensign_engine.context import lookup
 from ensign_engine.model import VariantDefinition
 from ensign_engine.results import NO_VARIANT, Evaluation, Variant
@@ -115,7 +115,7 @@ def _hashing(plan: VariantPlan, outcomes: tuple[Evaluation, ...], careful: Picke
     static = settings.static_context
     first_static = static.get(first)
     second_static = static.get("sessionId")
-    prefix = well_formed(plan.group + ":").encode()
+    prefix = well_formed(plan.group + ":")
     cumulative, total = plan.cumulative, plan.total
     random_identifier = settings.random_identifier
 
@@ -126,7 +126,9 @@ def _hashing(plan: VariantPlan, outcomes: tuple[Evaluation, ...], careful: Picke
                 found = lookup(context, first, first_static)
             if not found:
                 found = (second and lookup(context, second, second_static)) or random_identifier()
-            place = digest(prefix + found.encode(), VARIANT_SEED) % total + 1
+            if not found.isascii():
+                found.encode()  # raises for text that must not reach the hash (see bucketing)
+            place = unchecked_hash(prefix + found, VARIANT_SEED, False) % total + 1
         except Exception:  # an odd context, or an identifier that UTF-8 cannot carry: take the careful way
             return careful(context)
         return outcomes[bisect_left(cumulative, place)]
