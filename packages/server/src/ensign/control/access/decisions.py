@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from django.db import connection
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 
 from ensign.control.access.domain import ORGANISATION, Decision, GrantView, Scope, TokenScope, conferring
 from ensign.control.access.models import Grant
@@ -91,6 +91,19 @@ def held(actor: Actor, *, at: datetime) -> Held:
     if grants is None:
         return Held(actor=actor, at=at, refusal=_no("disabled", "This account has been deactivated."))
     return Held(actor=actor, at=at, grants=grants, token=token)
+
+
+def held_in_session(actor: Actor, *, at: datetime) -> Held:
+    """:func:`held` in one query, for what only reads, of a person whose session was found good in this very request.
+
+    ``identity.backends`` loads a session's account only while its person is active, so that is not asked again here.
+    """
+    if actor.kind != "person" or actor.via != "session":
+        return held(actor, at=at)
+    belongs = Membership.objects.filter(person=actor.id, status="active").values("group")
+    groups = Group.objects.filter(pk__in=belongs, status="active").values("pk")
+    rows = Grant.objects.filter(Q(subject=actor.id) | Q(subject__in=groups), status="active").order_by("pk")
+    return Held(actor=actor, at=at, grants=tuple(view(row) for row in rows))
 
 
 def decide(actor: Actor, permission: Permission, scope: Scope = ORGANISATION, *, at: datetime) -> Decision:
