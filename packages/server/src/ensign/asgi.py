@@ -22,6 +22,7 @@ from django.db import DatabaseError, connection
 from ensign import metrics
 from ensign.control.projects.hints import TOKENS
 from ensign.control.publishing import hints as revisions
+from ensign.control.publishing import usage
 from ensign.delivery.app import DeliveryApp
 from ensign.delivery.source import Source, SqliteSource
 from ensign.worker import Worker
@@ -145,7 +146,7 @@ class Ensign:
 
 def build(*, worker: bool = True) -> Ensign:
     """The application for the database of the settings; Django must be set up."""
-    delivery = DeliveryApp(_source(), None, last_good=Path(settings.DATA_DIR) / "last-good.json")
+    delivery = DeliveryApp(_source(), usage.store, last_good=Path(settings.DATA_DIR) / "last-good.json")
     control = ControlPlane(threads=settings.THREADS)
     return Ensign(control=control, delivery=delivery, worker=Worker() if worker else None)
 

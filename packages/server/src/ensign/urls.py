@@ -23,6 +23,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("ensign.control.identity.urls")),
     path("", include("ensign.control.access.urls")),
     path("", include("ensign.control.projects.urls")),
+    path("", include("ensign.control.flags.urls")),
     path("", include("ensign.control.evidence.urls")),
 ]
 

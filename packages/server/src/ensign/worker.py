@@ -20,11 +20,14 @@ from ensign import metrics
 from ensign.control.api import idempotency
 from ensign.control.audit import schedule
 from ensign.control.kernel import clock
+from ensign.control.publishing import usage
 
 log = logging.getLogger("ensign.worker")
 
 BEAT = 5.0
 """Seconds between looks at what is due."""
+KEEP_USAGE = timedelta(days=400)
+"""How long counts of evaluations are kept: a year and a month, for a yearly audit."""
 _LEADER = 0x656E7369676E  # "ensign": the advisory lock's number
 
 
@@ -45,6 +48,10 @@ def _answers(at: datetime) -> object:
     return idempotency.purge(at=at)
 
 
+def _usage(at: datetime) -> object:
+    return usage.forget(before=at - KEEP_USAGE)
+
+
 def _sessions(_at: datetime) -> object:
     return call_command("clearsessions", verbosity=0)
 
@@ -53,6 +60,7 @@ def _sessions(_at: datetime) -> object:
 TASKS: tuple[Task, ...] = (
     Task("custody", timedelta(seconds=30), _custody),
     Task("answers", timedelta(minutes=10), _answers),
+    Task("usage", timedelta(hours=24), _usage),
     Task("sessions", timedelta(hours=6), _sessions),
 )
 

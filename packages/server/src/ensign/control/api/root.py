@@ -12,6 +12,7 @@ from ninja.openapi.schema import OpenAPISchema
 from ninja.operation import Operation
 
 import ensign
+from ensign.control.access.api import router as access
 from ensign.control.api import problems
 from ensign.control.api.auth import AUTHENTICATION
 from ensign.control.api.parser import StrictParser
@@ -104,5 +105,5 @@ api = EnsignAPI(
     parser=StrictParser(),
 )
 problems.install(api)
-for router in (evidence,):
+for router in (access, evidence):
     api.add_router("", router)
