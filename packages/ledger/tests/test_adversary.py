@@ -445,6 +445,18 @@ def applied(**fields: Any) -> Breaker:
     return break_it
 
 
+def in_approval_only(**fields: Any) -> Breaker:
+    """As ``applied``, but nothing except the approval says whether the environment is protected."""
+
+    def break_it(log: SimulatedLog) -> None:
+        applied(**fields)(log)
+        entry = json.loads(log.entries.pop())
+        del entry["where"]["protected"]
+        raw(log, entry)
+
+    return break_it
+
+
 def approver(**fields: Any) -> dict[str, Any]:
     return {"id": "usr_bo", "at": "2026-01-01T00:00:00Z", **fields}
 
@@ -488,6 +500,11 @@ def after(log: SimulatedLog) -> str:
         (14, applied(approvers=[approver(digest="0" * 64)])),
         (15, applied(approvers=[], required=0)),
         (15, applied(approvers=[], required=0, mode="direct")),
+        (15, applied(approvers=[], required=0, mode="direct", compensated=False)),
+        (15, in_approval_only(approvers=[], required=0, mode="direct", protected=True)),
+        (13, applied(approvers=[], required=1, mode="direct", compensated=True)),
+        (7, applied(compensated="yes")),
+        (7, applied(protected=1)),
     ],
 )
 def test_what_entries_may_not_say_even_under_the_real_key(tmp_path: Path, number: int, break_it: Breaker) -> None:
@@ -506,6 +523,8 @@ def test_what_entries_may_not_say_even_under_the_real_key(tmp_path: Path, number
         applied(approvers=[], required=0, mode="break-glass"),
         applied(approvers=[approver(at="2026-01-01T00:00:04Z")]),
         applied(approvers=[approver(), approver(id="usr_di")], required=2),
+        applied(approvers=[], required=0, mode="direct", compensated=True),
+        in_approval_only(approvers=[], required=0, mode="direct", protected=False),
     ],
 )
 def test_what_entries_may_say(tmp_path: Path, change: Breaker) -> None:
@@ -514,6 +533,20 @@ def test_what_entries_may_say(tmp_path: Path, change: Breaker) -> None:
     change(log)
     log.bundle(tmp_path / "b")
     assert verify_bundle(tmp_path / "b", keys=[KEY]).valid
+
+
+def test_changes_under_a_compensating_control_are_counted_and_the_first_is_named(tmp_path: Path) -> None:
+    """The preset for one person: valid, but a reader of the report cannot overlook it."""
+    log = sample_log()
+    for _ in range(2):
+        applied(approvers=[], required=0, mode="direct", compensated=True)(log)
+        log.append("nothing.done")
+    log.bundle(tmp_path / "b", claim="some")
+    report = verify_bundle(tmp_path / "b", keys=[KEY])
+    (check,) = (check for check in report.checks if check.id == 15)
+    assert check.outcome is Outcome.VALID
+    assert "2 of them without approval under a policy that states a compensating control" in check.detail
+    assert "first: entry 4" in check.detail
 
 
 def test_a_document_that_no_entry_commits_to_is_refused(tmp_path: Path) -> None:

@@ -3,10 +3,12 @@
 import enum
 import json
 import types
+import unittest.mock
 from typing import Any
 
 import pytest
 import rfc8785
+from ensign_ledger import canonical
 from ensign_ledger.canonical import MAX_DEPTH, MAX_INT, CanonicalError, decode, encode
 from hypothesis import given
 from hypothesis import strategies as st
@@ -139,3 +141,70 @@ def test_mappings_tuples_and_enumerations_are_written_as_plain_json() -> None:
     value = types.MappingProxyType({"b": (Colour.RED, Level.ONE), "a": True})
     assert encode(value) == b'{"a":true,"b":["red",1]}'
     assert json.loads(encode(value)) == {"a": True, "b": ["red", 1]}
+
+
+@given(st.lists(values(PLAIN_KEYS).map(encode), min_size=1, max_size=3), st.data())
+def test_what_was_decoded_before_changes_no_verdict(texts: list[bytes], data: st.DataObject) -> None:
+    """Shapes that were seen spare encoding again; a text that merely resembles one is judged as on the first day."""
+    for text in texts:
+        decode(text)
+        place = data.draw(st.integers(0, len(text)))
+        end = data.draw(st.integers(place, min(len(text), place + 3)))
+        near = text[:place] + data.draw(st.sampled_from(PIECES) | st.binary(max_size=3)) + text[end:]
+        assert verdict(near) == verdict_of_a_new_process(near)
+
+
+PIECES = [
+    b"-",
+    b"0",
+    b"-0",
+    b"00",
+    b"1.0",
+    b"1e2",
+    b" ",
+    b'"',
+    b"\\",
+    b"\\u0061",
+    b'"a":1,',
+    b"9" * 17,
+    "\u0663".encode(),
+    b"\xff",
+]
+
+
+def verdict(data: bytes) -> Any:
+    try:
+        return decode(data)
+    except CanonicalError:
+        return CanonicalError
+
+
+def verdict_of_a_new_process(data: bytes) -> Any:
+    with unittest.mock.patch.dict(canonical._Shape._known, clear=True):
+        return verdict(data)
+
+
+@pytest.mark.parametrize(
+    ("known", "near"),
+    [
+        (b'{"a":-5}', b'{"a":-0}'),
+        (b'{"a":5}', b'{"a":9007199254740992}'),
+        (b'{"a":5}', b'{"A":5}'),
+        (b'{"a":5,"b":1}', b'{"b":5,"a":1}'),
+        (b'{"a":5,"b":1}', b'{"a":5,"a":1}'),
+        (b'{"a":"x"}', b'{"a":"\\u0078"}'),
+        (b'{"a":"x"}', b'{"a":"\x00"}'),
+        (b'{"a":"x"}', b'{"a" :"x"}'),
+        (b'{"a":"b"}', b'{"a":"b","":"b"}'),
+    ],
+)
+def test_a_known_shape_admits_nothing_else(known: bytes, near: bytes) -> None:
+    decode(known)
+    assert decode(known) == json.loads(known)
+    assert verdict(near) is CanonicalError
+
+
+def test_the_memory_of_shapes_is_bounded() -> None:
+    for number in range(3 * canonical._Shape._LARGEST):
+        decode(b'{"a":[' + b",".join([b"1"] * (number % 2000)) + b"]}")
+        assert len(canonical._Shape._known) <= canonical._Shape._LARGEST

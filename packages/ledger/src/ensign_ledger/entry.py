@@ -5,7 +5,8 @@ Keys that are not named here are allowed, so that the format can grow; what is n
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Any
 
 from ensign_ledger.canonical import MAX_ENTRY, MAX_INT, decode, encode
@@ -15,9 +16,10 @@ ACTOR_KINDS = frozenset({"person", "service", "system", "anonymous"})
 MODES = frozenset({"request", "direct", "standard", "break-glass"})
 """How a change came to apply: by request, under a policy of zero approvals, pre-approved, emergency."""
 
+_LEAVES = frozenset({str, int, bool, type(None)})
 _HEX = re.compile(r"[0-9a-f]{64}").fullmatch
 _ACTION = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)+").fullmatch
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z", re.ASCII).fullmatch
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,6})?Z", re.ASCII).fullmatch
 
 
 class EntryError(ValueError):
@@ -25,7 +27,12 @@ class EntryError(ValueError):
 
     def __init__(self, message: str, *, path: str) -> None:
         super().__init__(f"{path}: {message}")
+        self.message = message
         self.path = path
+
+    def under(self, parent: str) -> "EntryError":
+        """The same of a member within ``parent``: paths are put together only when something is wrong."""
+        return EntryError(self.message, path=f"{parent}.{self.path}" if self.path != "$" else parent)
 
 
 def timestamp(moment: datetime, /) -> str:
@@ -42,11 +49,18 @@ def parse_time(text: Any, *, path: str) -> str:
     """
     if not isinstance(text, str) or _TIME(text) is None:
         raise EntryError("not a time like 2026-11-22T19:31:05.123456Z", path=path)
+    if not _is_date(text[:10]):
+        raise EntryError("no such date", path=path)
+    return text if len(text) == 27 else text[:19] + "." + text[20:-1].ljust(6, "0") + "Z"
+
+
+@lru_cache(maxsize=4096)
+def _is_date(text: str) -> bool:
     try:
-        datetime.fromisoformat(text[:19])
+        date.fromisoformat(text)
     except ValueError:
-        raise EntryError("no such date or time", path=path) from None
-    return text[:19] + "." + text[20:-1].ljust(6, "0") + "Z"
+        return False
+    return True
 
 
 def encode_entry(entry: Mapping[str, Any], /) -> bytes:
@@ -85,7 +99,10 @@ def check_entry(entry: Any, /) -> None:
     if not isinstance(touches, (list, tuple)):
         raise EntryError("not a list", path="touch")
     for i, touch in enumerate(touches):
-        _check_touch(touch, f"touch[{i}]")
+        try:
+            _check_touch(touch)
+        except EntryError as error:
+            raise error.under(f"touch[{i}]") from None
     _check_optional(entry)
 
 
@@ -103,18 +120,15 @@ def commitments(entry: Mapping[str, Any], /) -> Iterator[str]:
         if touch["before"] is not None:
             yield touch["before"]
         yield touch["after"]
-    yield from _commits(entry)
-
-
-def _commits(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        if is_digest(value.get("commit")):
-            yield value["commit"]
-        for item in value.values():
-            yield from _commits(item)
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from _commits(item)
+    waiting: list[Any] = [entry]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            if "commit" in value and is_digest(value["commit"]):
+                yield value["commit"]
+            waiting += [item for item in value.values() if type(item) not in _LEAVES]
+        elif isinstance(value, (list, tuple)):
+            waiting += value
 
 
 def _check_actor(actor: Any) -> None:
@@ -129,18 +143,18 @@ def _check_actor(actor: Any) -> None:
         _text(actor, "token", "actor.")
 
 
-def _check_touch(touch: Any, path: str) -> None:
+def _check_touch(touch: Any) -> None:
     if not isinstance(touch, dict):
-        raise EntryError("not an object", path=path)
-    _text(touch, "object", f"{path}.")
-    _count(touch, "version", f"{path}.", least=1)
+        raise EntryError("not an object", path="$")
+    _text(touch, "object", "")
+    _count(touch, "version", "", least=1)
     if not is_digest(touch.get("after")):
-        raise EntryError("not a digest", path=f"{path}.after")
+        raise EntryError("not a digest", path="after")
     before = touch.get("before", "")
     if touch["version"] == 1 and before is not None:
-        raise EntryError("the first version has null before it", path=f"{path}.before")
+        raise EntryError("the first version has null before it", path="before")
     if touch["version"] > 1 and not is_digest(before):
-        raise EntryError("not a digest", path=f"{path}.before")
+        raise EntryError("not a digest", path="before")
 
 
 def _check_optional(entry: Mapping[str, Any]) -> None:
@@ -169,6 +183,9 @@ def _check_approval(approval: Any) -> None:
     _count(approval, "required", "approval.", least=0)
     _text(approval, "author", "approval.")
     _text(approval, "policy", "approval.")
+    for name in ("protected", "compensated"):
+        if type(approval.get(name, False)) is not bool:
+            raise EntryError("neither true nor false", path=f"approval.{name}")
     if approval.get("request") is not None or approval["mode"] == "request":
         _text(approval, "request", "approval.")
     if not is_digest(approval.get("digest")):
@@ -180,13 +197,19 @@ def _check_approval(approval: Any) -> None:
     if not isinstance(approvers, (list, tuple)):
         raise EntryError("not a list", path="approval.approvers")
     for i, approver in enumerate(approvers):
-        path = f"approval.approvers[{i}]"
-        if not isinstance(approver, dict):
-            raise EntryError("not an object", path=path)
-        _text(approver, "id", f"{path}.")
-        parse_time(approver.get("at"), path=f"{path}.at")
-        if "digest" in approver and not is_digest(approver["digest"]):
-            raise EntryError("not a digest", path=f"{path}.digest")
+        try:
+            _check_approver(approver)
+        except EntryError as error:
+            raise error.under(f"approval.approvers[{i}]") from None
+
+
+def _check_approver(approver: Any) -> None:
+    if not isinstance(approver, dict):
+        raise EntryError("not an object", path="$")
+    _text(approver, "id", "")
+    parse_time(approver.get("at"), path="at")
+    if "digest" in approver and not is_digest(approver["digest"]):
+        raise EntryError("not a digest", path="digest")
 
 
 def _text(value: Mapping[str, Any], name: str, prefix: str) -> None:

@@ -218,29 +218,45 @@ class ApprovedDigest:
 
 
 class Protected:
-    """Check 15 (3.4): in an environment recorded as protected the policy asked for an approval."""
+    """Check 15 (3.4): in an environment recorded as protected the policy asked for an approval.
+
+    A policy may ask for none where it states a compensating control (``approval.compensated``): allowed, but
+    counted and named, so that a reader asks for the evidence of that control.
+    """
 
     number = 15
 
     def __init__(self) -> None:
-        self._seen = 0
+        self._seen = self._compensated = 0
+        self._first: int | None = None
         self._problems = Problems()
 
     def feed(self, entry: Mapping[str, Any], /) -> None:
         """See Checker."""
-        if not _is_protected(entry):
-            return
         approval = entry.get("approval")
-        if approval is None:
+        if approval is None or not _is_protected(entry, approval):
             return  # check 13 refuses an applied change without its approval
         self._seen += 1
-        if approval["required"] < 1 and approval["mode"] not in WITHOUT_PRIOR_APPROVAL:
-            self._problems.add(entry, "a protected environment changed under a policy of no approvals")
+        if approval["required"] >= 1 or approval["mode"] in WITHOUT_PRIOR_APPROVAL:
+            return
+        if approval.get("compensated") is True:
+            self._compensated += 1
+            self._first = entry["seq"] if self._first is None else self._first
+            return
+        self._problems.add(entry, "a protected environment changed under a policy of no approvals")
 
     def answer(self) -> Answer:
         """See Checker."""
-        return self._problems.answer(f"{self._seen} changes of protected environments")
+        text = f"{self._seen} changes of protected environments"
+        if self._compensated:
+            text += (
+                f", {self._compensated} of them without approval under a policy that states a compensating control"
+                f" (first: entry {self._first}): ask for the evidence of that control"
+            )
+        return self._problems.answer(text)
 
 
-def _is_protected(entry: Mapping[str, Any]) -> bool:
+def _is_protected(entry: Mapping[str, Any], approval: Mapping[str, Any]) -> bool:
+    if approval.get("protected") is True:
+        return True
     return any(entry.get(part, {}).get("protected") is True for part in ("where", "detail"))
