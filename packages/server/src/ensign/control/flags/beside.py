@@ -1,0 +1,36 @@
+"""What apps above put beside a flag: open requests and acts. They register; flags know nothing of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """An open change request or draft that would change a flag in an environment."""
+
+    title: str
+    href: str
+    state: str
+
+
+#: (flag key, environment key) -> what waits there, for one project.
+Waiting = Mapping[tuple[str, str], Sequence[Pending]]
+
+_sources: list[Callable[[str], Waiting]] = []
+
+
+def register(source: Callable[[str], Waiting]) -> None:
+    """Have ``source(project_key)`` asked for what waits in a project; it costs a page at most two queries."""
+    if source not in _sources:
+        _sources.append(source)
+
+
+def waiting(project: str) -> dict[tuple[str, str], list[Pending]]:
+    """What waits in a project, by flag and environment."""
+    found: dict[tuple[str, str], list[Pending]] = {}
+    for source in _sources:
+        for place, pending in source(project).items():
+            found.setdefault(place, []).extend(pending)
+    return found

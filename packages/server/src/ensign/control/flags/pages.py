@@ -1,0 +1,105 @@
+"""Flags as pages show them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
+
+from ensign.control.flags import editor, words
+from ensign.control.flags import strategies as types
+from ensign.control.flags.beside import Pending
+from ensign.control.flags.domain import FlagConfig, Strategy, Variant
+from ensign.control.flags.listing import Cell
+from ensign.control.projects.pages import Place
+from ensign.control.segments.pages import rule
+from ensign.control.ui import looks
+
+
+def state(cell: Cell, *, pending: int = 0) -> looks.FlagState:
+    """A cell as the lists show it."""
+    note = ""
+    if cell.state == "on" and cell.strategies > 1:
+        note = f"{cell.strategies} strategies"
+    elif cell.state == "on" and cell.conditions:
+        note = "with conditions"
+    return looks.FlagState(state=cell.state, rollout=cell.rollout, note=note, pending=pending)  # type: ignore[arg-type]
+
+
+@lru_cache(maxsize=2048)
+def cell_html(cell: Cell, pending: int) -> SafeString:
+    """A cell's HTML. Thousands of cells have few different faces, so each face is rendered once."""
+    return render_to_string("ui/components/flag_state.html", {"state": state(cell, pending=pending)})
+
+
+def variant(value: Variant) -> looks.Variant:
+    """A variant with the beginning of its payload."""
+    return looks.Variant(
+        name=value.name, weight=value.weight, payload="" if value.payload is None else value.payload.value[:80]
+    )
+
+
+def strategy(value: Strategy, *, project: str, segments: Mapping[str, str]) -> looks.Strategy:
+    """A strategy as a readable rule; ``segments`` maps keys to names."""
+    kind = types.TYPES.get(value.name)
+    rules = [
+        looks.Rule(
+            field=segments.get(key, key),
+            operator="in segment",
+            kind="segment",
+            href=f"/projects/{project}/segments/{key}",
+        )
+        for key in value.segments
+    ]
+    return looks.Strategy(
+        title=value.title or (kind.label if kind else value.name),
+        sentence=words.who(value),
+        rollout=words.share(value),
+        rules=[*rules, *(rule(c) for c in value.constraints)],
+        variants=[variant(v) for v in value.variants],
+        enabled=not value.disabled,
+        anchor=value.id,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A flag in one environment, as the flag's page shows it, with the addresses of its acts."""
+
+    place: Place
+    cell: Cell
+    config: FlagConfig
+    version: int
+    sentence: str
+    strategies: Sequence[tuple[Strategy, looks.Strategy]]
+    variants: Sequence[looks.Variant]
+    dependencies: Sequence[str]
+    pending: Sequence[Pending]
+    draft: str
+    kill: str
+    may_draft: bool
+    may_kill: bool
+
+    @property
+    def state(self) -> looks.FlagState:
+        """Its state for the column's head."""
+        return state(self.cell, pending=len(self.pending))
+
+    @property
+    def variant_rows(self) -> list[editor.VariantRow]:
+        """The flag's own variants as form rows, and two empty ones."""
+        rows = editor.variants(self.config.variants)
+        return [*rows, *(editor.VariantRow(n=len(rows) + extra) for extra in range(2))]
+
+
+def draft_address(project: str, environment: str) -> str:
+    """Where changes collects a person's edits for one environment (POST)."""
+    return f"/projects/{project}/environments/{environment}/draft"
+
+
+def kill_address(project: str, environment: str, flag: str) -> str:
+    """Where incidents switches a flag off at once (POST)."""
+    return f"/projects/{project}/environments/{environment}/flags/{flag}/kill"
