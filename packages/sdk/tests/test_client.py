@@ -195,9 +195,11 @@ def test_threads_may_ask_while_rules_change(plane, connect) -> None:
     def ask() -> None:
         while not stop.is_set():
             for user in range(50):
-                if client.status().revision and client.status().revision >= (1, 2):
-                    if not handle({"userId": str(user)}) or not client.is_enabled("steady", {"userId": str(user)}):
-                        wrong.append(user)
+                context = {"userId": str(user)}
+                if client.status().revision != (1, 1) and not (
+                    handle(context) and client.is_enabled("steady", context)
+                ):
+                    wrong.append(user)
 
     threads = [threading.Thread(target=ask) for _ in range(4)]
     for thread in threads:

@@ -1,4 +1,4 @@
-"""Claims: what cannot be meant is said at once, clearly, as a ValueError; addresses are understood in all their forms."""
+"""Claims: what cannot be meant is said at once, as a ValueError; addresses are understood in all their forms."""
 
 from __future__ import annotations
 

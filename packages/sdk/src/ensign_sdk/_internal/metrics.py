@@ -76,8 +76,8 @@ class Reporter:
 
     def _collect(self) -> None:
         for name, report in self._counters.collect().items():
-            if not isinstance(name, str) or len(name) > MAX_NAME:
-                continue  # no flag has such a name; it could be anything
+            if not plausible(name):
+                continue
             toggle = self._pending.get(name)
             if toggle is None:
                 if len(self._pending) >= MAX_FLAGS:
@@ -138,6 +138,11 @@ class Reporter:
 
     def _report(self, toggles: dict[str, Toggle], since: str, until: str) -> dict[str, Any]:
         return {**self._identity(), "bucket": {"start": since, "stop": until, "toggles": toggles}}
+
+
+def plausible(name: object) -> bool:
+    """Whether a flag may be called so; what a caller passed by mistake could be anything, and is not sent."""
+    return isinstance(name, str) and 0 < len(name) <= MAX_NAME
 
 
 def _add(toggle: Toggle, more: Toggle) -> None:

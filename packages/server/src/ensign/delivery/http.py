@@ -19,6 +19,8 @@ Header = tuple[bytes, bytes]
 
 JSON: Header = (b"content-type", b"application/json; charset=utf-8")
 MAX_QUERY = 64 * 1024
+MAX_DRAIN = 4 * 1024 * 1024
+"""So much of a body that is too large is read and dropped: a client that is cut off never sees why."""
 _SLASHES = re.compile(r"/{2,}")
 
 
@@ -100,7 +102,7 @@ class Request:
     async def body(self, limit: int) -> bytes:
         """The whole body. Raises Refusal (413) beyond `limit` bytes, and Disconnected."""
         declared = self.headers.get(b"content-length", b"0")
-        if declared.isdigit() and int(declared) > limit:
+        if declared.isdigit() and int(declared[:20]) > limit + MAX_DRAIN:
             raise _too_large(limit)
         parts: list[bytes] = []
         size = 0
@@ -110,10 +112,13 @@ class Request:
                 raise Disconnected
             part: bytes = message.get("body", b"")
             size += len(part)
-            if size > limit:
+            if size <= limit:
+                parts.append(part)
+            if size > limit + MAX_DRAIN:
                 raise _too_large(limit)
-            parts.append(part)
             if not message.get("more_body", False):
+                if size > limit:
+                    raise _too_large(limit)
                 return b"".join(parts)
 
     async def json(self, limit: int) -> Any:

@@ -22,13 +22,16 @@ def dumps(value: object) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """One flag as the wire shapes it, and the same as bytes; `segments` are the ids that its strategies use."""
+    """One flag as the wire shapes it, and the same as bytes; `segments` are the ids that its strategies use.
+
+    `tags` is None when the ruleset does not say.
+    """
 
     name: str
     raw: Mapping[str, Any]
     body: bytes
     segments: frozenset[int]
-    tags: frozenset[str]
+    tags: frozenset[str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +48,13 @@ class Published:
     def read(cls, content: str | bytes) -> Published:
         """From the `content` of a row of `publishing_ruleset` (docs/reference/planes.md).
 
-        `tags`, flag name -> list of `type:value`, may be missing. Raises ValueError for anything malformed.
+        `tags`, flag name -> list of `type:value`, may be missing; then nobody can filter by
+        tag. Raises ValueError for anything malformed.
         """
         try:
             data = json.loads(content)
-            tags = data.get("tags") or {}
-            features = [_feature(raw, tags.get(raw["name"], ())) for raw in data["features"]]
+            tags = data.get("tags")
+            features = [_feature(raw, None if tags is None else tags.get(raw["name"], ())) for raw in data["features"]]
             segments = sorted(data["segments"], key=lambda item: (str(item["name"]), int(item["id"])))
             return cls(
                 project=str(data["project"]),
@@ -67,5 +71,5 @@ def _feature(raw: Mapping[str, Any], tags: object) -> Feature:
     used = frozenset(
         int(segment) for strategy in raw.get("strategies") or () for segment in strategy.get("segments") or ()
     )
-    named = frozenset(str(tag) for tag in tags) if isinstance(tags, list | tuple) else frozenset()
+    named = frozenset(str(tag) for tag in tags) if isinstance(tags, list | tuple) else None
     return Feature(name=str(raw["name"]), raw=raw, body=dumps(raw), segments=used, tags=named)

@@ -11,11 +11,11 @@ import psycopg
 from ensign.delivery.source import FINGERPRINT, TOKENS, VERSIONS, Reading, SourceError
 from ensign.delivery.tokens import TokenRow
 
-CHANNEL = "ensign_revision"
+CHANNELS = ("ensign_revision", "ensign_token")
 
 
 class PostgresSource:
-    """Reads the tables in a repeatable-read snapshot; a NOTIFY on `ensign_revision` ends a wait at once.
+    """Reads the tables in a repeatable-read snapshot; a NOTIFY on one of `CHANNELS` ends a wait at once.
 
     A notification can be lost with its connection, so every `POLL` seconds the tables are asked, too.
     """
@@ -91,5 +91,6 @@ class PostgresSource:
                 options="-c statement_timeout=10000 -c default_transaction_read_only=on",
                 application_name="ensign-delivery",
             )
-            self._connection.execute(f"LISTEN {CHANNEL}")
+            for channel in CHANNELS:
+                self._connection.execute(f"LISTEN {channel}")
         return self._connection

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
-from ensign.delivery.http import Header
+from ensign.delivery.http import Header, Refusal, bad_data
 from ensign.delivery.published import Feature, Published, Revision, dumps
 from ensign.delivery.query import Query
 from ensign.delivery.state import State
@@ -57,7 +57,10 @@ def carry_over(old: State, new: State) -> None:
         if known.stamp == _stamp(new.scope(query.projects, query.environment)):
             new.memo[query] = known
             continue
-        new.memo[query] = fresh = build(new, query)
+        try:
+            new.memo[query] = fresh = build(new, query)
+        except Refusal:  # it will be refused again when it is asked again
+            continue
         if known.packed is not None:
             fresh.pack()
 
@@ -97,11 +100,14 @@ def build(state: State, query: Query) -> View:
 def visible(rulesets: tuple[Published, ...], query: Query) -> list[Feature]:
     """The flags that pass the query's filters, sorted by name."""
     wanted = frozenset(query.tags)
+    if wanted and any(feature.tags is None for ruleset in rulesets for feature in ruleset.features):
+        # Answering with no flags at all would switch everything off in the client; an error keeps its last rules.
+        raise bad_data("These rulesets do not say which tags their flags have.", path="tag")
     found = [
         feature
         for ruleset in rulesets
         for feature in ruleset.features
-        if feature.name.startswith(query.prefix) and (not wanted or wanted & feature.tags)
+        if feature.name.startswith(query.prefix) and (not wanted or wanted & (feature.tags or frozenset()))
     ]
     if len(rulesets) > 1:
         found.sort(key=lambda feature: feature.name)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.db.models import Max, Sum
 
 from ensign.control.kernel.transactions import write_door
@@ -112,11 +112,15 @@ def store(batch: Batch) -> None:
     )
     if not counts and not applications:
         return
-    with write_door(), connection.cursor() as cursor:
-        if counts:
-            cursor.executemany(_ADD, counts)
-        if applications:
-            cursor.executemany(_SEE, applications)
+    try:
+        with write_door(), connection.cursor() as cursor:
+            if counts:
+                cursor.executemany(_ADD, counts)
+            if applications:
+                cursor.executemany(_SEE, applications)
+    except DatabaseError:
+        connection.close()  # it may be broken; the next batch gets a fresh one
+        raise
 
 
 def forget(*, before: datetime) -> int:
