@@ -47,10 +47,10 @@ class MemorySource:
         self.number = 0
         self.epoch = 1
         self._sequence = 0
+        self._token_version = 0
         self._rows: dict[str, tuple[int, str]] = {}
         self._tokens: dict[str, TokenRow] = {}
-        self._seen = -1
-        self._changed = threading.Event()
+        self._changed = threading.Condition()
         self._lock = threading.Lock()
 
     def publish(
@@ -90,6 +90,7 @@ class MemorySource:
         """Add or replace a token; returns its text."""
         with self._lock:
             self._sequence += 1
+            self._token_version = self._sequence
             self._tokens[text] = TokenRow(digest(text), kind, environment, status, expires_at, projects)
         self.hint()
         return text
@@ -97,13 +98,12 @@ class MemorySource:
     def read(self, known: Mapping[str, int]) -> Reading | None:
         """See `Source`."""
         if self.down:
-            self._seen = -1
             raise SourceError("the database is down")
         with self._lock:
-            if self._seen == self._sequence:
+            # Several applications may read one source: what each has seen stands in `known` alone.
+            versions = {id: version for id, (version, _) in self._rows.items()} | {"tokens": self._token_version}
+            if known == versions:
                 return None
-            self._seen = self._sequence
-            versions = {id: version for id, (version, _) in self._rows.items()}
             contents = {id: text for id, (version, text) in self._rows.items() if known.get(id) != version}
             return Reading(versions, contents, tuple(self._tokens.values()))
 
@@ -111,12 +111,13 @@ class MemorySource:
         """See `Source`."""
         if self.down:
             raise SourceError("the database is down")
-        self._changed.wait(seconds)
-        self._changed.clear()
+        with self._changed:
+            self._changed.wait(min(seconds, 0.05))
 
     def hint(self) -> None:
         """See `Source`."""
-        self._changed.set()
+        with self._changed:
+            self._changed.notify_all()
 
     def close(self) -> None:
         """See `Source`."""

@@ -108,7 +108,7 @@ def test_revisions_never_go_back_within_an_epoch_and_follow_a_new_one(caplog) ->
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", "null", '{"project":1}', "[" * 100_000, '{"features":[{}]}'])
 def test_a_malformed_ruleset_is_said_to_be_so(content: str) -> None:
-    with pytest.raises(ValueError, match="malformed|Expecting"):
+    with pytest.raises(ValueError, match=r"malformed|Expecting"):
         Published.read(content)
 
 
