@@ -104,11 +104,12 @@ class Documents:
         self._supplied = supplied
         self._claim = claim
         self._missing: dict[str, int] = {}
-        self._redacted: set[str] = set()
+        self._redacted: dict[str, int] = {}
 
     def feed(self, entry: Mapping[str, Any], /) -> None:
         """See Checker."""
-        self._redacted.update(entry.get("redacts", ()))
+        for gone in entry.get("redacts", ()):
+            self._redacted.setdefault(gone, entry["seq"])
         if self._claim == "none" and not self._supplied:
             return
         for commitment in commitments(entry):
@@ -127,9 +128,9 @@ class Documents:
         """Check 12: what is missing is redacted by an entry, or the manifest said that it is not all."""
         if self._claim == "none":
             return Outcome.NOT_CHECKED, "no documents supplied: digests are proven, contents are not shown"
-        redacted = sorted(seq for digest, seq in self._missing.items() if digest in self._redacted)
+        redacted = {digest: self._redacted[digest] for digest in self._missing if digest in self._redacted}
         absent = {digest: seq for digest, seq in self._missing.items() if digest not in self._redacted}
-        shown = f"{len(redacted)} redacted by entries" if redacted else "none redacted"
+        shown = _redactions(redacted)
         if not absent:
             return Outcome.VALID, f"all supplied, {shown}"
         digest, seq = min(absent.items(), key=lambda item: (item[1], item[0]))
@@ -137,6 +138,15 @@ class Documents:
         if self._claim == "all":
             return Outcome.INVALID, f"the manifest claims all documents, but {text}"
         return Outcome.NOT_CHECKED, text
+
+
+def _redactions(redacted: Mapping[str, int]) -> str:
+    """What was redacted (digest: authorising entry) in words."""
+    if not redacted:
+        return "none redacted"
+    entries = sorted(set(redacted.values()))
+    named = ", ".join(str(seq) for seq in entries[:5]) + (" and others" if len(entries) > 5 else "")
+    return f"{len(redacted)} redacted, authorised by {'entry' if len(entries) == 1 else 'entries'} {named}"
 
 
 class Approvals:

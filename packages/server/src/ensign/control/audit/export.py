@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from ensign_ledger import canonical, merkle
 from ensign_ledger.bundle import write_bundle
 from ensign_ledger.checkpoint import Checkpoint, parse_checkpoint
+from ensign_ledger.entry import commitments
 
 from ensign.control.audit import anchors, checkpoints
 from ensign.control.audit.ledger import record
@@ -104,7 +104,7 @@ def _documents(start: int, end: int) -> Iterator[bytes]:
     wanted: list[str] = []
     for body in _entries(start, end):
         entry = json.loads(body)
-        for name in _commitments(entry):
+        for name in commitments(entry):
             if name not in seen:
                 seen.add(name)
                 wanted.append(name)
@@ -112,13 +112,6 @@ def _documents(start: int, end: int) -> Iterator[bytes]:
             yield from _contents(wanted)
             wanted = []
     yield from _contents(wanted)
-
-
-def _commitments(entry: dict[str, Any]) -> Iterator[str]:
-    for touch in entry.get("touch", ()):
-        yield from (name for name in (touch["before"], touch["after"]) if name is not None)
-    if "reason" in entry:
-        yield entry["reason"]["commit"]
 
 
 def _contents(names: list[str]) -> Iterator[bytes]:
