@@ -17,6 +17,7 @@ from typing import Any
 from ensign_engine.bucketing import unchecked_hash, well_formed
 from ensign_engine.constraints import Test
 from ensign_engine.context import EMPTY, FIELDS, PROPERTIES, lookup
+from ensign_engine.memo import Memo
 from ensign_engine.parsing import instant_of, instant_text
 from ensign_engine.plans import OFF, DependencyPlan, FlagPlan, StrategyPlan
 from ensign_engine.strategies import Addresses, Always, Custom, Members, Never, Plan, Rollout, Share
@@ -211,8 +212,8 @@ class _Emitter:
         self._line(f"else: {variable} = p.get({name})")
 
     def _test(self, test: Test) -> None:
-        if test.form == "memo":
-            self._memo_test(test)
+        if isinstance(test.data[0], Memo):
+            self._memo_test(test, test.data[0])
         elif test.form in {"in", "is"}:
             self._membership(test.field, "in" if test.form == "in" else "==", test.data[0], negated=test.negated)
         else:
@@ -234,16 +235,15 @@ class _Emitter:
         self._fail_if(f"not {value} {operator} {data}")
         self.indent -= 1
 
-    def _remembered(self, field: str, memo: str, holds: str) -> None:
-        """Ask `memo`, which knows answers by text and by None, then `holds`."""
+    def _remembered(self, field: str, memo: Memo) -> None:
+        """What is known to pass costs one look; text or not matters only for what is not known."""
         value = self._load(field, raw=True)
-        self._line(f"r = {memo}.get({value})")
-        self._line("if r is None:")
-        self._line(f" if type({value}) is not str:")
-        self._line(f"  {value} = {self.slow[value]}")
-        self._line(f"  r = {memo}.get({value})")
-        self._line(f" if r is None: r = {holds}({value})")
-        self._fail_if("not r")
+        self._line(f"if {value} not in {self._bind(memo.yes)}:")
+        self.indent += 1
+        self._fail_if(f"{value} in {self._bind(memo.no)}")
+        self._line(f"if type({value}) is not str: {value} = {self.slow[value]}")
+        self._fail_if(f"not {self._bind(memo.ask)}({value})")
+        self.indent -= 1
 
     def _text_test(self, test: Test) -> None:
         negated, value = test.negated, self._load(test.field)
@@ -261,20 +261,19 @@ class _Emitter:
                 return
         self._fail_if(f"{value} is not None and {found}" if negated else f"{value} is None or not {found}")
 
-    def _memo_test(self, test: Test) -> None:
-        memo, holds = (self._bind(item) for item in test.data)
+    def _memo_test(self, test: Test, memo: Memo) -> None:
         if test.field != "currentTime":
-            self._remembered(test.field, memo, holds)
+            self._remembered(test.field, memo)
             return
         compare = test.compare_instant
         value = self._load("currentTime", now=compare is None)
         if compare is None:
-            self._fail_if(f"not {holds}({value})")
+            self._fail_if(f"not {self._bind(memo.test)}({value})")
             return
         clock = self.settings.now
         ask_now = self._bind(lambda: compare(instant_of(clock())))
         self._line(f"if {value} is None: r = {ask_now}()")
-        self._line(f"else: r = {holds}({value})")
+        self._line(f"else: r = {self._bind(memo.test)}({value})")
         self._fail_if("not r")
 
     def _plan(self, plan: Plan) -> None:
@@ -289,8 +288,8 @@ class _Emitter:
                 self._fail_if(f"{self._bind(self.settings.random)}() * 100 >= {self._bind(percentage)}")
             case Custom(_, call):
                 self._fail_if(f"not {self._bind(call)}(c)")
-            case Addresses(holds, memo):
-                self._remembered("remoteAddress", self._bind(memo), self._bind(holds))
+            case Addresses(memo):
+                self._remembered("remoteAddress", memo)
             case Rollout():
                 self._rollout(plan)
 

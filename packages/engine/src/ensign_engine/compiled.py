@@ -102,6 +102,9 @@ def _chooser(plan: FlagPlan, decide: Decide) -> Choose:
         outcomes = (off, *(outcome(code)(NO_VARIANT) for code in codes))
         return lambda context: outcomes[decide(context)]
 
+    if len(codes) == 1:
+        pick = picker(plan.variants_for(1), outcome(1), plan.settings)
+        return lambda context: pick(context) if decide(context) else off
     pickers: tuple[Picker, ...] = (
         lambda _context: off,
         *(picker(plan.variants_for(code), outcome(code), plan.settings) for code in codes),

@@ -9,6 +9,7 @@ from operator import eq, ge, gt, le, lt
 from typing import Any, NamedTuple
 
 from ensign_engine import patterns
+from ensign_engine.memo import Memo
 from ensign_engine.model import ConstraintDefinition
 from ensign_engine.notices import warn_once
 from ensign_engine.operators import KIND_OF
@@ -20,10 +21,6 @@ from ensign_engine.parsing import (
     rule_number,
     semver,
 )
-
-MEMO_ENTRIES = 256
-MEMO_TEXT = 128
-"""Parsing operators remember their answers for so many values at most, each of so many characters at most."""
 
 Predicate = Callable[[str], bool]
 
@@ -162,16 +159,5 @@ def _memoised(
     problem: str | None = None,
 ) -> Test:
     inverted = definition.inverted
-    memo: dict[str | None, bool] = {None: inverted}
-
-    def holds(value: str | None) -> bool:
-        if value is None:
-            return inverted
-        answer = predicate(value) is not inverted
-        if len(value) <= MEMO_TEXT:
-            if len(memo) >= MEMO_ENTRIES:
-                memo.clear()
-            memo[value] = answer
-        return answer
-
-    return Test(definition, "memo", False, (memo, holds), holds, problem, compare_instant=compare_instant)
+    memo = Memo(lambda value: inverted if value is None else predicate(value) is not inverted)
+    return Test(definition, "memo", False, (memo,), memo.ask, problem, compare_instant=compare_instant)

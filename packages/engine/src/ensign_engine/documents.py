@@ -18,12 +18,14 @@ Flags = dict[str, dict[str, Any]]
 Segments = dict[int, dict[str, Any]]
 
 _LARGE = 64 * 1024
+_SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
 def loaded(document: Document) -> dict[str, Any]:
     """The document as dictionaries and lists of its own. Raises RulesetError."""
     if isinstance(document, Mapping):
-        copy = copied(document)
+        with _collector_paused(len(document) > 0):
+            copy = copied(document)
     else:
         with _collector_paused(len(document) >= _LARGE):
             try:
@@ -37,6 +39,11 @@ def loaded(document: Document) -> dict[str, Any]:
 
 def copied(value: Any) -> Any:
     """A deep copy of JSON data; mappings become dictionaries, tuples lists."""
+    kind = type(value)
+    if kind is dict:  # spelt out: Mapping checks of every scalar would take most of the time
+        return {key: item if type(item) in _SCALARS else copied(item) for key, item in value.items()}
+    if kind is list:
+        return [item if type(item) in _SCALARS else copied(item) for item in value]
     if isinstance(value, Mapping):
         return {key: copied(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -167,8 +167,8 @@ def _described(
         case Members(field, values):
             listed = settings.value(context, field) in values
             return answer(listed, f"{field} is {'' if listed else 'not '}listed")
-        case Addresses(holds, _):
-            within = holds(settings.value(context, "remoteAddress"))
+        case Addresses(memo):
+            within = memo.ask(settings.value(context, "remoteAddress"))
             return answer(within, f"remoteAddress is {'' if within else 'not '}within the listed addresses")
         case Share(percentage):
             on = draw and settings.random() * 100 < percentage

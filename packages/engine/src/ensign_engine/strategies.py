@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from ensign_engine.memo import Memo
 from ensign_engine.model import StrategyDefinition
 from ensign_engine.notices import warn_once
 from ensign_engine.parsing import AddressSet
@@ -52,10 +53,9 @@ class Share(NamedTuple):
 
 
 class Addresses(NamedTuple):
-    """On when `remoteAddress` is in one of the networks; `holds` takes the address or None."""
+    """On when `remoteAddress` is in one of the networks; the memo is asked for the address or None."""
 
-    holds: Callable[[str | None], bool]
-    memo: dict[str | None, bool]
+    memo: Memo
 
 
 class Custom(NamedTuple):
@@ -148,19 +148,7 @@ def _addresses(parameters: Mapping[str, str]) -> Plan:
     networks = AddressSet(entries(parameters.get("IPs")))
     if not networks:
         return Never("no valid address is listed")
-    memo: dict[str | None, bool] = {None: False}
-
-    def holds(value: str | None) -> bool:
-        if value is None:
-            return False
-        answer = networks.contains(value)
-        if len(memo) >= 256:
-            memo.clear()
-        if len(value) <= 64:
-            memo[value] = answer
-        return answer
-
-    return Addresses(holds, memo)
+    return Addresses(Memo(lambda value: value is not None and networks.contains(value)))
 
 
 def _hostname(parameters: Mapping[str, str], settings: Settings) -> Plan:
