@@ -23,9 +23,14 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("ensign.control.identity.urls")),
     path("", include("ensign.control.access.urls")),
     path("", include("ensign.control.projects.urls")),
+    path("", include("ensign.control.segments.urls")),
     path("", include("ensign.control.flags.urls")),
+    path("", include("ensign.control.publishing.urls")),
+    path("", include("ensign.control.changes.urls")),
+    path("", include("ensign.control.incidents.urls")),
     path("", include("ensign.control.evidence.urls")),
+    path("", include("ensign.control.ui.urls")),
 ]
 
 if settings.DEBUG:
-    urlpatterns.append(path("styleguide/", include("ensign.control.ui.urls")))
+    urlpatterns.append(path("styleguide/", include("ensign.control.ui.styleguide_urls")))

@@ -49,6 +49,7 @@ class ListRow:
     """A flag with its state everywhere; ``cells`` by environment key. ``changed_at`` is its newest entry's time."""
 
     id: str
+    version: int
     info: FlagInfo
     cells: Mapping[str, Cell]
     stale: bool
@@ -113,23 +114,29 @@ def read(filters: Filters, *, at: datetime, project: str | None = None, after: s
         cells.setdefault(flag, {})[environment] = cell(content)
         newest[flag] = max(newest.get(flag, 0), seq)
     found = []
-    for id, seq, content in flags.order_by("key").values_list("pk", "ledger_seq", "content"):
+    columns = flags.order_by("key").values_list("pk", "version", "ledger_seq", "content")
+    for id, version, seq, content in columns:
         state = json.loads(content)
         state.pop("nonce")
         info = FlagInfo.from_state(state)
         if _matches(info, cells.get(info.key, {}), filters, at=at):
-            found.append((id, max(seq, newest.get(info.key, 0)), info))
-    page = [item for item in found if item[2].key > after][: limit + 1]
+            found.append((id, version, max(seq, newest.get(info.key, 0)), info))
+    page = [item for item in found if item[3].key > after][: limit + 1]
     more = len(page) > limit
     page = page[:limit]
-    times = _times([seq for _, seq, _ in page])
+    times = _times([seq for _, _, seq, _ in page])
     rows = [
         ListRow(
-            id=id, info=info, cells=cells.get(info.key, {}), stale=stale(info, at=at), changed_at=times.get(seq, at)
+            id=id,
+            version=version,
+            info=info,
+            cells=cells.get(info.key, {}),
+            stale=stale(info, at=at),
+            changed_at=times.get(seq, at),
         )
-        for id, seq, info in page
+        for id, version, seq, info in page
     ]
-    return Listing(rows=rows, total=len(found), after=page[-1][2].key if more else "")
+    return Listing(rows=rows, total=len(found), after=page[-1][3].key if more else "")
 
 
 def _matches(info: FlagInfo, cells: Mapping[str, Cell], filters: Filters, *, at: datetime) -> bool:

@@ -23,7 +23,7 @@ from ensign.control.kernel import clock, ids
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Invalid, NotFound
 from ensign.control.projects import queries as projects
-from ensign.control.projects.domain import RESERVED_KEYS, check_text
+from ensign.control.projects.domain import RESERVED_KEYS, check_text, check_version
 
 
 @operation
@@ -93,6 +93,7 @@ def update_flag(
     owner: str | None = None,
     tags: Sequence[str] | None = None,
     expected_removal_on: str | None = None,
+    expected_version: int | None = None,
 ) -> queries.FlagRow:
     """Change what people read of a flag; None leaves a member as it is. Nothing of it reaches SDKs.
 
@@ -105,6 +106,7 @@ def update_flag(
         raise NotFound(f"There is no flag “{key[:100]}”.", remedy="Look at the list of flags.")
     info = FlagInfo.from_state(row.state)
     require(actor, Permission.FLAG_UPDATE, Scope(info.project), at=at)
+    check_version(row.version, expected_version)
     kind = info.type if type is None else cast(FlagType, check_type(type))
     changed = replace(
         info,

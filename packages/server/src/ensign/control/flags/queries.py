@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from ensign.control.flags.domain import FlagConfig, FlagInfo
@@ -65,6 +66,12 @@ def flags(project_key: str | None = None, *, archived: bool = False) -> list[Fla
     if project_key is not None:
         rows = rows.filter(project=project_key)
     return [to_flag(row) for row in rows.order_by("key")]
+
+
+def search(text: str, *, projects: Collection[str], limit: int) -> list[FlagRow]:
+    """Flags of ``projects``, archived ones too, whose key holds ``text`` in upper or lower case; by key."""
+    rows = Flag.objects.filter(project__in=projects, key__icontains=text)
+    return [to_flag(row) for row in rows.order_by("key")[:limit]]
 
 
 def config(flag_key: str, environment_key: str) -> ConfigRow:

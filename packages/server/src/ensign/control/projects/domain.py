@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ensign.control.kernel.errors import Invalid
+from ensign.control.kernel.errors import Conflict, Invalid
 
 PresetKey = Literal["small-team", "solo", "open"]
 
@@ -56,6 +56,19 @@ def check_text(text: str, *, field: str, limit: int = 2000) -> str:
     if any((ord(c) < 32 and c not in "\n\t") or 0xD800 <= ord(c) <= 0xDFFF or ord(c) == 127 for c in trimmed):
         raise Invalid("A text cannot be stored.", fields={field: "Remove the control characters."})
     return trimmed
+
+
+def check_version(current: int, expected: int | None) -> None:
+    """Refuse to go on when the caller has seen another version (``If-Match``). Call it with the row locked.
+
+    :raises Conflict: with the code ``precondition-failed``.
+    """
+    if expected is not None and expected != current:
+        raise Conflict(
+            f"You have seen version {expected}; it is at version {current} now. Nothing was written.",
+            remedy="Read it again, look at what changed and make your change on top of it.",
+            code="precondition-failed",
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

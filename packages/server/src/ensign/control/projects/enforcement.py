@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from ensign.control.access import queries as access
 from ensign.control.access.decisions import require
 from ensign.control.access.permissions import Permission
+from ensign.control.access.presets import Preset
 from ensign.control.audit.door import operation
 from ensign.control.audit.ledger import record
 from ensign.control.audit.staging import stage
@@ -17,10 +20,16 @@ from ensign.control.projects.models import Enforcement
 
 ID = "installation"
 
+#: What set-up calls a choice (``access.presets``) -> the preset that it is here.
+_SET_UP: Mapping[str, str] = {Preset.SMALL_TEAM: "small-team", Preset.ALONE: "solo", Preset.NO_APPROVAL: "open"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnforcementView:
-    """The preset of the installation. ``since`` is when this one was chosen; None while nobody has chosen."""
+    """The preset of the installation. ``since`` is when this one was chosen; None while nobody has chosen.
+
+    ``version`` is 0 and ``chosen_by`` empty while it is what set-up decided.
+    """
 
     version: int
     preset: presets.Preset
@@ -33,8 +42,7 @@ def current() -> EnforcementView:
     """What new projects get now."""
     row = Enforcement.objects.filter(pk=ID).first()
     if row is None:
-        chosen = presets.preset(presets.DEFAULT)
-        return EnforcementView(version=0, preset=chosen, compensating_control="", since=None, chosen_by="")
+        return _from_set_up()
     state = row.state
     return EnforcementView(
         version=row.version,
@@ -42,6 +50,21 @@ def current() -> EnforcementView:
         compensating_control=state["compensating_control"],
         since=clock.parse(state["since"]),
         chosen_by=state["chosen_by"],
+    )
+
+
+def _from_set_up() -> EnforcementView:
+    """What the first person chose at set-up, until somebody chooses anew; the default where nobody was set up."""
+    decided = access.organisation()
+    if decided is None:
+        chosen = presets.preset(presets.DEFAULT)
+        return EnforcementView(version=0, preset=chosen, compensating_control="", since=None, chosen_by="")
+    return EnforcementView(
+        version=0,
+        preset=presets.preset(_SET_UP.get(decided.preset.key, presets.DEFAULT)),
+        compensating_control=decided.compensating_control,
+        since=decided.decided_at,
+        chosen_by="",
     )
 
 

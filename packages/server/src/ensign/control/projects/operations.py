@@ -16,7 +16,7 @@ from ensign.control.kernel import clock, ids
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Invalid, NotFound
 from ensign.control.projects import actions, enforcement, presets, queries
-from ensign.control.projects.domain import PolicyRules, check_key, check_name, check_text
+from ensign.control.projects.domain import PolicyRules, check_key, check_name, check_text, check_version
 from ensign.control.projects.models import Environment, Policy, Project
 
 MAX_ENVIRONMENTS = 12
@@ -87,6 +87,7 @@ def update_project(
     name: str | None = None,
     description: str | None = None,
     default_stickiness: str | None = None,
+    expected_version: int | None = None,
 ) -> queries.ProjectRow:
     """Change what a project is called. The default stickiness counts for rules that are written from now on.
 
@@ -96,6 +97,7 @@ def update_project(
     """
     require(actor, Permission.PROJECT_UPDATE, Scope(project), at=at)
     row = _project(project)
+    check_version(row.version, expected_version)
     state = row.state
     if name is not None:
         state["name"] = check_name(name)
@@ -150,7 +152,13 @@ def create_environment(
 
 @operation
 def rename_environment(
-    *, actor: Actor, at: datetime, project: str, environment: str, name: str
+    *,
+    actor: Actor,
+    at: datetime,
+    project: str,
+    environment: str,
+    name: str,
+    expected_version: int | None = None,
 ) -> queries.EnvironmentRow:
     """Change an environment's name; its key stays, as tokens and rules refer to it.
 
@@ -162,6 +170,7 @@ def rename_environment(
     row = Environment.objects.select_for_update().filter(project=project, key=environment, status="active").first()
     if row is None:
         raise NotFound(f"There is no environment “{environment[:100]}” in the project “{project[:100]}”.")
+    check_version(row.version, expected_version)
     state = {**row.state, "name": check_name(name)}
     if state != row.state:
         record(

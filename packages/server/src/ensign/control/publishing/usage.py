@@ -187,6 +187,11 @@ def unknown_flags(*, project: str, since: datetime) -> tuple[tuple[str, str, str
     return tuple(sorted(set(rows.values_list("flag", "environment", "app_name"))))
 
 
+def connected(*, projects: Collection[str]) -> bool:
+    """Whether any application ever reported with a token of one of ``projects`` or of all."""
+    return bool(Application.objects.filter(project__in=[*projects, "*"]).exists())
+
+
 def applications(*, project: str) -> tuple[ApplicationView, ...]:
     """The applications that reported with a token of ``project`` or of all projects, the latest first."""
     rows = Application.objects.filter(project__in=(project, "*")).order_by("-last_seen", "app_name", "environment")

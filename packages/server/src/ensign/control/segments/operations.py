@@ -15,7 +15,7 @@ from ensign.control.kernel import clock, ids
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, NotFound
 from ensign.control.projects import queries as projects
-from ensign.control.projects.domain import check_key, check_name, check_text
+from ensign.control.projects.domain import check_key, check_name, check_text, check_version
 from ensign.control.segments import actions, queries
 from ensign.control.segments.domain import SegmentInfo
 from ensign.control.segments.models import Segment
@@ -68,6 +68,7 @@ def update_segment(
     key: str,
     name: str | None = None,
     description: str | None = None,
+    expected_version: int | None = None,
 ) -> queries.SegmentRow:
     """Change a segment's name and description; SDKs know it by its key and number.
 
@@ -79,6 +80,7 @@ def update_segment(
     row = Segment.objects.select_for_update().filter(project=project, key=key).first()
     if row is None:
         raise NotFound(f"There is no segment “{key[:100]}” in the project “{project[:100]}”.")
+    check_version(row.version, expected_version)
     info = SegmentInfo.from_state(row.state)
     changed = replace(
         info,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
+
+from django.db.models import Q
 
 from ensign.control.kernel.errors import NotFound
 from ensign.control.segments.domain import SegmentConfig, SegmentInfo
@@ -66,6 +69,12 @@ def segments(project_key: str) -> list[SegmentRow]:
     """All segments of a project by name."""
     rows = (to_segment(row) for row in Segment.objects.filter(project=project_key))
     return sorted(rows, key=lambda s: (s.info.name.casefold(), s.info.key))
+
+
+def search(text: str, *, projects: Collection[str], limit: int) -> list[SegmentRow]:
+    """Segments of ``projects`` whose key or name holds ``text`` in upper or lower case; by key."""
+    rows = Segment.objects.filter(Q(key__icontains=text) | Q(name__icontains=text), project__in=projects)
+    return [to_segment(row) for row in rows.order_by("key")[:limit]]
 
 
 def config(project_key: str, environment_key: str, key: str) -> SegmentConfigRow:
