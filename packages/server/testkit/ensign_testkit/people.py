@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.test import Client
 from ensign.control.access.actions import GRANT_GIVEN
@@ -32,9 +32,9 @@ def add_person(
 ) -> Actor:
     """A person with ``roles`` in the given scope; returns the actor of a session of theirs.
 
-    ``mfa``: whether the session has proved a second factor at ``at``. With ``password`` they can sign in for real.
+    ``mfa``: whether the session has proved a second factor, at ``at`` or a minute ago. With ``password`` they can sign in for real.
     """
-    at = at or clock.now()
+    given_at, at = at, at or clock.now()
     id = new_id("usr", at=at)
     email = email or f"{name.lower().replace(' ', '.')}@example.com"
     with write_door():
@@ -47,20 +47,21 @@ def add_person(
             account.set_password(password)
         account.save(force_insert=True)
     for role in roles:
-        give(id, role, project=project, environment=environment, at=at)
-    return Actor(kind="person", id=id, via="session", mfa_at=at if mfa else None)
+        give(id, role, project=project, environment=environment, at=given_at)
+    proved_at = at if given_at is not None else at - timedelta(minutes=1)
+    return Actor(kind="person", id=id, via="session", mfa_at=proved_at if mfa else None)
 
 
 def add_service(name: str = "pipeline", *roles: str, owner: str = "usr_test", at: datetime | None = None) -> Actor:
     """A service account with organisation-wide ``roles``; returns an actor that it signs for by token."""
-    at = at or clock.now()
+    given_at, at = at, at or clock.now()
     id = new_id("svc", at=at)
     with write_door():
         state = {"name": name, "purpose": "tests", "owner": owner, "status": "active"}
         row = stage(ServiceAccount, id=id, state=state)
         record(action=SERVICE_ACCOUNT_CREATED, actor=SYSTEM, at=at, staged=[row])
     for role in roles:
-        give(id, role, at=at)
+        give(id, role, at=given_at)
     return Actor(kind="service", id=id, via="system")
 
 
@@ -83,8 +84,11 @@ def give(
     ends_at: datetime | None = None,
     at: datetime | None = None,
 ) -> str:
-    """Give ``role`` to a person, group or service account; returns the grant's id."""
-    at = at or clock.now()
+    """Give ``role`` to a person, group or service account; returns the grant's id.
+
+    Without ``at`` it has been in force for a day, so that it counts at any instant that a test has read before.
+    """
+    at = at or clock.now() - timedelta(days=1)
     id = new_id("grt", at=at)
     state = {
         "subject": subject,
