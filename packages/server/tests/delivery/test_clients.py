@@ -1,0 +1,134 @@
+"""Claims: official Unleash SDKs work as they are: same answers as our engine, changes seen, counts received.
+
+Each runs in a process of its own, polling. docs/reference/wire.md names the versions.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ensign_engine import Ruleset
+from ensign_testkit.delivery import constraint, flag, strategy
+
+HERE = Path(__file__).parent
+CACHE = HERE.parents[3] / "var" / "contract-clients"
+TOKEN = "shop:production.backend-secret"
+
+
+def rollout(percent: int, **more: Any) -> dict[str, Any]:
+    parameters = {"rollout": str(percent), "stickiness": "userId", "groupId": "group"}
+    return strategy("flexibleRollout", parameters=parameters, **more)
+
+
+def variant(name: str, weight: int, **more: Any) -> dict[str, Any]:
+    return {"name": name, "weight": weight, "weightType": "variable", "stickiness": "userId", "overrides": [], **more}
+
+
+COLOURS = [variant("blue", 300), variant("red", 700, payload={"type": "json", "value": '{"a":1}'})]
+SEGMENTS = [
+    {"id": 1, "name": "nordic", "constraints": [constraint("country", "IN", "SE", "NO")]},
+    {"id": 2, "name": "unused", "constraints": []},
+]
+FLAGS = [
+    flag("watched"),
+    flag("off", enabled=False),
+    flag("half", strategies=[rollout(50)]),
+    flag("nordic", strategies=[strategy(segments=[1])]),
+    flag("listed", strategies=[strategy("userWithId", parameters={"userIds": "1, 5,9"})]),
+    flag("new enough", strategies=[strategy(constraints=[constraint("version", "SEMVER_GT", value="1.9.0")])]),
+    flag("pattern", strategies=[strategy(constraints=[constraint("email", "REGEX", value="^a.*@example\\.com$")])]),
+    flag("inverted", strategies=[strategy(constraints=[constraint("country", "IN", "SE", inverted=True)])]),
+    flag("colours", strategies=[rollout(80)], variants=COLOURS),
+    flag("inner", strategies=[rollout(100, variants=COLOURS)]),
+    flag("child", dependencies=[{"feature": "half", "enabled": True}]),
+    flag("red only", dependencies=[{"feature": "colours", "enabled": True, "variants": ["red"]}]),
+    flag("in two ways", strategies=[strategy(segments=[1]), rollout(30)]),
+    flag("Ünïcode 日本"),
+]
+CONTEXTS: list[dict[str, Any]] = [
+    {
+        "userId": str(user),
+        "properties": {
+            "country": ("SE", "NO", "DE")[user % 3],
+            "version": ("1.8.0", "1.10.0")[user % 2],
+            "email": ("ada@example.com", "bob@example.com")[user % 2],
+        },
+    }
+    for user in range(12)
+]
+NAMES = [str(described["name"]) for described in FLAGS] + ["unheard-of"]
+
+
+def expected() -> list[Any]:
+    """What our engine says, in the form that the clients print."""
+    engine = Ruleset.parse({"version": 2, "features": FLAGS, "segments": SEGMENTS})
+
+    def answer(name: str, context: dict[str, Any]) -> list[Any]:
+        chosen = engine.get_variant(name, context)
+        payload = None if chosen.payload is None else dict(chosen.payload)
+        return [engine.is_enabled(name, context), chosen.name, payload]
+
+    return [[answer(name, context) for context in CONTEXTS] for name in NAMES]
+
+
+@pytest.fixture(scope="session")
+def node_modules() -> Path:
+    """The Node clients, installed once from the committed lock."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # several test workers share it
+        wanted = (HERE / "clients" / "package-lock.json").read_bytes()
+        done = CACHE / "installed"
+        if not done.exists() or done.read_bytes() != wanted:
+            for name in ("package.json", "package-lock.json"):
+                shutil.copyfile(HERE / "clients" / name, CACHE / name)
+            command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+            subprocess.run(command, cwd=CACHE, check=True, capture_output=True, timeout=180)
+            done.write_bytes(wanted)
+    return CACHE
+
+
+@pytest.mark.parametrize("client", ["python", "node"])
+@pytest.mark.parametrize("ending", ["/api", "/api/"])
+def test_the_client_agrees_with_our_engine_follows_a_change_and_reports(
+    client: str, ending: str, plane, request, tmp_path
+) -> None:
+    if client == "node" and ending == "/api/":
+        ending = "//api"  # what a doubled slash in a configuration makes of it
+    plane.settled(plane.source.publish(FLAGS, segments=SEGMENTS))
+    given = {
+        "url": plane.server.url + ending, "token": TOKEN, "flags": NAMES, "contexts": CONTEXTS, "watch": "watched"
+    }  # fmt: skip
+    if client == "node":
+        modules = request.getfixturevalue("node_modules")
+        command = ["node", str(HERE / "clients" / "node_client.mjs"), json.dumps(given), str(modules)]
+    else:
+        command = [sys.executable, str(HERE / "clients" / "python_client.py"), json.dumps(given), str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            answers = json.loads(process.stdout.readline() or "null")
+            assert answers is not None, process.communicate(timeout=10)[1]
+            assert dict(zip(NAMES, answers, strict=True)) == dict(zip(NAMES, expected(), strict=True))
+            plane.source.publish([flag("watched", enabled=False)])
+            assert json.loads(process.stdout.readline() or "null") == "changed"
+            assert process.wait(30) == 0
+        finally:
+            process.kill()
+    plane.app.usage.flush()
+    counts = {
+        (row.key.app_name, row.key.flag): (row.yes, row.no)
+        for batch in plane.batches for row in batch.counts if not row.key.variant
+    }  # fmt: skip
+    halves = [answers[NAMES.index("half")][user][0] for user in range(len(CONTEXTS))]
+    # Both is_enabled and get_variant count once each for a context.
+    assert counts[f"{client}-contract", "half"] == (2 * sum(halves), 2 * (len(halves) - sum(halves)))
+    sdks = {seen.sdk for batch in plane.batches for seen in batch.applications}
+    assert any(sdk.startswith(f"unleash-{client}-sdk:") for sdk in sdks)
