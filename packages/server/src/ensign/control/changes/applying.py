@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -16,11 +16,12 @@ from ensign.control.changes import actions
 from ensign.control.changes.compiling import Rows, stage_rows
 from ensign.control.changes.domain import algebra, lifecycle, trust
 from ensign.control.changes.domain.base import Operation
+from ensign.control.changes.domain.digests import change_digest
 from ensign.control.changes.domain.requests import ChangeRequest, Mode, PolicyInForce
 from ensign.control.changes.domain.world import Ref, World
-from ensign.control.changes.loading import entitlement, load, owners, policy_in_force, reached, references
+from ensign.control.changes.loading import entitlement, load, load_for, owners, policy_in_force, reached, references
 from ensign.control.changes.models import Request
-from ensign.control.kernel import clock
+from ensign.control.kernel import clock, ids
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict
 from ensign.control.projects.domain import ApprovedChange
@@ -184,26 +185,54 @@ def approval_object(request: ChangeRequest, policy: PolicyInForce) -> Mapping[st
         "request": request.id,
         "author": request.author,
         "contributors": list(request.contributors),
-        "approvers": [{"id": a.person, "at": clock.text(a.at)} for a in request.approvals],
+        "approvers": [
+            # Trust refuses approvals by any other way than a session.
+            {"id": a.person, "at": clock.text(a.at), "digest": a.digest, "via": "session"}
+            for a in request.approvals
+        ],
         "required": request.required or 0,
         "digest": request.digest,
         "policy": policy.ref,
         "mode": request.mode or "request",
         "protected": policy.protected,
+        "compensated": policy.compensated,
     }
 
 
-def apply_standard(
-    *,
-    actor: Actor,
-    at: datetime,
-    request: ChangeRequest,
-    accompany: Callable[[], Sequence[Staged]],
-) -> Applied:
-    """Apply a standard change: switching off, for ``incidents``, which checked that the actor may.
+def standard_request(
+    *, actor: Actor, at: datetime, project: str, environment: str, operations: Sequence[Operation], reason: str
+) -> ChangeRequest:
+    """The request of a standard change, which is made and applied in one act.
 
-    :raises Denied: when the request is anything but switching off.
+    :raises OperationError: when it cannot be applied to the state as it is.
     """
-    return apply_request(
-        actor=actor, at=at, request=replace(request, author=actor.id), row=None, mode="standard", accompany=accompany
+    # Locked from here to the commit: a kill must not fail because somebody edits the flag at the same moment.
+    policy_in_force(project=project, environments=[environment], lock=True)
+    refs = [
+        Ref.parse(name) for name in load_for(project=project, environment=environment, operations=operations).versions
+    ]
+    loaded = load(project=project, environment=environment, refs=refs, lock=True)
+    digest = change_digest(project=project, environment=environment, operations=operations, base=loaded.versions)
+    return ChangeRequest(
+        id=ids.new_id("crq", at=at),
+        project=project,
+        environment=environment,
+        title=algebra.describe_all(loaded.world, operations)[0],
+        reason=reason,
+        author=actor.id,
+        operations=tuple(operations),
+        base=loaded.versions,
+        digest=digest,
+        created_at=at,
+        updated_at=at,
     )
+
+
+def apply_standard(
+    *, actor: Actor, at: datetime, request: ChangeRequest, accompany: Callable[[], Sequence[Staged]]
+) -> Applied:
+    """Apply what :func:`standard_request` made, for ``incidents``, which checked that the actor may.
+
+    :raises Denied: when it is anything but switching off.
+    """
+    return apply_request(actor=actor, at=at, request=request, row=None, mode="standard", accompany=accompany)

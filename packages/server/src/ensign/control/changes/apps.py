@@ -4,3 +4,10 @@ from django.apps import AppConfig
 class ChangesConfig(AppConfig):
     name = "ensign.control.changes"
     label = "changes"
+
+    def ready(self) -> None:
+        """Put open requests beside the flags that they would change."""
+        from ensign.control.changes.waiting import waiting  # models exist only now
+        from ensign.control.flags import beside
+
+        beside.register(waiting)

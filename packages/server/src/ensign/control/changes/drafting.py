@@ -105,10 +105,13 @@ def _new(
     )
 
 
-def _may_apply_at_once(request: ChangeRequest, *, actor: Actor, at: datetime, keys: Sequence[str]) -> bool:
-    if {o.type for o in request.operations} <= SETTINGS:
-        return bool(decide(actor, Permission.PROJECT_POLICY_PROPOSE, Scope(request.project), at=at))
-    return all(decide(actor, Permission.CHANGE_APPLY, Scope(request.project, key), at=at) for key in keys)
+def may_apply_at_once(
+    operations: Sequence[Operation], *, project: str, actor: Actor, at: datetime, keys: Sequence[str]
+) -> bool:
+    """Whether ``actor`` may apply these in all environments ``keys`` once nothing is asked for any more."""
+    if {o.type for o in operations} <= SETTINGS:
+        return bool(decide(actor, Permission.PROJECT_POLICY_PROPOSE, Scope(project), at=at))
+    return all(decide(actor, Permission.CHANGE_APPLY, Scope(project, key), at=at) for key in keys)
 
 
 def _place(request: ChangeRequest, *, actor: Actor, at: datetime, wish: Wish) -> Proposed:
@@ -117,7 +120,11 @@ def _place(request: ChangeRequest, *, actor: Actor, at: datetime, wish: Wish) ->
     policy = policy_in_force(project=request.project, environments=keys)
     if wish != "draft" and not request.operations:
         raise Invalid("There is nothing to change.", fields={"operations": "Name at least one operation."})
-    if wish == "apply" and policy.required == 0 and _may_apply_at_once(request, actor=actor, at=at, keys=keys):
+    if (
+        wish == "apply"
+        and policy.required == 0
+        and may_apply_at_once(request.operations, project=request.project, actor=actor, at=at, keys=keys)
+    ):
         # Nothing asks for a review, but a reason may be asked for all the same.
         lifecycle.submit(request, by=actor.id, at=at, policy=policy)
         done = apply_request(actor=actor, at=at, request=request, row=None, mode="direct")
@@ -251,7 +258,11 @@ def submit(
         compile_operations(
             project=request.project, environment=request.environment, operations=request.operations, at=at
         )
-    if apply and policy.required == 0 and _may_apply_at_once(request, actor=actor, at=at, keys=keys):
+    if (
+        apply
+        and policy.required == 0
+        and may_apply_at_once(request.operations, project=request.project, actor=actor, at=at, keys=keys)
+    ):
         done = apply_request(actor=actor, at=at, request=submitted, row=row, mode="request")
         return Proposed(request=done.request, version=row.version + 1, applied=done)
     return Proposed(request=submitted, version=write(submitted, row=row, action=actions.SUBMITTED, actor=actor, at=at))

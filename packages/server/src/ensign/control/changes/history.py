@@ -55,7 +55,8 @@ def state_at(row: Governed, version: int) -> dict[str, Any]:
 def world_at(*, project: str, environment: str, versions: Mapping[str, int]) -> World:
     """The values of the named objects at those versions (0: before they had any content).
 
-    The shared part of every flag in it that is not named is the present one.
+    The shared part of every flag in it that is not named is the present one, but not archived: only flags in use
+    have content that changes.
 
     :raises NotFound: when one of them was redacted.
     """
@@ -71,7 +72,7 @@ def world_at(*, project: str, environment: str, versions: Mapping[str, int]) -> 
 
 def _infos(project: str, keys: Iterable[str]) -> dict[str, FlagInfo]:
     rows = Flag.objects.filter(project=project, key__in=set(keys))
-    return {str(row.key): FlagInfo.from_state(row.state) for row in rows}
+    return {str(row.key): replace(FlagInfo.from_state(row.state), archived=False) for row in rows}
 
 
 def _with(world: World, ref: Ref, state: Mapping[str, Any] | None) -> World:

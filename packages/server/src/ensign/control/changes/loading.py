@@ -131,6 +131,8 @@ def policy_in_force(*, project: str, environments: Sequence[str], lock: bool = F
         ref="+".join(sorted(f"{view.id}@{view.version}" for view in found)),
         required=max(view.approvals for view in found),
         protected=any(view.protected for view in found),
+        compensated=any(view.without_approval for view in found)
+        and all(view.compensating_control for view in found if view.without_approval),
         apply_on_last_approval=all(view.apply_on_last_approval for view in found),
         requires_reason=strict.requires_reason or any(view.requires_reason for view in found),
         environments=tuple(environments),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ensign.control.changes.applying import Applied, apply_standard
+from ensign.control.changes.applying import Applied, apply_standard, standard_request
 from ensign.control.changes.drafting import (
     Proposed,
     apply,
@@ -28,6 +28,7 @@ __all__ = [
     "revert",
     "review",
     "review_and_apply",
+    "standard_request",
     "submit",
     "withdraw",
 ]

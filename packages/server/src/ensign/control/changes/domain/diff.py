@@ -191,5 +191,5 @@ def _variant(value: Variant) -> str:
         said.append(f"by {value.stickiness}")
     if value.payload is not None:
         said.append(f"{value.payload.type}: {value.payload.value}")
-    said += [f"always for {o.context_name} {words.listing(o.values, 'or')}" for o in value.overrides]
+    said += [f"always for {o.context_name} {words.listing(o.values)}" for o in value.overrides]
     return ", ".join(said)

@@ -31,6 +31,8 @@ class PolicyInForce:
     ref: str
     required: int
     protected: bool
+    compensated: bool = False
+    """Whether protected environments ask for nothing and every one of them states a compensating control."""
     apply_on_last_approval: bool = False
     requires_reason: bool = False
     environments: tuple[str, ...] = ()

@@ -1,0 +1,356 @@
+"""Endpoints of changes. An operation is ``{"type": "strategy.update", …}``; see docs/reference/operations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from django.http import HttpRequest, HttpResponse
+from ninja import Query, Router, Schema
+from pydantic import Field
+
+from ensign.control.access.decisions import held, require
+from ensign.control.access.domain import Scope
+from ensign.control.access.permissions import Permission
+from ensign.control.api import etag
+from ensign.control.api.pages import Cursor, Limit, Page, decode, encode
+from ensign.control.api.schemas import Input
+from ensign.control.changes import operations as door
+from ensign.control.changes import previewing, queries
+from ensign.control.changes.domain.base import Operation, from_json
+from ensign.control.changes.domain.requests import ChangeRequest
+from ensign.control.kernel import clock
+from ensign.control.kernel.actor import Actor
+
+router = Router(tags=["changes"])
+
+_Status = Literal["draft", "in_review", "changes_requested", "approved", "applied", "rejected", "withdrawn"]
+
+
+class ProposeIn(Input):
+    """A change set and what it is for. ``wish``: ``apply`` at once if the policy allows, ``submit``, or ``draft``."""
+
+    operations: list[dict[str, Any]] = Field(min_length=1, max_length=200)
+    title: str = ""
+    reason: str = ""
+    wish: Literal["apply", "submit", "draft"] = "apply"
+
+
+class EditIn(Input):
+    """What to replace; members left out stay. ``rebase`` takes the present state for the one that you have seen."""
+
+    operations: list[dict[str, Any]] | None = Field(None, min_length=1, max_length=200)
+    title: str | None = None
+    reason: str | None = None
+    rebase: bool = False
+
+
+class DecisionIn(Input):
+    """A decision on what you have seen: ``digest`` is the request's."""
+
+    digest: str
+    comment: str = ""
+
+
+class CommentIn(Input):
+    """A comment."""
+
+    comment: str
+
+
+class RevertIn(Input):
+    """Why, and whether to submit the revert or to apply it at once where the policy asks for no approval."""
+
+    reason: str = ""
+    wish: Literal["apply", "submit", "draft"] = "submit"
+
+
+class ApprovalOut(Schema):
+    """One approval; ``lost`` says why it no longer counts."""
+
+    person: str
+    at: str
+    round: int
+    policy: str
+    digest: str
+    lost: str | None = None
+
+
+class RowOut(Schema):
+    """One thing that differs; null where a side lacks it."""
+
+    path: str
+    before: str | None
+    after: str | None
+
+
+class RequestOut(Schema):
+    """A change request. ``conflicted`` names objects that changed since it was written."""
+
+    id: str
+    version: int
+    project: str
+    environment: str
+    title: str
+    reason: str
+    status: str
+    author: str
+    contributors: list[str]
+    round: int
+    operations: list[dict[str, Any]]
+    digest: str
+    base: dict[str, int]
+    approvals: list[ApprovalOut]
+    required: int
+    missing: int
+    policy: str
+    conflicted: list[str]
+    warnings: list[str]
+    sentences: list[str]
+    diff: list[RowOut]
+    created_at: str
+    updated_at: str
+    submitted_at: str | None
+    applied_at: str | None
+    applied_by: str | None
+    mode: str | None
+    reverts: str | None
+    entry: int = Field(description="The number of the ledger entry that wrote this version.")
+
+
+class PreviewOut(Schema):
+    """What a proposal would do and what it would need. Nothing was written."""
+
+    sentences: list[str]
+    diff: list[RowOut]
+    warnings: list[str]
+    operations: list[dict[str, Any]]
+    digest: str
+    base: dict[str, int]
+    policy: str
+    required: int
+    protected: bool
+    outcome: Literal["applies", "review"]
+    verdict: str
+
+
+def _actor(request: HttpRequest) -> Actor:
+    actor: Actor = request.actor  # type: ignore[attr-defined]  # set by the API's authentication
+    return actor
+
+
+def _operations(values: Sequence[dict[str, Any]]) -> tuple[Operation, ...]:
+    return tuple(from_json(value, f"operations[{index}]") for index, value in enumerate(values))
+
+
+def _reads(request: HttpRequest, project: str) -> Actor:
+    actor = _actor(request)
+    require(actor, Permission.PROJECT_READ, Scope(project), at=clock.now())
+    return actor
+
+
+def _found(request: HttpRequest, id: str) -> queries.RequestRow:
+    """The request, to somebody who may see its project; ``If-Match`` is honoured."""
+    row = queries.request(id, reader=_actor(request).id)
+    _reads(request, row.request.project)
+    etag.require_match(request, version=row.version)
+    return row
+
+
+def _out(row: queries.RequestRow, actor: Actor) -> RequestOut:
+    value = row.request
+    state = value.to_state()
+    approvals = [ApprovalOut(**a.to_state()) for a in value.approvals]
+    required, missing, policy = value.required or 0, 0, value.policy or ""
+    moved: tuple[str, ...] = ()
+    if value.open:
+        stands = queries.standing(value, reader=actor, at=clock.now())
+        lost = {(a.person, a.round): why for a, why in stands.verdict.lost}
+        for approval in approvals:
+            approval.lost = lost.get((approval.person, approval.round))
+        required, missing = stands.policy.required, stands.verdict.missing
+        policy, moved = stands.policy.ref, stands.moved
+    effect = queries.effect(value)
+    own = ("required", "policy", "approvals", "decisions")
+    return RequestOut(
+        **{name: member for name, member in state.items() if name not in own},
+        id=value.id,
+        version=row.version,
+        approvals=approvals,
+        required=required,
+        missing=missing,
+        policy=policy,
+        conflicted=list(moved),
+        sentences=list(effect.sentences),
+        diff=[RowOut(path=r.path, before=r.before, after=r.after) for r in effect.rows],
+        entry=row.seq,
+    )
+
+
+def _answer(request: HttpRequest, response: HttpResponse, id: str) -> RequestOut:
+    row = queries.request(id, reader=_actor(request).id)
+    etag.give(response, version=row.version)
+    return _out(row, _actor(request))
+
+
+@router.post(
+    "/projects/{project}/environments/{environment}/changes",
+    response={200: PreviewOut, 201: RequestOut},
+    summary="Propose a change",
+)
+def propose(
+    request: HttpRequest,
+    response: HttpResponse,
+    project: str,
+    environment: str,
+    body: ProposeIn,
+    dry_run: Annotated[bool, Query(description="Say what it would do and need, and write nothing.")] = False,
+) -> tuple[int, PreviewOut | RequestOut]:
+    """The policy decides what becomes of it: it applies at once, or becomes a change request."""
+    actor, at = _reads(request, project), clock.now()
+    steps = _operations(body.operations)
+    if dry_run:
+        seen = previewing.preview(actor=actor, at=at, project=project, environment=environment, operations=steps)
+        rows = [RowOut(path=r.path, before=r.before, after=r.after) for r in seen.rows]
+        return 200, PreviewOut(
+            sentences=list(seen.sentences),
+            diff=rows,
+            warnings=list(seen.warnings),
+            operations=[o.to_json() for o in seen.operations],
+            digest=seen.digest,
+            base=dict(seen.base),
+            policy=seen.policy.ref,
+            required=seen.policy.required,
+            protected=seen.policy.protected,
+            outcome="applies" if seen.applies else "review",
+            verdict=seen.verdict,
+        )
+    done = door.propose(
+        actor=actor, at=at, project=project, environment=environment, operations=steps,
+        title=body.title, reason=body.reason, wish=body.wish,
+    )  # fmt: skip
+    return 201, _answer(request, response, done.request.id)
+
+
+@router.get("/changes", response=Page[RequestOut], summary="List change requests")
+def list_changes(
+    request: HttpRequest,
+    project: str | None = None,
+    environment: str | None = None,
+    status: _Status | None = None,
+    author: str | None = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[RequestOut]:
+    """Newest first, of the projects that you may read; other people's drafts are left out."""
+    actor = _actor(request)
+    visible = held(actor, at=clock.now()).projects(Permission.PROJECT_READ)
+    if project is not None:
+        _reads(request, project)
+        visible = frozenset({project})
+    position = decode(cursor)
+    found = queries.requests(
+        reader=actor.id,
+        projects=visible,
+        environment=environment,
+        statuses=None if status is None else (status,),
+        author=author,
+        before=None if position is None else str(position[0]),
+        limit=limit + 1,
+    )
+    items = [_out(row, actor) for row in found[:limit]]
+    more = len(found) > limit
+    return Page[RequestOut](items=items, next_cursor=encode(items[-1].id) if more else None)
+
+
+@router.get("/changes/{id}", response=RequestOut, summary="Read a change request")
+def read(request: HttpRequest, response: HttpResponse, id: str) -> RequestOut:
+    """With its sentences and difference, what it has and what it lacks."""
+    row = queries.request(id, reader=_actor(request).id)
+    actor = _reads(request, row.request.project)
+    etag.give(response, version=row.version)
+    return _out(row, actor)
+
+
+@router.patch("/changes/{id}", response=RequestOut, summary="Edit a change request")
+def edit(request: HttpRequest, response: HttpResponse, id: str, body: EditIn) -> RequestOut:
+    """Voids every approval; whoever edits can never approve it."""
+    row = _found(request, id)
+    door.edit(
+        actor=_actor(request), at=clock.now(), request_id=id,
+        operations=None if body.operations is None else _operations(body.operations),
+        title=body.title, reason=body.reason, rebase=body.rebase, expected_version=row.version,
+    )  # fmt: skip
+    return _answer(request, response, id)
+
+
+@router.post("/changes/{id}/submit", response=RequestOut, summary="Submit a change request for review")
+def submit(request: HttpRequest, response: HttpResponse, id: str) -> RequestOut:
+    """For its author and who edited it."""
+    row = _found(request, id)
+    door.submit(actor=_actor(request), at=clock.now(), request_id=id, expected_version=row.version)
+    return _answer(request, response, id)
+
+
+@router.post("/changes/{id}/comments", response={201: RequestOut}, summary="Comment on a change request")
+def comment(request: HttpRequest, response: HttpResponse, id: str, body: CommentIn) -> tuple[int, RequestOut]:
+    """Say something about it."""
+    _found(request, id)
+    door.comment(actor=_actor(request), at=clock.now(), request_id=id, text=body.comment)
+    return 201, _answer(request, response, id)
+
+
+def _review(request: HttpRequest, response: HttpResponse, row: ChangeRequest, version: int, **rest: Any) -> RequestOut:
+    door.review_and_apply(actor=_actor(request), at=clock.now(), request_id=row.id, expected_version=version, **rest)
+    return _answer(request, response, row.id)
+
+
+@router.post("/changes/{id}/approve", response=RequestOut, summary="Approve a change request")
+def approve(request: HttpRequest, response: HttpResponse, id: str, body: DecisionIn) -> RequestOut:
+    """In a session with a recent second factor; refused to every token, and the try is logged."""
+    row = _found(request, id)
+    return _review(
+        request, response, row.request, row.version, decision="approve", digest=body.digest, text=body.comment
+    )
+
+
+@router.post("/changes/{id}/request-changes", response=RequestOut, summary="Send a change request back")
+def request_changes(request: HttpRequest, response: HttpResponse, id: str, body: DecisionIn) -> RequestOut:
+    """With a comment that says what to change. Not by token."""
+    row = _found(request, id)
+    return _review(
+        request, response, row.request, row.version, decision="request_changes", digest=body.digest, text=body.comment
+    )
+
+
+@router.post("/changes/{id}/reject", response=RequestOut, summary="Reject a change request")
+def reject(request: HttpRequest, response: HttpResponse, id: str, body: DecisionIn) -> RequestOut:
+    """For good, with a comment that says why. Not by token."""
+    row = _found(request, id)
+    return _review(
+        request, response, row.request, row.version, decision="reject", digest=body.digest, text=body.comment
+    )
+
+
+@router.post("/changes/{id}/withdraw", response=RequestOut, summary="Withdraw a change request")
+def withdraw(request: HttpRequest, response: HttpResponse, id: str) -> RequestOut:
+    """For its author and who edited it. For good."""
+    row = _found(request, id)
+    door.withdraw(actor=_actor(request), at=clock.now(), request_id=id, expected_version=row.version)
+    return _answer(request, response, id)
+
+
+@router.post("/changes/{id}/apply", response=RequestOut, summary="Apply an approved change request")
+def apply(request: HttpRequest, response: HttpResponse, id: str) -> RequestOut:
+    """For who wrote, edited or approved it. Everything is checked again; a conflict writes nothing."""
+    row = _found(request, id)
+    door.apply(actor=_actor(request), at=clock.now(), request_id=id, expected_version=row.version)
+    return _answer(request, response, id)
+
+
+@router.post("/changes/{id}/revert", response={201: RequestOut}, summary="Propose to undo an applied change")
+def revert(request: HttpRequest, response: HttpResponse, id: str, body: RevertIn) -> tuple[int, RequestOut]:
+    """A new change request, which needs what every other needs."""
+    _found(request, id)
+    done = door.revert(actor=_actor(request), at=clock.now(), request_id=id, reason=body.reason, wish=body.wish)
+    return 201, _answer(request, response, done.request.id)

@@ -1,0 +1,252 @@
+"""Requests as pages show them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.urls import reverse
+
+from ensign.control.changes import queries
+from ensign.control.changes.domain.diff import Row
+from ensign.control.changes.domain.requests import ChangeRequest
+from ensign.control.changes.domain.world import Ref
+from ensign.control.changes.queries import CommentView, Effect, RequestRow, Standing
+from ensign.control.identity import queries as identity
+from ensign.control.kernel.actor import Actor
+from ensign.control.kernel.errors import NeedsMfa
+from ensign.control.projects.pages import Place, places
+from ensign.control.ui import looks
+from ensign.control.ui.looks import Tone
+
+
+def person(id: str, names: Mapping[str, str]) -> looks.Person:
+    """Who did it."""
+    name = names.get(id, identity.FORMER)
+    if id.startswith("svc_"):
+        return looks.Person(name=name, kind="service")
+    return looks.Person(name=name, kind="system" if id.startswith("sys_") else "person")
+
+
+def difference(effect: Effect) -> looks.Difference:
+    """The difference as the component shows it."""
+    return looks.Difference(
+        sentences=effect.sentences, rows=[row(r) for r in effect.rows], before=effect.before, after=effect.after
+    )
+
+
+def row(value: Row) -> looks.DiffRow:
+    """One row of a difference."""
+    return looks.DiffRow(what=value.path, before=value.before, after=value.after)
+
+
+def object_words(name: str) -> str:
+    """A base version's object in words: ``new-checkout in production``."""
+    ref = Ref.parse(name)
+    where = f" in {ref.environment}" if ref.environment else ""
+    return {
+        "config": f"{ref.key}{where}",
+        "flag": f"{ref.key} (in every environment)",
+        "segment": f"the segment {ref.key}{where}",
+        "policy": f"the policy of {ref.environment}",
+        "environment": f"the protection of {ref.environment}",
+    }[ref.kind]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A request in a list."""
+
+    request: ChangeRequest
+    href: str
+    by: looks.Person
+    environment: looks.Environment
+    given: int
+    needed: int
+
+
+def lines(rows: Sequence[RequestRow]) -> list[Line]:
+    """Requests of a list with names and environments; one query for names, two for each project."""
+    names = identity.names(r.request.author for r in rows)
+    known = {key: {p.row.key: p for p in places(key)} for key in {r.request.project for r in rows}}
+    return [
+        Line(
+            request=r.request,
+            href=address(r.request),
+            by=person(r.request.author, names),
+            environment=_look(known[r.request.project].get(r.request.environment), r.request.environment),
+            given=len(r.request.approvals),
+            needed=_needed(r.request, known[r.request.project].get(r.request.environment)),
+        )
+        for r in rows
+    ]
+
+
+def _needed(request: ChangeRequest, place: Place | None) -> int:
+    if request.required is not None:
+        return request.required
+    return 0 if place is None else place.policy.approvals
+
+
+def _look(place: Place | None, key: str) -> looks.Environment:
+    return looks.Environment(key=key, name=key, colour="slate") if place is None else place.look
+
+
+def address(request: ChangeRequest) -> str:
+    """The page of a request; a draft's is where it is edited."""
+    return reverse("changes:detail", kwargs={"id": request.id})
+
+
+def place_of(request: ChangeRequest) -> looks.Environment:
+    """The environment of a request."""
+    found = next((p for p in places(request.project) if p.row.key == request.environment), None)
+    return _look(found, request.environment)
+
+
+def people(request: ChangeRequest, comments: Sequence[CommentView]) -> dict[str, str]:
+    """The names of all who had to do with it."""
+    ids = {*request.authors, *(d.person for d in request.decisions), *(c.author for c in comments)}
+    return identity.names({*ids, request.applied_by or ""} - {""})
+
+
+def checks(request: ChangeRequest, standing: Standing, names: Mapping[str, str]) -> list[looks.Check]:
+    """What an open request has, and what it lacks."""
+    verdict, policy = standing.verdict, standing.policy
+    given = ", ".join(names.get(a.person, identity.FORMER) for a in verdict.counted)
+    needed = f"{len(verdict.counted)} of {verdict.required} approvals" if verdict.required else "No approval needed"
+    found = [
+        looks.Check(
+            label=needed,
+            met=verdict.enough if request.status != "draft" else None,
+            detail=f"By {given}." if given else "" if verdict.required else "The policy asks for none here.",
+        ),
+        looks.Check(
+            label="Up to date" if not standing.moved else "Something changed meanwhile",
+            met=not standing.moved,
+            detail="" if not standing.moved else ", ".join(object_words(name) for name in standing.moved),
+        ),
+    ]
+    for approval, why in verdict.lost:
+        found.append(
+            looks.Check(
+                label=f"The approval of {names.get(approval.person, identity.FORMER)} no longer counts",
+                met=False,
+                detail=f"Because: {why}.",
+            )
+        )
+    if len(policy.environments) > 1:
+        found.append(
+            looks.Check(
+                label="Reaches every environment",
+                met=None,
+                detail=f"{', '.join(policy.environments)}: the strictest policy decides.",
+            )
+        )
+    if request.warnings:
+        found.append(looks.Check(label="May hold personal data", met=False, detail=" ".join(request.warnings)))
+    return found
+
+
+_DECIDED = {
+    "approve": ("approved it", "check", Tone.GOOD),
+    "request_changes": ("asked for changes", "comment", Tone.WARN),
+    "reject": ("rejected it", "failure", Tone.BAD),
+}
+
+
+def timeline(request: ChangeRequest, comments: Sequence[CommentView], names: Mapping[str, str]) -> list[looks.Moment]:
+    """What happened, newest first. The words of a decision stand beside it."""
+    said = {(c.author, c.kind, c.at): c.text for c in comments}
+    moments = [
+        looks.Moment(title="drafted it", at=request.created_at, icon="draft", person=person(request.author, names))
+    ]
+    if request.submitted_at is not None:
+        moments.append(looks.Moment(title="Submitted for review", at=request.submitted_at, icon="eye"))
+    for d in request.decisions:
+        title, icon, tone = _DECIDED[d.kind]
+        moments.append(
+            looks.Moment(
+                title=f"{title} (round {d.round})",
+                at=d.at,
+                icon=icon,
+                tone=tone,
+                person=person(d.person, names),
+                body=said.pop((d.person, d.kind, d.at), ""),
+            )
+        )
+    moments += [
+        looks.Moment(title="commented", at=c.at, icon="comment", person=person(c.author, names), body=c.text)
+        for c in comments
+        if (c.author, c.kind, c.at) in said
+    ]
+    if request.applied_at is not None and request.applied_by is not None:
+        moments.append(
+            looks.Moment(
+                title="applied it",
+                at=request.applied_at,
+                icon="on",
+                tone=Tone.GOOD,
+                person=person(request.applied_by, names),
+            )
+        )
+    elif request.status == "withdrawn":
+        moments.append(looks.Moment(title="Withdrawn", at=request.updated_at, icon="withdrawn"))
+    return sorted(moments, key=lambda m: m.at, reverse=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acts:
+    """What the reader may do with a request, and why not what they may not."""
+
+    edit: bool
+    submit: bool
+    approve: bool
+    why_not: str
+    needs_mfa: bool
+    stop: bool
+    apply: bool
+    withdraw: bool
+    revert: bool
+
+
+def acts(request: ChangeRequest, standing: Standing | None, *, reader: Actor, may: Mapping[str, bool]) -> Acts:
+    """``may`` holds ``draft``, ``apply`` and ``approve``: what the reader's roles allow there."""
+    involved = reader.id in request.authors
+    refusal = standing.refusal if standing is not None else None
+    ready = standing is not None and standing.verdict.enough and not standing.moved
+    approved_it = standing is not None and any(a.person == reader.id for a in standing.verdict.counted)
+    in_review = request.status in {"in_review", "approved"}
+    return Acts(
+        edit=request.open and may["draft"] and (involved or request.status != "draft"),
+        submit=involved and request.status in {"draft", "changes_requested"},
+        approve=in_review and standing is not None and refusal is None and not standing.moved,
+        why_not="" if refusal is None or not in_review else f"{refusal.message} {refusal.remedy}".strip(),
+        needs_mfa=isinstance(refusal, NeedsMfa),
+        stop=in_review and may["approve"] and not involved,
+        apply=in_review and ready and may["apply"] and (involved or approved_it),
+        withdraw=request.open and involved,
+        revert=request.status == "applied" and may["draft"],
+    )
+
+
+def conflict(value: queries.ConflictView) -> dict[str, object]:
+    """Both sides of a conflict."""
+    return {
+        "objects": [object_words(name) for name in value.objects],
+        "theirs": looks.Difference(sentences=(), rows=[row(r) for r in value.theirs]),
+        "mine": looks.Difference(sentences=(), rows=[row(r) for r in value.mine]),
+        "refused": value.refused,
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyChange:
+    """One line of the enforcement timeline: what was asked for, from when to when, and by which request."""
+
+    sentence: str
+    since: datetime
+    until: datetime | None
+    version: int
+    request: str
+    by: looks.Person

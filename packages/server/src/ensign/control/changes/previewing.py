@@ -1,0 +1,68 @@
+"""What a proposal would do and what it would need, without writing it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from ensign.control.changes.applying import require_to_draft
+from ensign.control.changes.compiling import compile_operations
+from ensign.control.changes.domain import algebra
+from ensign.control.changes.domain.base import Operation
+from ensign.control.changes.domain.diff import Row, diff
+from ensign.control.changes.domain.requests import PolicyInForce
+from ensign.control.changes.drafting import may_apply_at_once
+from ensign.control.changes.loading import policy_in_force, reached
+from ensign.control.kernel.actor import Actor
+from ensign.control.kernel.transactions import write_door
+from ensign.control.projects import queries as projects
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """A proposal in its canonical form, its effect, and what becomes of it. ``applies``: at once, for this actor."""
+
+    operations: tuple[Operation, ...]
+    sentences: tuple[str, ...]
+    rows: tuple[Row, ...]
+    warnings: tuple[str, ...]
+    digest: str
+    base: Mapping[str, int]
+    policy: PolicyInForce
+    applies: bool
+
+    @property
+    def verdict(self) -> str:
+        """What becomes of it, in a sentence."""
+        where = ", ".join(self.policy.environments)
+        if self.applies:
+            return f"It would apply at once: the policy of {where} asks for no approval."
+        if self.policy.required == 0:
+            return f"It would become a request that somebody who may apply changes in {where} applies."
+        people = "one other person" if self.policy.required == 1 else f"{self.policy.required} other people"
+        return f"It would become a request that {people} must approve first ({where})."
+
+
+def preview(*, actor: Actor, at: datetime, project: str, environment: str, operations: Sequence[Operation]) -> Preview:
+    """The same checks as :func:`ensign.control.changes.operations.propose`; nothing is written.
+
+    :raises Denied, Invalid, Conflict, NotFound: as it would.
+    """
+    projects.environment(project, environment)
+    require_to_draft(actor=actor, at=at, project=project, environment=environment, operations=operations)
+    with write_door():  # the pre-flight locks what an apply would lock
+        compiled = compile_operations(project=project, environment=environment, operations=operations, at=at)
+    keys = reached(project=project, environment=environment, operations=compiled.operations)
+    policy = policy_in_force(project=project, environments=keys)
+    may = may_apply_at_once(compiled.operations, project=project, actor=actor, at=at, keys=keys)
+    return Preview(
+        operations=compiled.operations,
+        sentences=algebra.describe_all(compiled.before, compiled.operations),
+        rows=diff(compiled.before, compiled.after),
+        warnings=compiled.warnings,
+        digest=compiled.digest,
+        base=compiled.base,
+        policy=policy,
+        applies=policy.required == 0 and may,
+    )

@@ -1,0 +1,59 @@
+"""Open requests beside the flags that they would change, and what waits for a person."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from ensign.control.access.decisions import Held, held
+from ensign.control.access.domain import Scope
+from ensign.control.access.permissions import Permission
+from ensign.control.changes import queries
+from ensign.control.changes.domain import algebra
+from ensign.control.changes.domain.requests import ChangeRequest
+from ensign.control.changes.pages import address
+from ensign.control.flags.beside import Pending, Waiting
+from ensign.control.kernel.actor import Actor
+
+
+def waiting(project: str) -> Waiting:
+    """What would change flags of a project, by flag and environment; drafts are their authors' own business."""
+    found: dict[tuple[str, str], list[Pending]] = {}
+    for row in queries.open_requests(project):
+        request = row.request
+        if request.status == "draft":
+            continue
+        pending = Pending(title=request.title, href=address(request), state=request.status)
+        for ref in algebra.touched(request.environment, request.operations):
+            if ref.kind in {"config", "flag"}:
+                found.setdefault((ref.key, request.environment), []).append(pending)
+    return found
+
+
+def waits_for_me(actor: Actor, *, at: datetime, rights: Held | None = None) -> list[ChangeRequest]:
+    """Open requests, newest first, that this actor could move on: approve what others wrote, apply what is approved.
+
+    ``rights`` saves reading what the actor holds when the page has done so already.
+    """
+    rights = held(actor, at=at) if rights is None else rights
+    rows = queries.requests(
+        reader=actor.id,
+        projects=rights.projects(Permission.PROJECT_READ),
+        statuses=("in_review", "approved"),
+        limit=500,
+    )
+    return [
+        row.request
+        for row in rows
+        if _waits(
+            row.request,
+            actor,
+            approves=rights.allows(Permission.CHANGE_APPROVE, Scope(row.request.project, row.request.environment)),
+        )
+    ]
+
+
+def _waits(request: ChangeRequest, actor: Actor, *, approves: bool) -> bool:
+    gave = any(a.person == actor.id for a in request.approvals)
+    if request.status == "approved":
+        return actor.id in request.authors or gave
+    return approves and actor.id not in request.authors and not gave

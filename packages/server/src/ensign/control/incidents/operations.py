@@ -1,0 +1,128 @@
+"""The kill switch: off at once, without approval, for a reason that is asked afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from ensign.control.access.decisions import decide, require
+from ensign.control.access.domain import Scope
+from ensign.control.access.permissions import Permission
+from ensign.control.audit.door import operation
+from ensign.control.audit.ledger import Where, record
+from ensign.control.audit.staging import Staged, stage
+from ensign.control.changes.domain.flag_operations import FlagDisable
+from ensign.control.changes.operations import Applied, apply_standard, standard_request
+from ensign.control.flags.models import Flag
+from ensign.control.incidents import queries
+from ensign.control.incidents.actions import REASON_GIVEN
+from ensign.control.incidents.models import Kill
+from ensign.control.kernel import clock, ids
+from ensign.control.kernel.actor import Actor
+from ensign.control.kernel.errors import Conflict, Denied, Invalid, NotFound
+from ensign.control.projects import queries as projects
+from ensign.control.projects.domain import check_text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Killed:
+    """What a kill did."""
+
+    kill: queries.KillView
+    applied: Applied
+
+
+@operation
+def kill(
+    *,
+    actor: Actor,
+    at: datetime,
+    project: str,
+    environment: str,
+    flag: str,
+    reason: str = "",
+    now: Callable[[], datetime],
+) -> Killed:
+    """Switch a flag off in an environment at once: a standard change, whatever the policy asks for.
+
+    ``at`` is when the press arrived; ``now`` is the interface's clock, read once when all is ready to commit, so that
+    the record holds how long it took. Switching on again is an ordinary change.
+
+    :raises Denied: without ``flag:kill`` there.
+    :raises Conflict: when it is off already; code ``switches-on``, naming them, when off would switch other flags on.
+    """
+    scope = Scope(project, environment)
+    require(actor, Permission.FLAG_KILL, scope, at=at)
+    projects.environment(project, environment)
+    if not Flag.objects.filter(project=project, key=flag).exists():
+        raise NotFound(f"There is no flag “{flag[:100]}” in the project “{project[:100]}”.")
+    dependants = queries.would_switch_on(project=project, environment=environment, flag=flag)
+    if dependants:
+        raise Conflict(
+            f"Switching {flag} off would switch on {', '.join(dependants)}, which depend on its being off.",
+            remedy="Switch those off first, or make a change request for all of them.",
+            code="switches-on",
+        )
+    request = standard_request(
+        actor=actor,
+        at=at,
+        project=project,
+        environment=environment,
+        operations=(FlagDisable(flag=flag),),
+        reason=reason,
+    )
+    kill_id = ids.new_id("kil", at=at)
+    text = check_text(reason, field="reason", limit=5_000)
+
+    def accompany() -> Sequence[Staged]:
+        state = {
+            "project": project,
+            "environment": environment,
+            "flag": flag,
+            "request": request.id,
+            "by": actor.id,
+            "via": actor.via,
+            "pressed_at": clock.text(at),
+            "applied_at": clock.text(max(at, now())),
+            "reason_status": "given" if text else "open",
+            "reason": text,
+            "reason_by": actor.id if text else None,
+            "reason_at": clock.text(at) if text else None,
+        }
+        return [stage(Kill, id=kill_id, state=state)]
+
+    applied = apply_standard(actor=actor, at=at, request=request, accompany=accompany)
+    return Killed(kill=queries.kill(kill_id), applied=applied)
+
+
+@operation
+def record_reason(*, actor: Actor, at: datetime, kill_id: str, reason: str) -> queries.KillView:
+    """Say why a kill switch was pressed: whoever pressed it, or who may press it there.
+
+    :raises Conflict: when the reason was given already. :raises Invalid: when there is none.
+    """
+    row = Kill.objects.select_for_update().filter(pk=kill_id).first()
+    if row is None:
+        raise NotFound("There is no such kill record.", remedy="Look at the list of kill switches.")
+    state = row.state
+    scope = Scope(state["project"], state["environment"])
+    decision = decide(actor, Permission.FLAG_KILL, scope, at=at)
+    if not decision and not (actor.id == state["by"] and decide(actor, Permission.PROJECT_READ, scope, at=at)):
+        raise Denied(decision.reason, permission=str(Permission.FLAG_KILL), scope=str(scope), code=decision.code)
+    if state["reason_status"] == "given":
+        raise Conflict("The reason was given already.", remedy="Comment on the change request instead.")
+    text = check_text(reason, field="reason", limit=5_000)
+    if len(text) < 3:
+        raise Invalid("The reason is missing.", fields={"reason": "Say in a sentence why it was switched off."})
+    given = {**state, "reason_status": "given", "reason": text, "reason_by": actor.id, "reason_at": clock.text(at)}
+    record(
+        action=REASON_GIVEN,
+        actor=actor,
+        at=at,
+        staged=[stage(Kill, id=kill_id, state=given, current=row)],
+        where=Where(project=state["project"], environment=state["environment"]),
+        reason=text,
+        detail={"kill": kill_id, "request": state["request"]},
+    )
+    return queries.kill(kill_id)

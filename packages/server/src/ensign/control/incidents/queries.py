@@ -1,0 +1,94 @@
+"""Reads of kill records."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from ensign.control.flags import queries as flags
+from ensign.control.incidents.domain import switched_on_by_off
+from ensign.control.incidents.models import Kill
+from ensign.control.kernel import clock
+from ensign.control.kernel.errors import NotFound
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KillView:
+    """One press of a kill switch. ``reason_status`` is ``open`` until somebody says why."""
+
+    id: str
+    version: int
+    project: str
+    environment: str
+    flag: str
+    request: str
+    by: str
+    via: str
+    pressed_at: datetime
+    applied_at: datetime
+    reason_status: str
+    reason: str
+    reason_by: str | None
+    reason_at: datetime | None
+
+    @property
+    def took(self) -> timedelta:
+        """From the press reaching Ensign to the ruleset being ready to commit."""
+        return self.applied_at - self.pressed_at
+
+    @property
+    def took_ms(self) -> int:
+        """:attr:`took` in whole milliseconds."""
+        return int(self.took.total_seconds() * 1000)
+
+
+def to_view(row: Kill) -> KillView:
+    """The frozen form of a row."""
+    state = row.state
+    return KillView(
+        id=row.pk,
+        version=row.version,
+        **{
+            **state,
+            "pressed_at": clock.parse(state["pressed_at"]),
+            "applied_at": clock.parse(state["applied_at"]),
+            "reason_at": None if state["reason_at"] is None else clock.parse(state["reason_at"]),
+        },
+    )
+
+
+def kill(id: str) -> KillView:
+    """One kill record.
+
+    :raises NotFound: when there is none.
+    """
+    row = Kill.objects.filter(pk=id).first()
+    if row is None:
+        raise NotFound("There is no such kill record.", remedy="Look at the list of kill switches.")
+    return to_view(row)
+
+
+def kills(
+    *,
+    projects: Collection[str] | None = None,
+    reason_status: str | None = None,
+    before: str | None = None,
+    limit: int = 50,
+) -> list[KillView]:
+    """Kill records, newest first: of ``projects`` (None: all), of one ``reason_status``, older than id ``before``."""
+    rows = Kill.objects.order_by("-id")
+    if projects is not None:
+        rows = rows.filter(project__in=projects)
+    if reason_status is not None:
+        rows = rows.filter(reason_status=reason_status)
+    if before is not None:
+        rows = rows.filter(pk__lt=before)
+    return [to_view(row) for row in rows[:limit]]
+
+
+def would_switch_on(*, project: str, environment: str, flag: str) -> tuple[str, ...]:
+    """Flags that would come on in the environment when ``flag`` goes off there, as things stand."""
+    archived = {row.info.key for row in flags.flags(project, archived=True)}
+    configs = {row.flag: row.config for row in flags.configs(project, environment)}
+    return switched_on_by_off(flag, configs, archived=archived)

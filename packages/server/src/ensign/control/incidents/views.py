@@ -1,0 +1,92 @@
+"""Pages of kill switches: pressing one, the list of presses, and saying why."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST
+
+from ensign.control.access.permissions import Permission
+from ensign.control.identity import queries as identity
+from ensign.control.incidents import operations, queries
+from ensign.control.kernel import clock
+from ensign.control.kernel.errors import Conflict, Invalid
+from ensign.control.projects import pages as project_pages
+from ensign.control.projects import queries as projects
+from ensign.control.projects.visits import visit
+from ensign.control.ui import looks
+
+_LIMIT = 50
+
+
+@require_POST
+def kill(request: HttpRequest, project: str, environment: str, flag: str) -> HttpResponse:
+    """Switch a flag off at once. The dialog that posts here was the one confirmation."""
+    here = visit(request, project=project)
+    target = reverse("flags:detail", kwargs={"project": project, "flag": flag})
+    try:
+        done = operations.kill(
+            actor=here.actor, at=here.at, project=project, environment=environment, flag=flag,
+            reason=request.POST.get("reason", ""), now=clock.now,
+        )  # fmt: skip
+    except (Conflict, Invalid) as error:
+        messages.error(request, f"Nothing was switched off. {error.message} {error.remedy}".strip())
+        return redirect(target)
+    messages.success(request, f"{flag} is off in {environment}. It took {done.kill.took_ms} ms.")
+    return redirect(target if done.kill.reason_status == "given" else f"{reverse('incidents:kills')}#{done.kill.id}")
+
+
+@require_http_methods(["GET", "HEAD"])
+def kills(request: HttpRequest) -> HttpResponse:
+    """Kill switches that were pressed, those without a reason first to see."""
+    return _kills(request)
+
+
+def _kills(request: HttpRequest, *, wrong: str = "", typed: str = "", problem: str = "") -> HttpResponse:
+    here = visit(request)
+    visible = here.held.projects(Permission.PROJECT_READ)
+    before = request.GET.get("before") or None
+    found = queries.kills(projects=visible, before=before, limit=_LIMIT + 1)
+    names = identity.names([k.by for k in found] + [k.reason_by or "" for k in found])
+    environments = {e.project + "/" + e.key: e for rows in projects.all_environments().values() for e in rows}
+    lines = [
+        {
+            "kill": row,
+            "by": looks.Person(name=names[row.by], kind="service" if row.by.startswith("svc_") else "person"),
+            "environment": project_pages.environment(environments[f"{row.project}/{row.environment}"])
+            if f"{row.project}/{row.environment}" in environments
+            else looks.Environment(key=row.environment, name=row.environment, colour="slate"),
+            "may": row.reason_status == "open"
+            and (row.by == here.actor.id or here.may(Permission.FLAG_KILL, row.project, row.environment)),
+            "wrong": row.id == wrong,
+        }
+        for row in found[:_LIMIT]
+    ]
+    context = {
+        "lines": lines,
+        "typed": typed,
+        "problem": problem,
+        "pager": looks.Pager(
+            shown=len(lines),
+            noun="presses",
+            newer="",
+            older=f"?before={found[_LIMIT - 1].id}" if len(found) > _LIMIT else "",
+        ),
+    }
+    return render(request, "incidents/kills.html", context, status=422 if problem else 200)
+
+
+@require_POST
+def reason(request: HttpRequest, id: str) -> HttpResponse:
+    """Say why a kill switch was pressed."""
+    here = visit(request)
+    typed = request.POST.get("reason", "")
+    try:
+        operations.record_reason(actor=here.actor, at=here.at, kill_id=id, reason=typed)
+    except (Conflict, Invalid) as error:
+        said = " ".join(error.fields.values()) or error.message
+        return _kills(request, wrong=id, typed=typed, problem=said)
+    messages.success(request, "Thank you: the reason stands in the log.")
+    return redirect("incidents:kills")
