@@ -25,7 +25,7 @@ CHROMIUM_ARGS = [
 def _urlconf() -> ModuleType:
     module = ModuleType("styleguide_site")
     module.urlpatterns = [  # type: ignore[attr-defined]  # that is what a URLconf is
-        path("ui/styleguide/", include("ensign.control.ui.urls")),
+        path("ui/styleguide/", include("ensign.control.ui.styleguide_urls")),
         path("account/", include("allauth.urls")),
     ]
     return module

@@ -22,7 +22,11 @@ STATICFILES_STORAGE: Final = "ensign.control.ui.storage.HashedStaticStorage"
 
 CONTEXT_PROCESSORS: Final = ("ensign.control.ui.context.shell",)
 
-MIDDLEWARE: Final = ("csp.middleware.CSPMiddleware", "ensign.control.ui.middleware.HtmxMiddleware")
+MIDDLEWARE: Final = (
+    "csp.middleware.CSPMiddleware",
+    "ensign.control.ui.middleware.HtmxMiddleware",
+    "ensign.control.ui.middleware.ProjectMiddleware",
+)
 """In this order, after the session and message middleware and before anything that renders a page."""
 
 ERROR_HANDLERS: Final = {

@@ -1,6 +1,8 @@
-"""The shell of a page: rooms, person, project (a context processor; no query of its own)."""
+"""The shell of a page: rooms, person, project (a context processor; see ``build_shell`` for its cost)."""
 
-from collections.abc import Mapping
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -8,34 +10,49 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.functional import SimpleLazyObject
 
+from ensign.control.access.permissions import Permission
+from ensign.control.changes.waiting import waits_for_me
+from ensign.control.projects.queries import ProjectRow
 from ensign.control.ui import looks
+from ensign.control.ui.middleware import PROJECT_COOKIE
+from ensign.control.ui.visitor import Visitor, visitor
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
     """A room of the product and where it is.
 
     ``url_name`` is reversed with the current project's key when ``in_project`` is set; a room whose URL
-    does not exist, or that needs a project while there is none, is not shown. ``namespaces`` are the URL
-    namespaces whose pages belong to it.
+    does not exist, that needs a project while there is none, or whose ``needs`` the visitor does not hold in the
+    organisation, is not shown. ``namespaces`` are the URL namespaces whose pages belong to it.
     """
 
     label: str
     icon: str
     url_name: str
     shortcut: str
-    namespaces: frozenset[str]
+    holds: frozenset[str]
     in_project: bool = False
+    needs: Permission | None = None
 
 
-def _room(label: str, icon: str, url_name: str, shortcut: str, *, in_project: bool = False) -> Room:
+def _room(
+    label: str,
+    icon: str,
+    url_name: str,
+    shortcut: str,
+    *also: str,
+    in_project: bool = False,
+    needs: Permission | None = None,
+) -> Room:
     return Room(
         label=label,
         icon=icon,
         url_name=url_name,
         shortcut=shortcut,
-        namespaces=frozenset({url_name.partition(":")[0]}),
+        holds=frozenset(also or {url_name.partition(":")[0]}),
         in_project=in_project,
+        needs=needs,
     )
 
 
@@ -45,21 +62,33 @@ ROOMS: Final = (
         (
             _room("Home", "home", "home:index", "h"),
             _room("Flags", "flag", "flags:list", "f", in_project=True),
-            _room("Requests", "request", "changes:list", "r", in_project=True),
+            _room("Requests", "request", "changes:queue", "r"),
             _room("Segments", "segment", "segments:list", "s", in_project=True),
-            _room("Log", "log", "audit:log", "l"),
+            _room("Playground", "target", "playground:index", "y"),
+            _room("Log", "log", "evidence:log", "l"),
         ),
     ),
     (
         "Administration",
         (
             _room("Projects", "project", "projects:list", "p"),
-            _room("Environments & policies", "environment", "environments:list", "e", in_project=True),
-            _room("People & access", "people", "access:people", "a"),
+            _room(
+                "Environments & policies",
+                "environment",
+                "changes:policies",
+                "e",
+                "changes:policies",
+                "changes:policy",
+                in_project=True,
+            ),
+            _room("Kill switches", "siren", "incidents:kills", "k"),
+            _room("People & access", "people", "access:people", "a", needs=Permission.ORG_READ),
             _room("Settings", "settings", "settings:index", "t"),
         ),
     ),
 )
+WAITS: Final = "changes:queue"
+"""The room that shows how many requests wait."""
 
 KEYS: Final = (
     ("Ctrl K", "Command menu"),
@@ -78,19 +107,35 @@ def _address(name: str, **kwargs: str) -> str:
         return ""
 
 
+def _current(view: str) -> Room | None:
+    """The room that a view belongs to."""
+    rooms = [room for _, group in ROOMS for room in group]
+    for wanted in (view, view.partition(":")[0]):
+        found = next((room for room in rooms if wanted in room.holds), None)
+        if found is not None:
+            return found
+    return None
+
+
 def navigation(
-    *, current_namespace: str, project: str, counts: Mapping[str, int] | None = None
+    *,
+    view: str,
+    project: str,
+    counts: Mapping[str, int] | None = None,
+    who: Visitor | None = None,
 ) -> tuple[looks.NavGroup, ...]:
-    """The rooms that exist, grouped.
+    """The rooms that exist, grouped; that of ``view`` (``flags:detail``) is the current one.
 
     ``project`` is the key of the current project or ""; ``counts`` maps a room's URL name to what waits
-    there.
+    there; without ``who`` rooms that need a permission are left out.
     """
-    groups = []
+    current, groups = _current(view), []
     for title, rooms in ROOMS:
         items = []
         for room in rooms:
             if room.in_project and not project:
+                continue
+            if room.needs is not None and (who is None or not who.may(room.needs)):
                 continue
             href = _address(room.url_name, **({"project": project} if room.in_project else {}))
             if not href:
@@ -101,7 +146,7 @@ def navigation(
                     icon=room.icon,
                     href=href,
                     shortcut=room.shortcut,
-                    current=current_namespace in room.namespaces,
+                    current=room is current,
                     count=(counts or {}).get(room.url_name, 0),
                 )
             )
@@ -118,25 +163,59 @@ def shortcuts(nav: tuple[looks.NavGroup, ...]) -> tuple[tuple[str, str], ...]:
     return KEYS + rooms
 
 
+def current_project(request: HttpRequest, projects: Sequence[ProjectRow]) -> ProjectRow | None:
+    """The project of the page; where it has none, the one that this browser looked at last, else the first."""
+    match = request.resolver_match
+    wanted = (match.kwargs.get("project") if match else None) or request.COOKIES.get(PROJECT_COOKIE)
+    return next((row for row in projects if row.key == wanted), projects[0] if projects else None)
+
+
+def switcher(request: HttpRequest, projects: Sequence[ProjectRow], current: ProjectRow) -> tuple[looks.Choice, ...]:
+    """Every project with the page like this one there: the same list, or the room's."""
+    match = request.resolver_match
+    here = match.view_name if match is not None and set(match.kwargs) == {"project"} else ""
+    if not here and match is not None:
+        room = _current(match.view_name)
+        here = room.url_name if room is not None and room.in_project else ""
+    return tuple(
+        looks.Choice(
+            label=row.name,
+            href=(here and _address(here, project=row.key)) or _address("projects:detail", project=row.key),
+            current=row.key == current.key,
+        )
+        for row in projects
+    )
+
+
 def build_shell(request: HttpRequest) -> looks.Shell:
-    """The shell for a request: from its URL, its signed-in person, and ``request.ui_shell`` if a view set it."""
+    """The shell for a request: from its URL, its signed-in person, and ``request.ui_shell`` if a view set it.
+
+    Costs three queries (rights, projects, waiting requests), whatever their number.
+    """
     given = getattr(request, "ui_shell", None)
     if isinstance(given, looks.Shell):
         return given
     match = request.resolver_match
-    project = str(match.kwargs.get("project", "")) if match else ""
-    namespace = match.namespace.partition(":")[0] if match else ""
-    nav = navigation(current_namespace=namespace, project=project)
-    user = getattr(request, "user", None)
-    person = None
-    if user is not None and user.is_authenticated:
-        person = looks.Person(name=str(user), detail=str(getattr(user, "email", "")))
+    view = match.view_name if match else ""
+    who = visitor(request)
+    if who is None:
+        nav = navigation(view=view, project="")
+        return looks.Shell(nav=nav, shortcuts=shortcuts(nav))
+    project = current_project(request, who.projects)
+    nav = navigation(
+        view=view,
+        project=project.key if project else "",
+        counts={WAITS: len(waits_for_me(who.actor, at=who.at, rights=who.held))},
+        who=who,
+    )
     return looks.Shell(
         nav=nav,
-        person=person,
-        project=project,
+        person=looks.Person(name=who.name, detail=who.email),
+        project=project.name if project else "",
+        projects=switcher(request, who.projects, project) if project else (),
         commands_url=_address("ui:commands"),
         sign_out_url=_address("identity:sign-out"),
+        account_url=_address("identity:account"),
         security_url=_address("identity:security"),
         shortcuts=shortcuts(nav),
     )

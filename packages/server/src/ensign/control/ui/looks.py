@@ -265,6 +265,7 @@ class Shell:
     projects: Sequence[Choice] = ()
     commands_url: str = ""
     sign_out_url: str = ""
+    account_url: str = ""
     security_url: str = ""
     shortcuts: Sequence[tuple[str, str]] = field(default=())
     """Keys and what they do, shown by ``?``."""

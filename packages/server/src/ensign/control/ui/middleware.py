@@ -2,10 +2,14 @@
 
 from collections.abc import Callable
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.cache import patch_vary_headers
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
+PROJECT_COOKIE = "ensign_project"
+"""Holds the key of the project that this browser looked at last: what the rooms of a project lead to elsewhere."""
+_DAYS_90 = 90 * 24 * 3600
 
 
 def is_partial(request: HttpRequest) -> bool:
@@ -36,3 +40,20 @@ class HtmxMiddleware:
         answer.cookies = response.cookies
         patch_vary_headers(answer, ["HX-Request"])
         return answer
+
+
+class ProjectMiddleware:
+    """Remembers in a cookie which project was looked at last: where the rooms of a project lead from other pages."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer the request."""
+        response = self._get_response(request)
+        match = request.resolver_match
+        project = match.kwargs.get("project") if match is not None else None
+        if response.status_code == 200 and project and request.COOKIES.get(PROJECT_COOKIE) != project:
+            secure = bool(settings.SESSION_COOKIE_SECURE)
+            response.set_cookie(PROJECT_COOKIE, project, max_age=_DAYS_90, secure=secure, httponly=True, samesite="Lax")
+        return response

@@ -1,13 +1,13 @@
-"""The style guide (only while DEBUG is on; every other page belongs to a feature)."""
+"""Addresses of the frame's own pages."""
 
-from django.urls import path
+from __future__ import annotations
 
-from ensign.control.ui import views
+from django.urls import include, path
 
-app_name = "styleguide"
+from ensign.control.ui import pages
 
 urlpatterns = [
-    path("", views.styleguide, name="index"),
-    path("errors/<int:status>", views.styleguide_error, name="error"),
-    path("commands", views.styleguide_commands, name="commands"),
+    path("", include(([path("", pages.home, name="index")], "home"))),
+    path("", include(([path("settings", pages.settings_page, name="index")], "settings"))),
+    path("", include(([path("commands", pages.commands, name="commands")], "ui"))),
 ]
