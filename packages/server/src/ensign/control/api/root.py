@@ -17,13 +17,7 @@ from ensign.control.api import problems
 from ensign.control.api.auth import AUTHENTICATION
 from ensign.control.api.parser import StrictParser
 from ensign.control.changes.api import router as changes
-from ensign.control.changes.api import router as changes
 from ensign.control.evidence.api import router as evidence
-from ensign.control.flags.api import router as flags
-from ensign.control.incidents.api import router as incidents
-from ensign.control.projects.api import router as projects
-from ensign.control.publishing.api import router as publishing
-from ensign.control.segments.api import router as segments
 from ensign.control.flags.api import router as flags
 from ensign.control.incidents.api import router as incidents
 from ensign.control.projects.api import router as projects
