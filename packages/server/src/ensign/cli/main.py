@@ -103,6 +103,28 @@ def restore(
     _custody().restore(file=file, actor=_OPERATOR, at=clock.now(), as_json=as_json)
 
 
+@app.command()
+def demo(
+    seed: Annotated[int, typer.Option(help="The same seed gives the same organisation.")] = 1,
+    code: Annotated[bool, typer.Option("--code", help="Only print the demo's six digits of this moment.")] = False,
+    serve: Annotated[bool, typer.Option(help="Serve afterwards.")] = True,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(envvar="PORT", min=0, max=65535, help="Port.")] = 8000,
+) -> None:
+    """Fill an empty database with a believable organisation and a year of its changes, then serve it."""
+    with listen(host, port) as listener:
+        _prepare_serving(listener)
+        server = _server()
+        from ensign.cli import showcase  # deferred: it reads the settings, too
+
+        if code:
+            showcase.print_code(seed=seed, at=clock.now())
+            return
+        showcase.fill(seed=seed, at=clock.now())
+        if serve:
+            server.serve(listener=listener, worker=True)
+
+
 @ledger.command()
 def export(
     output: Annotated[
