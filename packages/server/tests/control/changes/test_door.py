@@ -65,12 +65,20 @@ def test_the_story_of_a_four_eyes_change(db: str) -> None:
         "request": done.request.id,
         "author": cast.dev.id,
         "contributors": [],
-        "approvers": [{"id": cast.approver.id, "at": entry["approval"]["approvers"][0]["at"]}],
+        "approvers": [
+            {
+                "id": cast.approver.id,
+                "at": entry["approval"]["approvers"][0]["at"],
+                "digest": done.request.digest,
+                "via": "session",
+            }
+        ],
         "required": 1,
         "digest": done.request.digest,
         "policy": f"{policy('shop', 'production').id}@1",
         "mode": "request",
         "protected": True,
+        "compensated": False,
     }
     assert "canary" not in json.dumps(entry)
     assert Revision.objects.order_by("-number")[0].ledger_seq == applied.seq
