@@ -7,9 +7,12 @@ import io
 import json
 from datetime import UTC, datetime
 
+import pytest
 from ensign.control.audit import differences
 from ensign.control.audit.history import Change, EntryView
 from ensign.control.evidence import changes
+from ensign.control.evidence.identities import Identity
+from ensign.control.flags.domain import FlagConfig
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,18 +40,53 @@ APPROVAL: dict[str, object] = {
 
 
 def rows() -> list[changes.Row]:
-    config = change("flag_config", {"flag": "f", "enabled": False}, {"flag": "f", "enabled": True})
-    carriers = (change("change_request", {}, {}), change("ruleset", {}, {}))
-    names = {"usr_a": "Ann", "usr_b": "Bo", "usr_c": "Cy"}
-    return list(changes.rows([entry(config, *carriers, approval=APPROVAL)], names))
+    place = {"project": "shop", "environment": "production", "flag": "f"}
+    off, on = ({**FlagConfig(enabled=enabled).to_state(), **place} for enabled in (False, True))
+    config = change("flag_config", off, on)
+    asked = {"title": "Launch", "submitted_at": "2026-03-04T04:00:00.000000Z"}
+    carriers = (change("change_request", {}, asked), change("ruleset", {}, {}))
+    return list(changes.rows([entry(config, *carriers, approval=APPROVAL)], Everybody(), emails=True))
+
+
+class Everybody:
+    """Who is called as their id says."""
+
+    def at(self, id: str, seq: int) -> Identity:
+        assert seq == 7
+        return Identity(id.removeprefix("usr_").upper(), f"{id}@example.com")
 
 
 def test_one_row_an_object_with_requester_approver_and_difference() -> None:
     (row,) = rows()
-    assert (row["object_key"], row["requested_by_name"], row["approved_by_name"]) == ("f", "Ann", "Cy")
+    assert (row["object_key"], row["requested_by_name"], row["approved_by_name"]) == ("f", "A", "C")
+    assert (row["requested_by_email"], row["applied_by_email"]) == ("usr_a@example.com", "usr_b@example.com")
+    assert (row["title"], row["requested_at"]) == ("Launch", "2026-03-04T04:00:00.000000Z")
     assert row["approved_at"] == "2026-03-04T05:00:00.000000Z"
-    assert row["difference"] == "~ enabled: no → yes"
-    assert json.loads(str(row["before"])) == {"enabled": False, "flag": "f"}
+    assert str(row["difference"]).splitlines() == [
+        "f in production was: Off. Now: On for everybody.",
+        "~ f in production: off → on",
+    ]
+    assert json.loads(str(row["before"]))["enabled"] is False
+
+
+def test_without_the_right_to_see_people_addresses_stay_empty() -> None:
+    (row,) = changes.rows([entry(change("flag", {}, {"key": "f"}))], Everybody(), emails=False)
+    assert not [value for value in row.values() if "@" in str(value)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "state", "place"),
+    [
+        ("flag_config", {"environment": "staging"}, "staging"),
+        ("policy", {"environment": "production"}, "production"),
+        ("environment", {"key": "staging"}, "staging"),
+        ("flag", {"key": "f"}, changes.EVERYWHERE),
+    ],
+)
+def test_a_row_stands_under_the_environment_of_its_object(kind: str, state: dict[str, object], place: str) -> None:
+    """Not under the one for which the request was made: archiving a flag from staging reaches production."""
+    touched = change(kind, state, state)
+    assert changes.place(entry(touched), touched) == place
 
 
 def test_csv_reads_back_as_it_was() -> None:

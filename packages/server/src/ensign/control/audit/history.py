@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 from ensign_ledger import canonical
 
-from ensign.control.audit.models import Document, Entry, Touch
+from ensign.control.audit.models import Document, Entry, Redaction, Touch
 from ensign.control.audit.registry import actions
 from ensign.control.kernel import clock
 from ensign.control.kernel.errors import NotFound
@@ -19,7 +19,9 @@ from ensign.control.kernel.errors import NotFound
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One object that an entry touched. A state is None when there was none or when it is not kept or redacted."""
+    """One object that an entry touched. A state is None when there was none or when it is not kept or redacted;
+    in the last case ``…_redacted_by`` is the number of the entry that authorised it.
+    """
 
     object: str
     kind: str
@@ -28,11 +30,18 @@ class Change:
     after_digest: str
     before: dict[str, Any] | None
     after: dict[str, Any] | None
+    before_redacted_by: int | None = None
+    after_redacted_by: int | None = None
+
+    @property
+    def comparable(self) -> bool:
+        """Whether both sides are known, so that a difference of them says what changed."""
+        return self.after is not None and (self.before is not None or self.before_digest is None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryView:
-    """One entry, opened. ``reason`` is None when none was given and "(redacted)" when it was forgotten."""
+    """One entry, opened. ``reason`` is None when none was given; a redacted one says by which entry."""
 
     seq: int
     at: datetime
@@ -63,9 +72,8 @@ class Filters:
     until: datetime | None = None
     changes_only: bool = False
     projects: frozenset[str] | None = None
-
-
-REDACTED = "(redacted)"
+    #: Only entries with a lower number: a later append does not alter what is found.
+    below: int | None = None
 
 
 def entries(
@@ -108,8 +116,16 @@ def count(filters: Filters) -> int:
     return _matching(filters).count()
 
 
+def actions_counted(filters: Filters) -> dict[str, int]:
+    """Action -> how many matching entries it has, by action."""
+    rows = _matching(filters).order_by("action").values_list("action").annotate(count=Count("seq"))
+    return {str(code): number for code, number in rows}
+
+
 def _matching(filters: Filters) -> QuerySet[Entry]:
     rows = Entry.objects.all()
+    if filters.below is not None:
+        rows = rows.filter(seq__lt=filters.below)
     for column in ("actor", "action", "project", "environment"):
         wanted = getattr(filters, column)
         if wanted:
@@ -146,10 +162,15 @@ def _open(rows: Sequence[Entry]) -> list[EntryView]:
     digests = [name for body in bodies for touch in body["touch"] for name in (touch["before"], touch["after"]) if name]
     digests += [body["reason"]["commit"] for body in bodies if "reason" in body]
     opened = documents(digests)
-    return [_view(row, body, opened) for row, body in zip(rows, bodies, strict=True)]
+    gone = [name for name, state in opened.items() if state is None]
+    redacted = dict(Redaction.objects.filter(pk__in=gone).values_list("digest", "seq")) if gone else {}
+    return [_view(row, body, opened, redacted) for row, body in zip(rows, bodies, strict=True)]
 
 
-def _view(row: Entry, body: dict[str, Any], opened: Mapping[str, dict[str, Any] | None]) -> EntryView:
+_Opened = Mapping[str, dict[str, Any] | None]
+
+
+def _view(row: Entry, body: dict[str, Any], opened: _Opened, redacted: Mapping[str, int]) -> EntryView:
     known = actions().get(body["action"])
     where = body.get("where", {})
     return EntryView(
@@ -160,9 +181,9 @@ def _view(row: Entry, body: dict[str, Any], opened: Mapping[str, dict[str, Any] 
         actor=body["actor"],
         project=where.get("project", ""),
         environment=where.get("environment", ""),
-        changes=tuple(_change(touch, opened) for touch in body["touch"]),
+        changes=tuple(_change(touch, opened, redacted) for touch in body["touch"]),
         approval=body.get("approval"),
-        reason=_reason(body, opened),
+        reason=_reason(body, opened, redacted),
         detail=body.get("detail", {}),
         request_id=body.get("request_id", ""),
         body=row.body,
@@ -170,7 +191,7 @@ def _view(row: Entry, body: dict[str, Any], opened: Mapping[str, dict[str, Any] 
     )
 
 
-def _change(touch: Mapping[str, Any], opened: Mapping[str, dict[str, Any] | None]) -> Change:
+def _change(touch: Mapping[str, Any], opened: _Opened, redacted: Mapping[str, int]) -> Change:
     return Change(
         object=touch["object"],
         kind=touch["object"].partition(":")[0],
@@ -179,11 +200,16 @@ def _change(touch: Mapping[str, Any], opened: Mapping[str, dict[str, Any] | None
         after_digest=touch["after"],
         before=opened.get(touch["before"]) if touch["before"] else None,
         after=opened.get(touch["after"]),
+        before_redacted_by=redacted.get(touch["before"]) if touch["before"] else None,
+        after_redacted_by=redacted.get(touch["after"]),
     )
 
 
-def _reason(body: Mapping[str, Any], opened: Mapping[str, dict[str, Any] | None]) -> str | None:
+def _reason(body: Mapping[str, Any], opened: _Opened, redacted: Mapping[str, int]) -> str | None:
     if "reason" not in body:
         return None
-    document = opened.get(body["reason"]["commit"])
-    return REDACTED if document is None else str(document["text"])
+    name = body["reason"]["commit"]
+    document = opened.get(name)
+    if document is None:
+        return f"(redacted, authorised by entry {redacted[name]})" if name in redacted else "(missing)"
+    return str(document["text"])

@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router, Schema
+from pydantic import Field
 
 from ensign.control.api import pages
 from ensign.control.api.schemas import Input
@@ -16,12 +17,13 @@ from ensign.control.audit.history import EntryView, Filters
 from ensign.control.evidence import operations, queries
 from ensign.control.evidence.changes import Format
 from ensign.control.kernel import clock
+from ensign.control.kernel.errors import Invalid
 
 router = Router(tags=["log"])
 
 
 class ChangeOut(Schema):
-    """An object that the entry touched. States are null when not kept or redacted."""
+    """An object that the entry touched. States are null when not kept or redacted (then with the entry's number)."""
 
     object: str
     version: int
@@ -29,6 +31,8 @@ class ChangeOut(Schema):
     after_digest: str
     before: dict[str, Any] | None
     after: dict[str, Any] | None
+    before_redacted_by: int | None
+    after_redacted_by: int | None
 
 
 class EntryOut(Schema):
@@ -60,14 +64,21 @@ class ProofOut(Schema):
     checkpoint: str
 
 
-class LogQuery(Schema):
-    """Filters of the log. Times are RFC 3339; a filter left out means any."""
+#: PostgreSQL refuses U+0000 in a text, so that no key, id or action holds one.
+_Text = Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")]
 
-    actor: str | None = None
-    action: str | None = None
-    project: str | None = None
-    environment: str | None = None
-    object: str | None = None
+
+class LogQuery(Schema):
+    """Filters of the log. Times are RFC 3339; a filter left out means any.
+
+    ``action`` is a code (``flag.created``) or, ending in a full stop, the beginning of several (``flag.``).
+    """
+
+    actor: _Text | None = None
+    action: _Text | None = None
+    project: _Text | None = None
+    environment: _Text | None = None
+    object: _Text | None = None
     since: datetime | None = None
     until: datetime | None = None
     changes_only: bool = False
@@ -78,8 +89,8 @@ class ChangesExport(Input):
 
     since: datetime
     until: datetime
-    project: str | None = None
-    environment: str | None = None
+    project: _Text | None = None
+    environment: _Text | None = None
     format: Format = "csv"
 
 
@@ -111,6 +122,8 @@ def _out(entry: EntryView, names: dict[str, str]) -> EntryOut:
                 after_digest=change.after_digest,
                 before=change.before,
                 after=change.after,
+                before_redacted_by=change.before_redacted_by,
+                after_redacted_by=change.after_redacted_by,
             )
             for change in entry.changes
         ],
@@ -119,9 +132,30 @@ def _out(entry: EntryView, names: dict[str, str]) -> EntryOut:
     )
 
 
-def _aware(instant: datetime | None) -> datetime | None:
-    """A time without a zone is taken as UTC."""
-    return None if instant is None else instant.replace(tzinfo=instant.tzinfo or UTC)
+def _utc(instant: datetime, field: str) -> datetime:
+    """The same instant in UTC; a time without a zone is taken as UTC.
+
+    :raises Invalid: when it lies outside the calendar.
+    """
+    try:
+        return instant.replace(tzinfo=instant.tzinfo or UTC).astimezone(UTC)
+    except OverflowError:
+        raise Invalid(
+            "The time lies outside the calendar.", remedy="Name a year from 1 to 9999.", fields={field: "out of range"}
+        ) from None
+
+
+def _position(cursor: str | None) -> int | None:
+    """The number of an entry out of a cursor.
+
+    :raises Invalid: when it is none that this list gave.
+    """
+    position = pages.decode(cursor)
+    if position is None:
+        return None
+    if not isinstance(position[0], int) or isinstance(position[0], bool):
+        raise Invalid("The cursor is of another list.", fields={"cursor": "not a cursor of this list"})
+    return position[0]
 
 
 @router.get("/log", response=pages.Page[EntryOut], summary="Entries of the log, newest first")
@@ -129,13 +163,13 @@ def list_log(
     request: HttpRequest, query: Query[LogQuery], limit: pages.Limit = pages.DEFAULT_LIMIT, cursor: pages.Cursor = None
 ) -> pages.Page[EntryOut]:
     """Only entries of projects that the caller may read, unless it may read the whole log."""
-    position = pages.decode(cursor)
-    given = query.dict() | {"since": _aware(query.since), "until": _aware(query.until)}
+    times = {"since": query.since, "until": query.until}
+    given = query.dict() | {name: None if at is None else _utc(at, name) for name, at in times.items()}
     page = queries.log(
         request.actor,  # type: ignore[attr-defined]  # set by the API's authentication
         Filters(**given),
         at=clock.now(),
-        before=None if position is None else int(position[0]),
+        before=_position(cursor),
         limit=limit,
     )
     following = None if page.next_before is None else pages.encode(page.next_before)
@@ -164,7 +198,9 @@ def get_proof(request: HttpRequest, seq: int) -> ProofOut:
 
 def answer(file: operations.ExportedFile) -> HttpResponse:
     """The file as a download, its manifest in the header ``Ensign-Manifest`` (base64 of JSON)."""
-    manifest = base64.b64encode(json.dumps(file.manifest, ensure_ascii=False).encode()).decode()
+    # Without the columns, which the file itself names: some proxies refuse headers above 8 KiB.
+    compact = {name: value for name, value in file.manifest.items() if name != "columns"}
+    manifest = base64.b64encode(json.dumps(compact, separators=(",", ":")).encode()).decode()
     headers = {"Content-Disposition": f'attachment; filename="{file.name}"', "Ensign-Manifest": manifest}
     return HttpResponse(file.data, content_type=file.media_type, headers=headers)
 
@@ -175,8 +211,8 @@ def export_changes(request: HttpRequest, body: ChangesExport) -> HttpResponse:
     file = operations.export_changes(
         actor=request.actor,  # type: ignore[attr-defined]  # as above
         at=clock.now(),
-        since=body.since.replace(tzinfo=body.since.tzinfo or UTC),
-        until=body.until.replace(tzinfo=body.until.tzinfo or UTC),
+        since=_utc(body.since, "since"),
+        until=_utc(body.until, "until"),
         project=body.project,
         environment=body.environment,
         format=body.format,

@@ -11,10 +11,10 @@ import io
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
-from ensign.control.audit import differences
 from ensign.control.audit.history import Change, EntryView
+from ensign.control.evidence import told
 from ensign.control.kernel import clock
 
 Format = Literal["csv", "csv-spreadsheet", "json"]
@@ -22,14 +22,37 @@ Format = Literal["csv", "csv-spreadsheet", "json"]
 #: Objects that only carry the change, and are named in other columns.
 CARRIERS = frozenset({"change_request", "ruleset", "kill"})
 
+#: Stands in the column ``environment`` where a change reached every environment of its project.
+EVERYWHERE = "*"
+
 COLUMNS = (
-    "seq", "applied_at", "project", "environment", "object_type", "object_key", "object", "version", "action", "mode",
-    "request", "requested_by", "requested_by_name", "edited_by", "approvals_required", "approved_by",
-    "approved_by_name", "approved_at", "applied_by", "applied_by_name", "applied_by_kind", "applied_via", "reason",
+    "seq", "applied_at", "project", "environment", "protected", "object_type", "object_key", "object", "version",
+    "action", "mode", "request", "title", "requested_by", "requested_by_name", "requested_by_email", "requested_at",
+    "edited_by", "approvals_required", "compensated", "approved_by", "approved_by_name", "approved_by_email",
+    "approved_at", "applied_by", "applied_by_name", "applied_by_email", "applied_by_kind", "applied_via", "reason",
     "difference", "before", "after", "before_sha256", "after_sha256", "approved_digest", "policy",
 )  # fmt: skip
 
 Row = dict[str, str | int]
+
+
+class Person(Protocol):
+    """Somebody's name and address at some time."""
+
+    @property
+    def name(self) -> str:
+        """As shown."""
+
+    @property
+    def email(self) -> str:
+        """Empty when not known."""
+
+
+class Who(Protocol):
+    """Answers who an id was when an entry was made."""
+
+    def at(self, id: str, seq: int, /) -> Person:
+        """The person, service account or part of Ensign."""
 
 
 def people(entries: Iterable[EntryView]) -> set[str]:
@@ -43,44 +66,65 @@ def people(entries: Iterable[EntryView]) -> set[str]:
     return found
 
 
-def rows(entries: Iterable[EntryView], names: Mapping[str, str]) -> Iterator[Row]:
-    """One row for each object that each entry altered."""
+def rows(entries: Iterable[EntryView], who: Who, *, emails: bool) -> Iterator[Row]:
+    """One row for each object that each entry altered; without ``emails`` the columns of addresses stay empty."""
     for entry in entries:
         for change in entry.changes:
             if change.kind not in CARRIERS:
-                yield _row(entry, change, names)
+                yield _row(entry, change, who, emails=emails)
 
 
-def _row(entry: EntryView, change: Change, names: Mapping[str, str]) -> Row:
+def place(entry: EntryView, change: Change) -> str:
+    """The environment in which the object has effect; ``*`` when in every one of the project."""
+    state = change.after or change.before
+    if state is None:
+        # Not known any more: the environment for which it was asked, rather than one too few.
+        return entry.environment or EVERYWHERE
+    if change.kind == "environment":
+        return str(state["key"])
+    return str(state.get("environment") or EVERYWHERE)
+
+
+def _row(entry: EntryView, change: Change, who: Who, *, emails: bool) -> Row:
     approval: Mapping[str, Any] = entry.approval or {}
     approvers = approval.get("approvers", [])
     state = change.after or change.before or {}
-    found = differences.rows(change.before or {}, change.after or {})
+    request = _request(entry)
+    author = approval.get("author", entry.actor["id"])
+    asked, applied = who.at(author, entry.seq), who.at(entry.actor["id"], entry.seq)
+    approved = [who.at(one["id"], entry.seq) for one in approvers]
     return {
         "seq": entry.seq,
         "applied_at": clock.text(entry.at),
         "project": entry.project,
-        "environment": str(state.get("environment") or entry.environment),
+        "environment": place(entry, change),
+        "protected": _yes(approval.get("protected")),
         "object_type": change.kind,
         "object_key": str(state.get("flag") or state.get("segment") or state.get("key") or ""),
         "object": change.object,
         "version": change.version,
         "action": entry.action,
         "mode": approval.get("mode", ""),
-        "request": approval.get("request", ""),
-        "requested_by": approval.get("author", entry.actor["id"]),
-        "requested_by_name": names.get(approval.get("author", entry.actor["id"]), ""),
+        "request": approval.get("request") or "",
+        "title": str(request.get("title") or ""),
+        "requested_by": author,
+        "requested_by_name": asked.name,
+        "requested_by_email": asked.email if emails else "",
+        "requested_at": str(request.get("submitted_at") or request.get("created_at") or ""),
         "edited_by": " ".join(approval.get("contributors", [])),
         "approvals_required": approval.get("required", 0),
+        "compensated": _yes(approval.get("compensated")),
         "approved_by": " ".join(one["id"] for one in approvers),
-        "approved_by_name": "; ".join(names.get(one["id"], "") for one in approvers),
+        "approved_by_name": "; ".join(one.name for one in approved),
+        "approved_by_email": "; ".join(one.email for one in approved) if emails else "",
         "approved_at": " ".join(one.get("at", "") for one in approvers),
         "applied_by": entry.actor["id"],
-        "applied_by_name": names.get(entry.actor["id"], ""),
+        "applied_by_name": applied.name,
+        "applied_by_email": applied.email if emails else "",
         "applied_by_kind": entry.actor["kind"],
         "applied_via": entry.actor["via"],
         "reason": entry.reason or "",
-        "difference": "\n".join(f"{row.sign} {row.path}: {row.before} → {row.after}" for row in found),
+        "difference": told.tell(change).as_text(),
         "before": "" if change.before is None else _json(change.before),
         "after": "" if change.after is None else _json(change.after),
         "before_sha256": change.before_digest or "",
@@ -88,6 +132,15 @@ def _row(entry: EntryView, change: Change, names: Mapping[str, str]) -> Row:
         "approved_digest": approval.get("digest", ""),
         "policy": approval.get("policy", ""),
     }
+
+
+def _request(entry: EntryView) -> Mapping[str, Any]:
+    """The change request as it was applied; empty when its text was redacted."""
+    return next((c.after for c in entry.changes if c.kind == "change_request" and c.after is not None), {})
+
+
+def _yes(value: object) -> str:
+    return "yes" if value is True else "no" if value is False else ""
 
 
 def _json(value: Mapping[str, Any]) -> str:
@@ -115,14 +168,20 @@ def _neutral(row: Row) -> Row:
     }
 
 
-def totals(found: list[Row]) -> dict[str, dict[str, int]]:
+def totals(found: Iterable[Row]) -> dict[str, dict[str, int]]:
     """Row counts by month, environment, kind of object and mode: to tie the file out against the log."""
+    listed = list(found)
     return {
-        "month": dict(sorted(Counter(str(row["applied_at"])[:7] for row in found).items())),
-        "environment": dict(sorted(Counter(str(row["environment"]) for row in found).items())),
-        "object_type": dict(sorted(Counter(str(row["object_type"]) for row in found).items())),
-        "mode": dict(sorted(Counter(str(row["mode"]) for row in found).items())),
+        "month": dict(sorted(Counter(str(row["applied_at"])[:7] for row in listed).items())),
+        "environment": dict(sorted(Counter(str(row["environment"]) for row in listed).items())),
+        "object_type": dict(sorted(Counter(str(row["object_type"]) for row in listed).items())),
+        "mode": dict(sorted(Counter(str(row["mode"]) for row in listed).items())),
     }
+
+
+def carried(entries: Iterable[EntryView]) -> dict[str, int]:
+    """Object type -> how many touches of the entries have no row, as they only carry a change."""
+    return dict(sorted(Counter(c.kind for entry in entries for c in entry.changes if c.kind in CARRIERS).items()))
 
 
 def sha256(data: bytes) -> str:

@@ -24,7 +24,10 @@ def start_of(day: date | None) -> datetime | None:
 
 def end_of(day: date | None) -> datetime | None:
     """Midnight UTC at the end of ``day``."""
-    return None if day is None else datetime.combine(day, time.min, UTC) + timedelta(days=1)
+    if day is None:
+        return None
+    # The last day of the calendar has no midnight at its end.
+    return datetime.combine(day, time.max, UTC) if day == date.max else start_of(day + timedelta(days=1))
 
 
 class LogFilter(forms.Form):
@@ -66,7 +69,7 @@ class LogFilter(forms.Form):
         where.choices = [("", "Everywhere"), *((key, key) for key in projects)]
 
     def filters(self) -> Filters:
-        """What was asked; fields that do not validate count as not given."""
+        """What was asked, once the form is valid."""
         given = self.cleaned_data
         what = given.get("q") or ""
         return Filters(
@@ -94,9 +97,12 @@ class ChangesExportForm(forms.Form):
         help_text="The variant for spreadsheets makes texts inert that a spreadsheet would run as a formula.",
     )
 
-    def __init__(self, data: Any = None, *, projects: list[str], initial: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, data: Any = None, *, projects: list[str], all_projects: bool, initial: dict[str, Any] | None = None
+    ) -> None:
         super().__init__(data, initial=initial)
         self.fields["since"].required = self.fields["until"].required = True
         field = self.fields["project"]
         assert isinstance(field, forms.ChoiceField)
-        field.choices = [("", "All projects"), *((key, key) for key in projects)]
+        field.required = not all_projects
+        field.choices = [*([("", "All projects")] if all_projects else []), *((key, key) for key in projects)]

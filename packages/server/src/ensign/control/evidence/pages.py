@@ -7,19 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ensign.control.audit import differences
 from ensign.control.audit.history import Change, EntryView
+from ensign.control.evidence import told
 from ensign.control.ui import looks
 
-#: Object type -> what people call it.
-NOUNS: Mapping[str, str] = {
-    "change_request": "change request",
-    "client_token": "client token",
-    "enforcement": "record of enforcement",
-    "flag_config": "flag",
-    "segment_config": "segment",
-    "service_account": "service account",
-}
+_MANY = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +24,10 @@ class Touched:
     version: int
     environment: str
     difference: looks.Difference
-    kept: bool
+    state: Mapping[str, Any] | None
+    """What it became, where what it was is not known and no difference can be shown."""
+    redacted: tuple[tuple[str, int], ...]
+    """Which sides (before, after) were redacted, and by which entries."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,20 +60,11 @@ def person(id: str, names: Mapping[str, str], actor: Mapping[str, str] | None = 
     )
 
 
-def subject(change: Change) -> str:
-    """What the object is called: its key or name, if its state is kept."""
-    state = change.after or change.before or {}
-    for name in ("flag", "segment", "key", "title", "name"):
-        if state.get(name):
-            return str(state[name])
-    return ""
-
-
 def _main(entry: EntryView) -> str:
     """The one object that the line names."""
     named = [change for change in entry.changes if change.kind != "ruleset"]
     inner = [change for change in named if change.kind != "change_request"] or named
-    found = [subject(change) for change in inner]
+    found = [told.name(change) for change in inner]
     listed = [name for name in dict.fromkeys(found) if name]
     if not listed:
         return str(entry.detail.get("permission", ""))
@@ -105,30 +91,28 @@ def line(entry: EntryView, names: Mapping[str, str]) -> LogRow:
 
 def touched(change: Change) -> Touched:
     """An object with its difference: sentence, rows, JSON."""
-    noun = NOUNS.get(change.kind, change.kind.replace("_", " "))
-    name = subject(change)
+    found = told.tell(change)
     state = change.after or change.before or {}
-    rows = [
-        looks.DiffRow(
-            what=found.path.replace("_", " "),
-            before=None if found.sign == "+" else found.before or "empty",
-            after=None if found.sign == "-" else found.after or "empty",
-        )
-        for found in differences.rows(change.before or {}, change.after or {})
-    ]
-    made = change.before_digest is None
-    act = "was made" if made else f"changed in {len(rows)} place{'' if len(rows) == 1 else 's'}"
+    rows = tuple(looks.DiffRow(what=row.what, before=row.before, after=row.after) for row in found.rows)
+    # What is new and long reads better as the whole state than as so many added rows.
+    long = change.before_digest is None and len(rows) > _MANY
+    known = change.comparable
     return Touched(
-        noun=noun,
-        name=name,
+        noun=told.noun(change.kind),
+        name=told.name(change),
         object=change.object,
         version=change.version,
         environment=str(state.get("environment", "")),
         difference=looks.Difference(
-            sentences=(f"The {noun} {name or change.object} {act}.",),
-            rows=() if made and len(rows) > 12 else rows,
-            before=change.before,
-            after=change.after,
+            sentences=(found.sentence,),
+            rows=() if long else rows,
+            before=change.before if known else None,
+            after=change.after if known else None,
         ),
-        kept=change.after is not None,
+        state=None if known else change.after,
+        redacted=tuple(
+            (side, seq)
+            for side, seq in (("before", change.before_redacted_by), ("after", change.after_redacted_by))
+            if seq is not None
+        ),
     )

@@ -70,8 +70,8 @@ def entry(actor: Actor, seq: int, *, at: datetime) -> LogPage:
 
     :raises NotFound: when there is none, or the actor may not know of it.
     """
-    found = history.entry(seq)
     visible = _visible(actor, Filters(), at=at)
+    found = history.entry(seq)
     if visible.projects is not None and found.project not in visible.projects:
         raise NotFound(f"The log has no entry {seq} that you may read.", remedy="Ask for the role auditor.")
     return LogPage((found,), names(changes.people([found])), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from urllib.parse import urlencode
 
@@ -9,21 +10,24 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from ensign.control.access.decisions import held
+from ensign.control.access.decisions import Held, held, require
 from ensign.control.access.permissions import Permission
 from ensign.control.audit import anchors, checkpoints, registry
+from ensign.control.audit.history import Filters
 from ensign.control.evidence import operations, pages, queries
 from ensign.control.evidence.api import answer
 from ensign.control.evidence.forms import ChangesExportForm, LogFilter, end_of, start_of
 from ensign.control.identity.actors import from_request
-from ensign.control.identity.queries import people
+from ensign.control.identity.queries import names, people, service_accounts
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Invalid, Unauthenticated
+from ensign.control.kernel.ids import is_id
 from ensign.control.projects.queries import projects
 from ensign.control.ui import looks
 
 PAGE = 50
+_BUILT_IN = re.compile(r"anonymous|sys_[a-z_]{1,40}")
 
 
 def _signed_in(request: HttpRequest) -> Actor:
@@ -41,16 +45,13 @@ def _signed_in(request: HttpRequest) -> Actor:
 def log(request: HttpRequest) -> HttpResponse:
     """GET /log: entries, newest first; the filters are the address."""
     actor, at = _signed_in(request), clock.now()
-    form = LogFilter(
-        request.GET,
-        people=[(person.id, person.name or person.email) for person in people()],
-        projects=[project.key for project in projects()],
-        codes=sorted((code, title.title) for code, title in registry.actions().items()),
-    )
-    form.is_valid()
+    holds = held(actor, at=at)
+    form = _filter(request, holds)
     before = request.GET.get("before", "")
     position = int(before) if before.isascii() and before.isdigit() and len(before) < 16 else None
-    page = queries.log(actor, form.filters(), at=at, before=position, limit=PAGE)
+    valid = form.is_valid()
+    # A filter that says nothing sensible finds nothing: showing everything instead would be read as its answer.
+    page = queries.log(actor, form.filters() if valid else Filters(below=0), at=at, before=position, limit=PAGE)
     given = {name: value for name, value in request.GET.items() if value and name != "before"}
     older = "" if page.next_before is None else "?" + urlencode({**given, "before": page.next_before})
     newest = "?" + urlencode(given) if position is not None else ""
@@ -64,9 +65,32 @@ def log(request: HttpRequest) -> HttpResponse:
             "filtered": bool(given),
             "head": checkpoints.head(),
             "anchored_at": anchors.last_anchored_at(),
-            "may_export": held(actor, at=at).allows(Permission.ORG_LEDGER_EXPORT),
+            "may_export": holds.allows(Permission.ORG_LEDGER_EXPORT) or bool(_readable(holds)),
         },
     )
+
+
+def _filter(request: HttpRequest, holds: Held) -> LogFilter:
+    """The form, offering the people and projects that its reader may know of, and whoever a link names."""
+    asked = request.GET.get("actor", "")
+    if holds.allows(Permission.ORG_READ):
+        offered = {person.id: person.name or person.email for person in people()}
+        offered |= {account.id: account.name for account in service_accounts()}
+    else:
+        offered = {holds.actor.id: "You"}
+    if asked and asked not in offered and (is_id(asked) or _BUILT_IN.fullmatch(asked)):
+        offered |= names([asked])
+    return LogFilter(
+        request.GET,
+        people=sorted(offered.items(), key=lambda pair: pair[1].casefold()),
+        projects=_readable(holds),
+        codes=sorted((code, title.title) for code, title in registry.actions().items()),
+    )
+
+
+def _readable(holds: Held) -> list[str]:
+    keys = holds.projects(Permission.PROJECT_READ)
+    return [project.key for project in projects() if keys is None or project.key in keys]
 
 
 @require_GET
@@ -105,9 +129,13 @@ def proof(request: HttpRequest, seq: int) -> HttpResponse:
 def export(request: HttpRequest) -> HttpResponse:
     """GET and POST /log/export: the changes of a period as a file."""
     actor, at = _signed_in(request), clock.now()
-    keys = [project.key for project in projects()]
+    holds = held(actor, at=at)
+    keys = _readable(holds)
+    whole = holds.allows(Permission.ORG_LEDGER_EXPORT)
+    if not whole and not keys:
+        require(actor, Permission.ORG_LEDGER_EXPORT, at=at)
     initial = {"since": (at - timedelta(days=365)).date(), "until": at.date(), "format": "csv"}
-    form = ChangesExportForm(request.POST or None, projects=keys, initial=initial)
+    form = ChangesExportForm(request.POST or None, projects=keys, all_projects=whole, initial=initial)
     if request.method == "POST" and form.is_valid():
         given = form.cleaned_data
         since, until = start_of(given["since"]), end_of(given["until"])
@@ -126,10 +154,11 @@ def export(request: HttpRequest) -> HttpResponse:
                 )
             )
         except Invalid as error:
-            for name, message in error.fields.items():
-                form.add_error(name, f"{message}. {error.remedy}")
+            for name in error.fields:
+                form.add_error(name, f"{error.message} {error.remedy}")
     status = 422 if form.errors else 200
-    return render(request, "evidence/export.html", {"form": form, "key": _fingerprint()}, status=status)
+    context = {"form": form, "key": _fingerprint(), "whole": whole}
+    return render(request, "evidence/export.html", context, status=status)
 
 
 @require_POST

@@ -1,0 +1,170 @@
+"""What changed, told: sentences first, then rows, for every kind of object. Pure.
+
+What decides who sees what (flags, segments, policies) is told in the words of the rooms where it is edited; everything
+else by its members.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from ensign.control.audit import differences
+from ensign.control.audit.history import Change
+from ensign.control.changes.domain import diff, words
+from ensign.control.changes.domain.world import World
+from ensign.control.flags import words as flag_words
+from ensign.control.flags.domain import FlagConfig
+from ensign.control.projects.domain import PolicyRules
+from ensign.control.segments import words as conditions
+from ensign.control.segments.domain import SegmentConfig
+
+#: Object type -> what people call it, where that is not the type itself.
+NOUNS: Mapping[str, str] = MappingProxyType(
+    {
+        "change_request": "change request",
+        "client_token": "client token",
+        "enforcement": "record of enforcement",
+        "flag_config": "flag",
+        "kill": "kill switch",
+        "segment_config": "segment",
+        "service_account": "service account",
+    }
+)
+
+State = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One thing that differs; None means that it is not there on that side."""
+
+    what: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A difference in words. Empty rows with a sentence: everything is new, or the states are not known."""
+
+    sentence: str
+    rows: tuple[Row, ...] = ()
+
+    def as_text(self) -> str:
+        """The sentence and a line for each row, for a cell of a table."""
+        lines = [f"{_sign(row)} {row.what}: {row.before or ''} → {row.after or ''}" for row in self.rows]
+        return "\n".join([self.sentence, *lines])
+
+
+def _sign(row: Row) -> str:
+    return "+" if row.before is None else "-" if row.after is None else "~"
+
+
+def noun(kind: str) -> str:
+    """What people call an object of this type."""
+    return NOUNS.get(kind, kind.replace("_", " "))
+
+
+def name(change: Change) -> str:
+    """What the object is called: its key or name, if its state is kept."""
+    state = change.after or change.before or {}
+    for member in ("flag", "segment", "key", "title", "name"):
+        if state.get(member):
+            return str(state[member])
+    return ""
+
+
+def tell(change: Change) -> Told:
+    """The difference between the two states of an object."""
+    called = f"{noun(change.kind)} {name(change) or change.object}"
+    if change.after is None:
+        gone = change.after_redacted_by
+        why = "is kept by its digest only" if gone is None else f"was redacted, authorised by entry {gone}"
+        return Told(f"The {called} changed; its new state {why}.")
+    if not change.comparable:
+        gone = change.before_redacted_by
+        why = "is kept by its digest only" if gone is None else f"was redacted, authorised by entry {gone}"
+        return Told(f"The {called} changed; its state before {why}, so that no difference can be shown.")
+    special = _SPECIAL.get(change.kind)
+    if special is not None:
+        try:
+            return special(change.before, change.after)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            # The state was written by a version whose members this one does not read: told by its members instead.
+            pass
+    return _plain(called, change.before, change.after)
+
+
+def _plain(called: str, before: State | None, after: State) -> Told:
+    rows = tuple(
+        Row(
+            found.path.replace("_", " "),
+            None if found.sign == "+" else found.before or "empty",
+            None if found.sign == "-" else found.after or "empty",
+        )
+        for found in differences.rows(before or {}, after)
+    )
+    if before is None:
+        return Told(f"The {called} was made.", rows)
+    return Told(f"The {called} changed in {len(rows)} place{'' if len(rows) == 1 else 's'}.", rows)
+
+
+def _flag(before: State | None, after: State) -> Told:
+    key, old, new = (
+        after["flag"],
+        None if before is None else FlagConfig.from_state(before),
+        FlagConfig.from_state(after),
+    )
+    old = old or FlagConfig()
+    where = f"{key} in {after['environment']}"
+    rows = _rows(after, configs=({key: old}, {key: new}))
+    if len(old.strategies) == len(new.strategies):
+        moved = [(a, b) for a, b in zip(old.strategies, new.strategies, strict=True) if a != b]
+        same = (old.enabled, old.variants, old.dependencies) == (new.enabled, new.variants, new.dependencies)
+        if same and len(moved) == 1 and moved[0][0].id == moved[0][1].id:
+            return Told(words.strategy_change(key, after["environment"], *moved[0]), rows)
+    was, now = flag_words.config(old), flag_words.config(new)
+    if was == now:
+        return Told(f"{where} stays: {now}", rows)
+    return Told(f"{where} was: {was} Now: {now}", rows)
+
+
+def _segment(before: State | None, after: State) -> Told:
+    key = after["segment"]
+    old = () if before is None else SegmentConfig.from_state(before).constraints
+    new = SegmentConfig.from_state(after).constraints
+    sentence = (
+        f"The segment {key} in {after['environment']} was: {conditions.constraints(old)}."
+        f" Now: {conditions.constraints(new)}."
+    )
+    return Told(sentence, _rows(after, segments=({key: old}, {key: new})))
+
+
+def _policy(before: State | None, after: State) -> Told:
+    new = words.policy(PolicyRules.from_state(after))
+    old = None if before is None else words.policy(PolicyRules.from_state(before))
+    plain = _plain("policy", before, after).rows
+    if old is None:
+        return Told(f"The policy of {after['environment']} asks for {new}.", plain)
+    return Told(f"The policy of {after['environment']} asked for {old}. Now: {new}.", plain)
+
+
+def _rows(
+    state: State,
+    *,
+    configs: tuple[Mapping[str, FlagConfig], Mapping[str, FlagConfig]] = ({}, {}),
+    segments: tuple[Mapping[str, Any], Mapping[str, Any]] = ({}, {}),
+) -> tuple[Row, ...]:
+    sides = [
+        World(project=state["project"], environment=state["environment"], configs=flags, segments=contents)
+        for flags, contents in zip(configs, segments, strict=True)
+    ]
+    return tuple(Row(row.path, row.before, row.after) for row in diff.diff(*sides))
+
+
+_SPECIAL: Mapping[str, Callable[[State | None, State], Told]] = MappingProxyType(
+    {"flag_config": _flag, "segment_config": _segment, "policy": _policy}
+)
