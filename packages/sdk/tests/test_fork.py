@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 
 import pytest
+from ensign_sdk import Client
 from ensign_testkit import adversary as enemy
 from ensign_testkit.delivery import flag
 
@@ -118,3 +119,14 @@ def test_a_closed_or_unstarted_client_stays_as_it_is_in_a_child(plane, connect) 
         return alone and closed.is_enabled("menu") and unstarted.wait_until_ready(10) and unstarted.is_enabled("menu")
 
     assert ended(child(work)) == 0
+
+
+def test_a_child_can_compile_flags_although_the_parent_was_compiling(plane, connect) -> None:
+    """The engine keeps compiled shapes behind a lock, which a thread of the parent may hold at the fork."""
+    from ensign_engine import codegen
+
+    client = connect(plane.url)
+    client.wait_until_ready(10)
+    with codegen._lock:
+        process = child(lambda: Client.offline({"features": [flag("new")]}).is_enabled("new"))
+    assert ended(process) == 0

@@ -9,6 +9,7 @@ a flag whose list of strategies is empty. Whatever goes wrong inside it hands th
 interpreter, which copes with everything.
 """
 
+import os
 from collections import OrderedDict
 from collections.abc import Callable
 from threading import Lock
@@ -41,6 +42,16 @@ _GLOBALS = {
 }
 _factories: OrderedDict[str, Callable[..., Decide]] = OrderedDict()
 _lock = Lock()
+
+
+def _after_fork() -> None:
+    """A forked child gets a lock of its own: the parent's may be held by a thread that the child does not have."""
+    global _lock
+    _lock = Lock()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which cannot fork
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def compile_decide(plan: FlagPlan, rescue: Decide) -> Decide:

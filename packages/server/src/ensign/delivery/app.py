@@ -194,3 +194,4 @@ class DeliveryApp:
 def _prepare(old: State, new: State) -> None:
     views.carry_over(old, new)
     frontend.carry_over(old, new)
+    frontend.warm(new)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Any
 
-from ensign_engine import Evaluation, Ruleset
+from ensign_engine import NO_VARIANT, CompiledFlag, Evaluation, Ruleset
 
 from ensign.delivery.context import Context
 from ensign.delivery.published import dumps
 from ensign.delivery.state import State
-from ensign.delivery.tokens import ALL, Token
+from ensign.delivery.tokens import ALL, FRONTEND, Token
 
 MAX_FRAGMENTS = 50_000
 
@@ -19,20 +19,25 @@ MAX_FRAGMENTS = 50_000
 class Evaluator:
     """The flags of one environment that a set of projects may see, compiled, with their answers as ready bytes.
 
-    The engine builds each flag's possible answers once and shares them, so that an answer's bytes can be found by
-    its identity; holding the answer keeps the identity from being reused.
+    A flag without variants has one answer when it is on. For the others the engine builds each possible answer once
+    and shares it, so that its bytes can be found by its identity; holding the answer keeps the identity from being
+    reused.
     """
 
-    def __init__(self, choosers: list[Callable[[Any], Evaluation]]) -> None:
-        self._choosers = choosers
+    def __init__(self, engine: Ruleset, names: Iterable[str]) -> None:
+        self._flags = [_prepared(engine, name) for name in names]
         self._fragments: dict[int, tuple[Evaluation, bytes]] = {}
 
     def answer(self, context: Context) -> tuple[bytes, bytes]:
         """(body, ETag) for `context`; only flags that are on are listed. The tag depends on the result alone."""
         fragments = self._fragments
         parts: list[bytes] = []
-        for choose in self._choosers:
-            evaluation = choose(context)
+        for flag, ready in self._flags:
+            if ready is not None:
+                if flag.decide(context):
+                    parts.append(ready)
+                continue
+            evaluation = flag.choose(context)
             if evaluation.enabled:
                 known = fragments.get(id(evaluation))
                 parts.append(self._remember(evaluation) if known is None else known[1])
@@ -45,6 +50,16 @@ class Evaluator:
             self._fragments.clear()
         self._fragments[id(evaluation)] = (evaluation, body)
         return body
+
+
+def _prepared(engine: Ruleset, name: str) -> tuple[CompiledFlag, bytes | None]:
+    """The flag, and its answer when it is on if there can be only one."""
+    definition = engine.flags[name]
+    varied = definition.variants or any(strategy.variants for strategy in definition.strategies or ())
+    if varied:
+        return engine.compiled(name), None
+    evaluation = Evaluation(name, True, True, NO_VARIANT, None, definition.impression_data)
+    return engine.compiled(name), dumps(toggle(evaluation))
 
 
 def toggle(evaluation: Evaluation) -> dict[str, Any]:
@@ -89,6 +104,13 @@ def carry_over(old: State, new: State) -> None:
                     new.memo[key] = _build(new, environment, projects)
 
 
+def warm(state: State) -> None:
+    """Compile what the front-end tokens can ask for. Takes about 0.2 s for 1,000 flags: not while a client waits."""
+    for token in state.tokens.values():
+        if token.type == FRONTEND:
+            evaluator(state, token)
+
+
 def _stamp(state: State, environment: str) -> list[object]:
     return [(ruleset.project, ruleset.revision) for ruleset in state.scope(None, environment)]
 
@@ -107,4 +129,4 @@ def _build(state: State, environment: str, projects: tuple[str, ...]) -> Evaluat
         engine = state.memo["engine", environment] = Ruleset.parse(_document(state, environment))
     rulesets = state.scope(None if projects == ALL else projects, environment)
     names = sorted({feature.name for ruleset in rulesets for feature in ruleset.features})
-    return Evaluator([engine.compiled(name).choose for name in names])
+    return Evaluator(engine, names)
