@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest, HttpResponse
-from ninja import Query, Router, Schema
+from ninja import Query, Router, Schema, Status
 from pydantic import Field
 
 from ensign.control.access.decisions import held, require
@@ -205,14 +205,14 @@ def propose(
     environment: str,
     body: ProposeIn,
     dry_run: Annotated[bool, Query(description="Say what it would do and need, and write nothing.")] = False,
-) -> tuple[int, PreviewOut | RequestOut]:
+) -> Status[PreviewOut | RequestOut]:
     """The policy decides what becomes of it: it applies at once, or becomes a change request."""
     actor, at = _reads(request, project), clock.now()
     steps = _operations(body.operations)
     if dry_run:
         seen = previewing.preview(actor=actor, at=at, project=project, environment=environment, operations=steps)
         rows = [RowOut(path=r.path, before=r.before, after=r.after) for r in seen.rows]
-        return 200, PreviewOut(
+        preview = PreviewOut(
             sentences=list(seen.sentences),
             diff=rows,
             warnings=list(seen.warnings),
@@ -225,11 +225,12 @@ def propose(
             outcome="applies" if seen.applies else "review",
             verdict=seen.verdict,
         )
+        return Status(200, preview)
     done = door.propose(
         actor=actor, at=at, project=project, environment=environment, operations=steps,
         title=body.title, reason=body.reason, wish=body.wish,
     )  # fmt: skip
-    return 201, _answer(request, response, done.request.id)
+    return Status(201, _answer(request, response, done.request.id))
 
 
 @router.get("/changes", response=Page[RequestOut], summary="List change requests")
@@ -293,11 +294,11 @@ def submit(request: HttpRequest, response: HttpResponse, id: str) -> RequestOut:
 
 
 @router.post("/changes/{id}/comments", response={201: RequestOut}, summary="Comment on a change request")
-def comment(request: HttpRequest, response: HttpResponse, id: str, body: CommentIn) -> tuple[int, RequestOut]:
+def comment(request: HttpRequest, response: HttpResponse, id: str, body: CommentIn) -> Status[RequestOut]:
     """Say something about it."""
     _found(request, id)
     door.comment(actor=_actor(request), at=clock.now(), request_id=id, text=body.comment)
-    return 201, _answer(request, response, id)
+    return Status(201, _answer(request, response, id))
 
 
 def _review(request: HttpRequest, response: HttpResponse, row: ChangeRequest, version: int, **rest: Any) -> RequestOut:
@@ -349,8 +350,8 @@ def apply(request: HttpRequest, response: HttpResponse, id: str) -> RequestOut:
 
 
 @router.post("/changes/{id}/revert", response={201: RequestOut}, summary="Propose to undo an applied change")
-def revert(request: HttpRequest, response: HttpResponse, id: str, body: RevertIn) -> tuple[int, RequestOut]:
+def revert(request: HttpRequest, response: HttpResponse, id: str, body: RevertIn) -> Status[RequestOut]:
     """A new change request, which needs what every other needs."""
     _found(request, id)
     done = door.revert(actor=_actor(request), at=clock.now(), request_id=id, reason=body.reason, wish=body.wish)
-    return 201, _answer(request, response, done.request.id)
+    return Status(201, _answer(request, response, done.request.id))

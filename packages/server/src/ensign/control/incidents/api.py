@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.http import HttpRequest, HttpResponse
-from ninja import Router, Schema
+from ninja import Router, Schema, Status
 
 from ensign.control.access.decisions import held, require
 from ensign.control.access.domain import Scope
@@ -69,13 +69,13 @@ def _answer(response: HttpResponse, kill: queries.KillView) -> queries.KillView:
 )
 def kill(
     request: HttpRequest, response: HttpResponse, project: str, flag: str, environment: str, body: KillIn
-) -> tuple[int, queries.KillView]:
+) -> Status[queries.KillView]:
     """Without approval, whatever the policy asks for. Refused where off would switch another flag on."""
     done = operations.kill(
         actor=_actor(request), at=clock.now(), project=project, environment=environment, flag=flag,
         reason=body.reason, now=clock.now,
     )  # fmt: skip
-    return 201, _answer(response, done.kill)
+    return Status(201, _answer(response, done.kill))
 
 
 @router.get("/kills", response=Page[KillOut], summary="List kill switches that were pressed")

@@ -65,7 +65,6 @@ def edit(
 
 def submit(request: ChangeRequest, *, by: str, at: datetime, policy: PolicyInForce) -> ChangeRequest:
     """Put it up for review. Only who wrote or edited it does; where the policy asks for nothing it is approved."""
-    _require(request, frozenset({"draft", "changes_requested"}), "submitted")
     if by not in request.authors:
         raise Denied(
             "Only who wrote or edited this request submits it.",
@@ -73,6 +72,7 @@ def submit(request: ChangeRequest, *, by: str, at: datetime, policy: PolicyInFor
             scope=f"{request.project}/{request.environment}",
             code="not-involved",
         )
+    _require(request, frozenset({"draft", "changes_requested"}), "submitted")
     missing = {}
     if not request.operations:
         missing["operations"] = "There is nothing to change yet."
@@ -143,7 +143,6 @@ def reject(request: ChangeRequest, *, by: str, at: datetime) -> ChangeRequest:
 
 def withdraw(request: ChangeRequest, *, by: str, at: datetime) -> ChangeRequest:
     """Its author, or who edited it, takes it back. Final."""
-    _require(request, _EDITABLE, "withdrawn")
     if by not in request.authors:
         raise Denied(
             "Only who wrote or edited this request withdraws it.",
@@ -152,6 +151,7 @@ def withdraw(request: ChangeRequest, *, by: str, at: datetime) -> ChangeRequest:
             remedy="A reviewer can reject it.",
             code="not-involved",
         )
+    _require(request, _EDITABLE, "withdrawn")
     return replace(request, approvals=(), status="withdrawn", updated_at=at)
 
 

@@ -1,0 +1,260 @@
+"""Claims: the pages lead an engineer and a reviewer through the story, and say why what is not possible is not."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from django.test import Client
+from ensign.control.changes import operations as door
+from ensign.control.changes.domain.settings_operations import PolicySet
+from ensign.control.changes.models import Request
+from ensign.control.incidents import queries as kills
+from ensign.control.kernel import clock
+from ensign.control.projects.domain import PolicyRules
+from ensign_testkit.changing import (
+    FLAG,
+    approve,
+    config,
+    last_entry,
+    launch,
+    live,
+    requested,
+    story,
+    widen,
+    without_mfa,
+)
+from ensign_testkit.people import add_person, sign_in
+
+DRAFT = "/projects/shop/environments/production/draft"
+
+
+def browser(actor: Any) -> Client:
+    return sign_in(Client(), actor)
+
+
+def text(answer: Any) -> str:
+    """The page's words, without tags."""
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", answer.content.decode()))
+
+
+def editor_fields(percent: int, **more: str) -> dict[str, str]:
+    strategy = config().strategies[0]
+    return {
+        "operation": "strategy.update",
+        "flag": FLAG,
+        "strategy": strategy.id,
+        "name": "flexibleRollout",
+        "param-rollout": str(percent),
+        "param-stickiness": "userId",
+        "param-groupId": FLAG,
+        **more,
+    }
+
+
+def test_the_story_through_the_pages(db: str) -> None:
+    cast = story()
+    live(cast, 10)
+    dev, approver = browser(cast.dev), browser(cast.approver)
+    answer = dev.post(DRAFT, editor_fields(50))
+    assert (answer.status_code, answer["Location"]) == (302, DRAFT)
+    page = text(dev.get(DRAFT))
+    assert f"Rollout of {FLAG} in production goes from 10 % to 50 % of users, by userId." in page or "by userId" in page
+    assert "One other person must approve this (production)" in page
+    wrong = dev.post(f"{DRAFT}/finish", {"act": "submit", "title": "Widen to half", "reason": ""})
+    assert wrong.status_code == 422
+    assert "asks for a reason" in text(wrong)
+    assert "Widen to half" in wrong.content.decode()
+    answer = dev.post(f"{DRAFT}/finish", {"act": "submit", "title": "Widen to half", "reason": "The canary was fine."})
+    assert answer.status_code == 302
+    page = text(dev.get(answer["Location"]))
+    assert "You wrote this request, so somebody else must approve it." in page
+    assert "May approve: Rev Reviewer, Sec Second." in page
+    assert "Approve this change" not in page
+
+    row = Request.objects.get(status="in_review")
+    assert "Widen to half" in text(approver.get("/requests"))
+    assert "Nothing waits for you" in text(dev.get("/requests"))
+    address = f"/requests/{row.pk}"
+    page = text(approver.get(address))
+    assert "Approve this change in Production" in page
+    digest = row.state["digest"]
+    assert approver.post(f"{address}/decide", {"decision": "approve", "digest": digest}).status_code == 302
+    assert "Apply in Production" in text(dev.get(address))
+    assert dev.post(f"{address}/act", {"act": "apply"}).status_code == 302
+    assert config().strategies[0].parameters["rollout"] == "50"
+    page = text(dev.get(address))
+    assert "Applied" in page
+    assert "with 1 approval" in page
+    assert "Undo this change" in page
+
+
+def test_an_old_requests_page_stays_as_it_was(db: str) -> None:
+    cast = story()
+    live(cast, 10)
+    done = requested(cast, widen(50))
+    approve(cast, done)
+    door.apply(actor=cast.dev, at=cast.at, request_id=done.request.id)
+    before = text(browser(cast.viewer).get(f"/requests/{done.request.id}"))
+    later = requested(cast, widen(90))
+    approve(cast, later)
+    door.apply(actor=cast.dev, at=cast.at, request_id=later.request.id)
+    after = text(browser(cast.viewer).get(f"/requests/{done.request.id}"))
+    assert "goes from 10 % to 50 %" in before
+    assert "goes from 10 % to 50 %" in after
+
+
+def test_a_refused_strategy_keeps_what_was_typed_and_names_the_field(db: str) -> None:
+    cast = story()
+    live(cast)
+    answer = browser(cast.dev).post(DRAFT, editor_fields(50, **{"param-rollout": "101", "title": "My words"}))
+    assert answer.status_code == 422
+    assert "My words" in answer.content.decode()
+    assert "whole number from 0 to 100" in text(answer)
+    assert not Request.objects.filter(status="draft").exists()
+
+
+def test_edits_are_taken_out_of_the_draft_one_by_one(db: str) -> None:
+    cast = story()
+    dev = browser(cast.dev)
+    dev.post(DRAFT, {"operation": "flag.enable", "flag": FLAG})
+    dev.post(DRAFT, {"operation": "flag.enable", "flag": "old-banner"})
+    assert text(dev.get(DRAFT)).count("Take out") == 2
+    dev.post(f"{DRAFT}/finish", {"act": "remove-0"})
+    assert f"{FLAG} is switched on" not in text(dev.get(DRAFT))
+    dev.post(f"{DRAFT}/finish", {"act": "remove-0"})
+    assert "No draft" in text(dev.get(DRAFT))
+
+
+def test_where_no_approval_is_asked_for_the_draft_applies_at_once(db: str) -> None:
+    cast = story()
+    dev, address = browser(cast.dev), DRAFT.replace("production", "development")
+    dev.post(address, {"operation": "flag.enable", "flag": FLAG})
+    assert "asks for no approval" in text(dev.get(address))
+    answer = dev.post(f"{address}/finish", {"act": "apply", "title": "On", "reason": ""})
+    assert answer.status_code == 302
+    assert config("development").enabled
+
+
+def test_without_a_second_factor_the_way_to_one_is_shown(db: str) -> None:
+    cast = story()
+    done = requested(cast, launch())
+    someone = browser(without_mfa(cast.approver))
+    page = someone.get(f"/requests/{done.request.id}")
+    assert "/account/confirm?next=" in page.content.decode()
+    assert "/account/security" in page.content.decode()
+    answer = someone.post(f"/requests/{done.request.id}/decide", {"decision": "approve", "digest": done.request.digest})
+    assert answer["Location"] == f"/account/confirm?next=%2Frequests%2F{done.request.id}"
+    assert last_entry("access.denied")["detail"]["code"] == "mfa_required"
+
+
+def test_a_conflict_shows_both_sides_and_the_way_out(db: str) -> None:
+    cast = story()
+    live(cast, 10)
+    mine = requested(cast, widen(90), author=cast.other)
+    theirs = requested(cast, widen(50))
+    approve(cast, theirs)
+    door.apply(actor=cast.dev, at=cast.at, request_id=theirs.request.id)
+    other = browser(cast.other)
+    page = text(other.get(f"/requests/{mine.request.id}"))
+    assert "Somebody else changed this meanwhile" in page
+    assert "Conflict" in page
+    assert "Theirs: what changed since" in page
+    assert re.search(r"10 %\s+50 %", page)
+    assert re.search(r"50 %\s+90 %", page)
+    other.post(f"/requests/{mine.request.id}/act", {"act": "rebase"})
+    assert "Somebody else changed this meanwhile" not in text(other.get(f"/requests/{mine.request.id}"))
+
+
+def test_approving_what_changed_meanwhile_does_nothing_and_says_so(db: str) -> None:
+    cast = story()
+    done = requested(cast, launch())
+    door.edit(actor=cast.dev, at=cast.at, request_id=done.request.id, operations=launch(90))
+    answer = browser(cast.approver).post(
+        f"/requests/{done.request.id}/decide",
+        {"decision": "approve", "digest": done.request.digest, "comment": "Looks good"},
+    )
+    assert answer.status_code == 409
+    assert "changed since you looked at it" in text(answer)
+    assert "Looks good" in answer.content.decode()
+
+
+def test_sending_back_needs_words_and_they_stand_in_the_timeline(db: str) -> None:
+    cast = story()
+    done = requested(cast, launch())
+    approver, address = browser(cast.approver), f"/requests/{done.request.id}"
+    assert approver.post(f"{address}/decide", {"decision": "request_changes"}).status_code == 422
+    assert (
+        approver.post(f"{address}/decide", {"decision": "request_changes", "comment": "5 % first"}).status_code == 302
+    )
+    page = text(approver.get(address))
+    assert "5 % first" in page
+    assert "Changes requested" in page
+
+
+def test_policies_show_their_history_and_change_through_the_door(db: str) -> None:
+    cast = story()
+    admin = browser(cast.admin)
+    page = text(admin.get("/projects/shop/policies"))
+    assert "the approval of one other person" in page
+    assert "made with the environment" in page
+    answer = admin.post(
+        "/projects/shop/policies/production",
+        {"production-approvals": "2", "production-requires_reason": "on", "production-reason": "Two teams now."},
+    )
+    assert answer.status_code == 302
+    waiting = Request.objects.get(status="in_review")
+    door.review(
+        actor=cast.approver, at=clock.now(), request_id=waiting.pk, decision="approve", digest=waiting.state["digest"]
+    )
+    admin.post(f"/requests/{waiting.pk}/act", {"act": "apply"})
+    page = text(admin.get("/projects/shop/policies"))
+    assert "the approvals of 2 other people" in page
+    assert "The request" in page
+    wrong = admin.post("/projects/shop/policies/production", {"production-approvals": "0", "production-reason": "x"})
+    assert wrong.status_code == 422
+    assert "Say in a sentence what is done instead" in text(wrong)
+
+
+def test_nobody_reads_requests_of_a_project_that_they_may_not_see(db: str) -> None:
+    cast = story()
+    done = requested(cast, launch())
+    stranger = browser(add_person("Stranger", "developer", project="other", at=cast.at))
+    for address in (f"/requests/{done.request.id}", "/projects/shop/requests", "/projects/shop/policies", DRAFT):
+        assert stranger.get(address).status_code == 403, address
+    assert "Widen the rollout" not in text(stranger.get("/requests?show=all"))
+    assert Client().get("/requests").status_code == 302
+
+
+def test_the_kill_switch_by_its_button_and_the_reason_afterwards(db: str) -> None:
+    cast = story()
+    live(cast)
+    dev = browser(cast.dev)
+    answer = dev.post(f"/projects/shop/environments/production/flags/{FLAG}/kill")
+    assert answer.status_code == 302
+    assert not config().enabled
+    pressed = kills.kills()[0]
+    page = dev.get("/kills")
+    assert "Why was it pressed?" in text(page)
+    assert dev.post(f"/kills/{pressed.id}/reason", {"reason": ""}).status_code == 422
+    assert dev.post(f"/kills/{pressed.id}/reason", {"reason": "Errors."}).status_code == 302
+    assert "Errors." in text(dev.get("/kills"))
+    again = dev.post(f"/projects/shop/environments/production/flags/{FLAG}/kill", follow=True)
+    assert "Nothing was switched off" in text(again)
+
+
+def test_requests_beside_the_flag(db: str) -> None:
+    cast = story()
+    requested(cast, launch())
+    assert "Widen the rollout" in text(browser(cast.viewer).get(f"/projects/shop/flags/{FLAG}"))
+
+
+def test_one_policy_request_reads_well(db: str) -> None:
+    cast = story()
+    done = door.propose(
+        actor=cast.admin, at=cast.at, project="shop", environment="production",
+        operations=(PolicySet(rules=PolicyRules(approvals=2)),), reason="Two teams now.",
+    )  # fmt: skip
+    page = text(browser(cast.viewer).get(f"/requests/{done.request.id}"))
+    assert "The policy of production goes from" in page
+    assert "the approvals of 2 other people" in page
