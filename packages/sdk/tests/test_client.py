@@ -218,6 +218,7 @@ def test_offline_needs_no_server_and_starts_no_thread(tmp_path) -> None:
     path = tmp_path / "rules.json"
     path.write_text('{"version":2,"features":[{"name":"b","enabled":true,"strategies":[]}]}')
     before = threading.active_count()
+    assert Client.offline(path.read_bytes()).is_enabled("b")
     with Client.offline(document) as client, Client.offline(path) as other:
         assert client.is_enabled("a")
         assert other.is_enabled("b")
@@ -227,3 +228,18 @@ def test_offline_needs_no_server_and_starts_no_thread(tmp_path) -> None:
         client.start()
         assert threading.active_count() == before
     assert client.is_enabled("a"), "a closed client goes on answering"
+
+
+def test_a_bootstrap_is_used_until_the_server_has_better_and_counted_alike(plane, connect, until) -> None:
+    brought = {"version": 2, "features": [flag("menu", enabled=False), flag("brought")]}
+    client = connect(plane.url, bootstrap=brought, start=False, metrics_interval=0.1)
+    assert client.ready
+    assert client.status().source == "bootstrap"
+    assert client.is_enabled("brought")
+    assert not client.is_enabled("menu")
+    client.start()
+    until(lambda: client.status().source == "server")
+    assert client.is_enabled("menu")
+    assert not client.is_enabled("brought")
+    client.close()
+    until(lambda: plane.counted("menu") == (1, 1) and plane.counted("brought") == (1, 1))

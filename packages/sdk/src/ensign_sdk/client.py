@@ -23,6 +23,8 @@ from ensign_sdk.types import EMPTY, Context, Fallback, FlagHandle, Impression, S
 
 log = logging.getLogger("ensign_sdk")
 
+_NO_FLAGS: Mapping[str, Any] = {"version": 2, "features": []}
+
 
 class Client:
     """Evaluates flags in this process and keeps their rules up to date in the background.
@@ -76,9 +78,11 @@ class Client:
         )  # fmt: skip
         static = {"appName": config.app_name, "environment": config.environment}
         options = {"custom_strategies": config.custom_strategies, "static_context": static}
-        self._prepare(Ruleset.empty(**options), config.on_impression)
+        brought = None if config.bootstrap is None else parsed(config.bootstrap, "bootstrap", **options)
+        nothing = Ruleset.empty(**options) if brought is None else Ruleset.parse(_NO_FLAGS, previous=brought)
+        self._prepare(nothing, config.on_impression)
         self._config = config
-        self._bootstrap(config, options)
+        self._begin(config, brought)
         self._connect()
         if start:
             self.start()
@@ -95,14 +99,15 @@ class Client:
         custom_strategies: Mapping[str, CustomStrategy] | None = None,
         on_impression: Callable[[Impression], object] | None = None,
     ) -> "Client":
-        """A client on a fixed ruleset: a document in the wire format, or the file that holds it. It starts no
-        threads and sends nothing. Raises ValueError.
+        """A client on a fixed ruleset: a document in the wire format, its JSON in bytes, or the file that holds it.
+
+        It starts no threads and sends nothing. Raises ValueError.
         """
         static = {"appName": app_name, "environment": environment}
         options = {"custom_strategies": strategies(custom_strategies), "static_context": static}
         client = cls.__new__(cls)
         rules = parsed(ruleset, "ruleset", **options)
-        client._prepare(Ruleset.parse({"features": []}, previous=rules), on_impression)
+        client._prepare(Ruleset.parse(_NO_FLAGS, previous=rules), on_impression)
         client._config = None
         client._store.put(rules, "offline")
         client._settled.set()
@@ -237,19 +242,17 @@ class Client:
         for handle in tuple(self._handles):
             handle.bind(table)
 
-    def _bootstrap(self, config: Config, options: Mapping[str, Any]) -> None:
+    def _begin(self, config: Config, brought: Ruleset | None) -> None:
         """Rules to begin with: what the server said last, else what the application brings along."""
         self._cache = None
-        if config.bootstrap is not None:
-            brought = parsed(config.bootstrap, "bootstrap", **options)
         if config.cache_dir is not None:
             address = config.endpoint.origin + config.endpoint.base
             self._cache = DiskCache(config.cache_dir, address=address, token=config.token, app_name=config.app_name)
             kept = self._cache.load()
             if kept is not None and self._store.offer(kept[0], "cache", kept[1]):
                 return
-        if config.bootstrap is not None:
-            self._store.put(Ruleset.parse(brought.to_document(), previous=self._store.ruleset), "bootstrap")
+        if brought is not None:
+            self._store.put(brought, "bootstrap")
 
     def _connect(self) -> None:
         """What talks to the server, in a thread each; made anew in a forked child."""
