@@ -233,7 +233,7 @@ def rename_environment(
     return _environment(row, policies(project)[row.key])
 
 
-@router.put("/projects/{project}/environments/order", response=list[EnvironmentOut])
+@router.put("/projects/{project}/environment-order", response=list[EnvironmentOut])
 def order_environments(request: HttpRequest, project: str, body: OrderIn) -> object:
     """Put the environments into another order of progression."""
     rows = operations.order_environments(actor=_actor(request), at=clock.now(), project=project, order=body.order)
