@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ensign.cli import remote_access, remote_changes, remote_flags, remote_projects
 from ensign.cli.frame import Exit, Json, group, out, show
 from ensign.cli.sockets import listen
 from ensign.control.kernel import clock
@@ -25,6 +26,12 @@ if TYPE_CHECKING:
 app = group(help="Feature flags whose every production change is authorised, tested, approved, logged and provable.")
 ledger = group(help="The log: evidence bundles, verification, anchors. On this machine's database.")
 app.add_typer(ledger, name="ledger")
+app.add_typer(remote_projects.app, name="projects")
+app.add_typer(remote_flags.app, name="flags")
+app.add_typer(remote_flags.segments, name="segments")
+app.add_typer(remote_changes.app, name="changes")
+app.add_typer(remote_access.app, name="access")
+app.add_typer(remote_access.tokens, name="tokens")
 
 _OPERATOR = system("cli")
 

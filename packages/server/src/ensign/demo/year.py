@@ -116,11 +116,11 @@ class Year:
         """Development at once, staging some days later, production in steps."""
         narrow = self._rng.random() < 0.35
         self._begin(piece, "development", 100, at, narrow=False)
-        self._tinker(piece, "development", at, times=self._rng.randint(2, 6))
+        self._tinker(piece, "development", at, times=self._rng.randint(5, 11))
 
         def staging(t: datetime) -> None:
             self._begin(piece, "staging", 50, t, narrow=narrow)
-            self._tinker(piece, "staging", t, times=self._rng.randint(1, 4))
+            self._tinker(piece, "staging", t, times=self._rng.randint(4, 9))
             self._calendar.after(t, production, least=timedelta(days=2), most=timedelta(days=9))
 
         def production(t: datetime) -> None:
@@ -222,7 +222,7 @@ class Year:
                 least=timedelta(hours=4 * number),
                 most=timedelta(hours=4 * number + 20),
             )
-        for _ in range(self._rng.randint(10, 16)):
+        for _ in range(self._rng.randint(14, 20)):
             day = 45 + self._rng.random() * (self._days - 46)
             where = self._rng.choice(("development", "staging"))
             self._calendar.on_day(day, partial(self._flip, piece, where))

@@ -1,0 +1,142 @@
+"""`ensign changes`: change requests from propose to apply. Approving is not here, on purpose."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ensign.cli.client import connect, part
+from ensign.cli.frame import Json, group, out, show, show_rows
+from ensign.cli.remote_flags import Environment, Project, Reason, propose, tell
+from ensign.control.kernel.errors import Denied, Invalid
+
+app = group(help="Change requests. Over the API. Approving needs a person in a browser, with a second factor.")
+
+Id = Annotated[str, typer.Argument(help="The request's id, crq_….")]
+
+
+@app.command("list")
+def list_changes(
+    project: Annotated[str, typer.Option("--project", "-p", envvar="ENSIGN_PROJECT")] = "",
+    status: Annotated[str, typer.Option(help="draft, in_review, approved, applied, …")] = "",
+    as_json: Json = False,
+) -> None:
+    """Change requests, newest first."""
+    show_rows(
+        connect().pages("/changes", query={"project": project, "status": status}),
+        as_json=as_json,
+        columns=(
+            ("id", "id"),
+            ("status", "status"),
+            ("project", "project"),
+            ("environment", "environment"),
+            ("title", "title"),
+        ),
+        empty="There is no such request.",
+    )
+
+
+def _get(id: str) -> dict[str, Any]:
+    found: dict[str, Any] = connect().call("GET", f"/changes/{part(id)}")
+    return found
+
+
+@app.command("show")
+def show_change(id: Id, as_json: Json = False) -> None:
+    """One request: what it changes, who approved it, what it still needs."""
+    found = _get(id)
+    lines = [f"{found['title']} ({found['status'].replace('_', ' ')})", *("  " + s for s in found["sentences"])]
+    if found["reason"]:
+        lines.append(f"reason: {found['reason']}")
+    lines.append(f"author {found['author']}; {found['missing']} of {found['required']} approval(s) missing")
+    lines += [f"approved by {a['person']} at {a['at']}{' (void: ' + a['lost'] + ')' if a['lost'] else ''}"
+              for a in found["approvals"]]  # fmt: skip
+    lines += [f"conflict: {name} changed since this was written" for name in found["conflicted"]]
+    show(found, as_json=as_json, text="\n".join(lines))
+
+
+@app.command()
+def diff(id: Id, as_json: Json = False) -> None:
+    """What a request changes, line by line."""
+    found = _get(id)
+    if as_json:
+        show(found["diff"], as_json=True, text="")
+        return
+    for row in found["diff"]:
+        out.print(row["path"], style="bold", markup=False)
+        if row["before"] is not None:
+            out.print(f"- {row['before']}", style="red", markup=False)
+        if row["after"] is not None:
+            out.print(f"+ {row['after']}", style="green", markup=False)
+
+
+@app.command("propose")
+def propose_change(
+    project: Project,
+    environment: Environment,
+    file: Annotated[Path, typer.Argument(help="JSON: a list of operations; - reads standard input.")],
+    reason: Reason = "",
+    draft: Annotated[bool, typer.Option("--draft", help="Only keep it.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Propose operations from a file. They apply at once where the policy asks for no approval."""
+    try:
+        text = sys.stdin.read() if str(file) == "-" else file.read_text("utf-8")
+        operations = json.loads(text)
+    except (OSError, ValueError) as error:
+        raise Invalid(f"{file} cannot be read: {error}", remedy="Give a file with a JSON list.") from error
+    if not isinstance(operations, list):
+        raise Invalid(f"{file} does not hold a list.", remedy='Write [{"type": "flag.enable", "flag": "…"}].')
+    wish = "draft" if draft else "apply"
+    made = propose(connect(), project=project, environment=environment, operations=operations, reason=reason, wish=wish)
+    tell(made, as_json=as_json)
+
+
+def _act(id: str, verb: str, body: dict[str, Any] | None, *, as_json: bool, text: str) -> None:
+    done = connect().call("POST", f"/changes/{part(id)}/{verb}", body)
+    show(done, as_json=as_json, text=text.format(**done))
+
+
+@app.command()
+def submit(id: Id, as_json: Json = False) -> None:
+    """Put a draft up for review."""
+    _act(id, "submit", None, as_json=as_json, text="{id} is {status}; {missing} approval(s) missing.")
+
+
+@app.command()
+def comment(id: Id, text: Annotated[str, typer.Argument(help="What to say.")], as_json: Json = False) -> None:
+    """Comment on a request."""
+    _act(id, "comments", {"comment": text}, as_json=as_json, text="Commented on {id}.")
+
+
+@app.command()
+def approve(id: Id) -> None:
+    """Always refused: an approval is an act of a person in a session, never of a token."""
+    raise Denied(
+        "A request is approved by a person in a browser, with a recent second factor, never from here.",
+        permission="change:approve",
+        remedy=f"Open it there: {connect().url}/requests/{id}",
+        code="approval-by-token",
+    )
+
+
+@app.command()
+def apply(id: Id, as_json: Json = False) -> None:
+    """Apply an approved request."""
+    _act(id, "apply", None, as_json=as_json, text="{id} is {status} (entry {entry} of the log).")
+
+
+@app.command()
+def withdraw(id: Id, as_json: Json = False) -> None:
+    """Take back a request of yours. Final."""
+    _act(id, "withdraw", None, as_json=as_json, text="{id} is {status}.")
+
+
+@app.command()
+def revert(id: Id, reason: Reason = "", as_json: Json = False) -> None:
+    """Propose to undo an applied request; it passes through the same door."""
+    tell(connect().call("POST", f"/changes/{part(id)}/revert", {"reason": reason}), as_json=as_json)

@@ -1,0 +1,156 @@
+"""Claims about the commands over the API, against a real server: they do what they say, and fail with a remedy."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ensign_testkit.seeding import seed
+from ensign_testkit.server import Server, run, serving
+
+
+class Terminal:
+    """`ensign` as somebody with a token."""
+
+    def __init__(self, server: Server, token: str) -> None:
+        self.server = server
+        self.env = {"ENSIGN_URL": server.url, "ENSIGN_TOKEN": token, "ENSIGN_PROJECT": "shop"}
+
+    def __call__(self, *arguments: str, code: int = 0, **env: str) -> str:
+        done = run(self.server.data_dir, *arguments, env={**self.env, **env})
+        assert done.returncode == code, (arguments, done.stdout, done.stderr)
+        assert "Traceback" not in done.stderr
+        return str(done.stdout if code == 0 else done.stderr)
+
+    def json(self, *arguments: str) -> Any:
+        return json.loads(self(*arguments, "--json"))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("remote") / "data", env={"ENSIGN_API_RATE": "1000000"}) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def seeded(server: Server) -> dict[str, Any]:
+    return seed(server.data_dir)
+
+
+@pytest.fixture(scope="module")
+def ingrid(server: Server, seeded: dict[str, Any]) -> Terminal:
+    return Terminal(server, seeded["tokens"]["ingrid"])
+
+
+@pytest.fixture(scope="module")
+def bo(server: Server, seeded: dict[str, Any]) -> Terminal:
+    return Terminal(server, seeded["tokens"]["bo"])
+
+
+def test_a_flag_goes_on_at_once_in_development_and_waits_in_production(bo: Terminal, ingrid: Terminal) -> None:
+    assert "off everywhere" in bo("flags", "create", "new-cart", "--description", "The new cart")
+    development = bo.json("flags", "rollout", "new-cart", "25", "-e", "development")
+    assert development["status"] == "applied"
+    assert bo.json("flags", "on", "new-cart", "-e", "development")["status"] == "applied"
+    waiting = bo.json("flags", "rollout", "new-cart", "10", "-e", "production", "-r", "First step of the plan")
+    assert (waiting["status"], waiting["required"]) == ("in_review", 1)
+    assert waiting["id"] in bo("changes", "list", "--status", "in_review")
+    assert "10 %" in bo("changes", "show", waiting["id"])
+    assert "+ " in bo("changes", "diff", waiting["id"])
+    refusal = ingrid("changes", "approve", waiting["id"], code=5)
+    assert "never from here" in refusal
+    assert f"/requests/{waiting['id']}" in refusal
+    assert bo("changes", "apply", waiting["id"], code=6).startswith("error: ")
+    assert "Commented" in ingrid("changes", "comment", waiting["id"], "Which ticket is this?")
+    assert "withdrawn" in bo("changes", "withdraw", waiting["id"])
+    listed = bo("flags", "list")
+    assert "new-cart" in listed
+    assert "25 %" in listed
+    assert "development: on" in bo("flags", "show", "new-cart")
+
+
+def test_operations_come_from_a_file_and_can_be_kept_as_a_draft(bo: Terminal, tmp_path: Path) -> None:
+    bo("flags", "create", "from-file")
+    file = tmp_path / "change.json"
+    file.write_text('[{"type": "flag.enable", "flag": "from-file"}]')
+    draft = bo.json("changes", "propose", "-e", "production", str(file), "--draft", "-r", "Ready for Monday's launch")
+    assert draft["status"] == "draft"
+    assert "in_review" in bo("changes", "submit", draft["id"])
+    file.write_text("{")
+    bo("changes", "propose", "-e", "production", str(file), code=3)
+
+
+def test_a_kill_needs_no_approval_and_asks_why_afterwards(bo: Terminal) -> None:
+    bo("flags", "create", "payments", "--type", "kill-switch")
+    bo("flags", "on", "payments", "-e", "staging")
+    killed = bo.json("flags", "kill", "payments", "-e", "staging")
+    assert killed["reason_status"] == "open"
+    assert "recorded" in bo("flags", "kill-reason", killed["id"], "The provider is down")
+
+
+def test_roles_tokens_and_segments_are_managed_too(ingrid: Terminal, seeded: dict[str, Any]) -> None:
+    assert seeded["ids"]["ingrid"] in ingrid("access", "whoami")
+    assert "bo@example.com" in ingrid("access", "people")
+    assert "developer" in ingrid("access", "grants")
+    assert seeded["ids"]["bo"] in json.dumps(
+        ingrid.json("access", "who-can", "change:approve", "-p", "shop", "-e", "production")
+    )
+    assert "tests" in ingrid("tokens", "list")
+    ingrid("segments", "create", "nordics", "--name", "Nordics")
+    assert "nordics" in ingrid("segments", "list")
+    assert "production" in ingrid("projects", "environments", "shop")
+    token = ingrid.json("projects", "client-token", "shop", "development", "--name", "cart service")["token"]
+    answer = ingrid.server.get("/api/client/features", Authorization=token)
+    assert answer.status == 200
+
+
+def test_errors_name_the_field_and_end_with_their_code(bo: Terminal) -> None:
+    refusal = bo("flags", "create", "a/b", code=3)
+    assert "key" in refusal
+    assert "remedy" in refusal
+    bo("flags", "show", "nowhere", code=4)
+    bo("projects", "create", "mine", "--name", "Mine", code=5)
+    bo("flags", "rollout", "new-cart", "101", "-e", "development", code=2)
+
+
+def test_an_error_is_json_when_json_was_asked_for(bo: Terminal) -> None:
+    problem = json.loads(bo("flags", "show", "nowhere", "--json", code=4))
+    assert problem["code"] == "not-found"
+
+
+def test_a_missing_or_wrong_token_is_told_apart_from_a_missing_server(bo: Terminal) -> None:
+    assert "ENSIGN_TOKEN" in bo("flags", "list", code=5, ENSIGN_TOKEN="")
+    bo("flags", "list", code=5, ENSIGN_TOKEN="ensign_pat_" + "A" * 43)
+    assert "does not answer" in bo("flags", "list", code=7, ENSIGN_URL="http://127.0.0.1:9")
+    assert "ENSIGN_URL" in bo("flags", "list", code=3, ENSIGN_URL="nonsense")
+
+
+def test_the_log_is_exported_and_verified_and_an_altered_bundle_is_found(bo: Terminal, tmp_path: Path) -> None:
+    data = bo.server.data_dir
+    bundle = tmp_path / "evidence.zip"
+    made = json.loads(run(data, "ledger", "export", "-o", str(bundle), "--json").stdout)
+    assert made["path"] == str(bundle)
+    verify = [str(Path(sys.executable).with_name("ensign-verify")), str(bundle)]
+    assert subprocess.run(verify, capture_output=True, check=False).returncode == 0
+    report = json.loads(run(data, "ledger", "verify", "--json").stdout)
+    assert report["ok"] is True
+    assert run(data, "ledger", "anchor").returncode == 0
+    assert run(data, "ledger", "verify", "--anchor", str(data / "anchors.txt")).returncode == 0
+
+
+def test_a_backup_made_while_serving_is_restored_elsewhere_and_verifies(bo: Terminal, tmp_path: Path) -> None:
+    file, other = tmp_path / "ensign.backup", tmp_path / "other" / "data"
+    other.parent.mkdir()
+    assert run(bo.server.data_dir, "backup", str(file)).returncode == 0
+    keys = {"ENSIGN_KEYS_DIR": str(bo.server.data_dir / "keys")}
+    refused = run(bo.server.data_dir, "restore", str(file))
+    assert refused.returncode == 7, refused.stderr
+    restored = run(other, "restore", str(file), "--json", env=keys)
+    assert restored.returncode == 0, restored.stderr
+    assert json.loads(restored.stdout)["epoch"] >= 2
+    assert run(other, "ledger", "verify", env=keys).returncode == 0
