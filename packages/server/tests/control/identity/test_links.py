@@ -10,6 +10,7 @@ import pytest
 from django.test import Client
 from ensign.control.access import people, queries
 from ensign.control.access.decisions import decide
+from ensign.control.access.domain import Scope
 from ensign.control.access.grants import Wish
 from ensign.control.access.people import Invitation
 from ensign.control.access.permissions import Permission
@@ -104,14 +105,14 @@ def test_joining_chooses_name_and_password_and_begins_the_roles(db: str) -> None
     at = clock.now()
     _, made = invited(at, Wish(role="developer"))
     actor = Actor(kind="person", id=made.person.id, via="session")
-    assert not decide(actor, Permission.FLAG_CREATE, queries.Scope("shop"), at=clock.now())
+    assert not decide(actor, Permission.FLAG_CREATE, Scope("shop"), at=clock.now())
     client = Client()
     address = f"/invite/{made.link}"
     assert "new@example.com" in client.get(address).content.decode()
     assert client.post(address, {"name": "New", "password": "new@example.com"}).status_code == 422
     assert client.post(address, {"name": "New", "password": PASSWORD}).status_code == 303
     assert client.get("/account").status_code == 200
-    assert decide(actor, Permission.FLAG_CREATE, queries.Scope("shop"), at=clock.now())
+    assert decide(actor, Permission.FLAG_CREATE, Scope("shop"), at=clock.now())
     assert Client().get(address).status_code == 410
 
 

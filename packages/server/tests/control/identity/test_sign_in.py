@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from allauth.usersessions.models import UserSession
@@ -99,11 +100,19 @@ def test_wrong_password_unknown_address_and_disabled_account_answer_alike(db: st
 def test_an_unknown_address_costs_as_much_hashing_as_a_known_one(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
     add_person("Anna Berg", password=PASSWORD)
     add_person("Invited Only")
-    hashed = []
+    hashed: list[str] = []
     hasher = hashers.Argon2PasswordHasher
     encode, verify = hasher.encode, hasher.verify
-    monkeypatch.setattr(hasher, "encode", lambda self, *a: hashed.append("x") or encode(self, *a))
-    monkeypatch.setattr(hasher, "verify", lambda self, *a: hashed.append("x") or verify(self, *a))
+
+    def counted(work: Any) -> Any:
+        def run(*arguments: Any) -> Any:
+            hashed.append("x")
+            return work(*arguments)
+
+        return run
+
+    monkeypatch.setattr(hasher, "encode", counted(encode))
+    monkeypatch.setattr(hasher, "verify", counted(verify))
     costs = []
     for email in ("anna.berg@example.com", "nobody@example.com", "invited.only@example.com"):
         hashed.clear()
@@ -125,8 +134,8 @@ def test_five_wrong_tries_stop_even_the_right_password_and_the_pause_ends(db: st
     assert 0 < caught.value.retry_after <= 901
     assert "session.blocked" in actions()
     if email.startswith("anna"):
-        assert sign_in.authenticate(email=email, password=PASSWORD, address="198.51.100.7", at=at)
-        assert sign_in.authenticate(email=email, password=PASSWORD, address="192.0.2.1", at=at + timedelta(minutes=16))
+        sign_in.authenticate(email=email, password=PASSWORD, address="198.51.100.7", at=at)
+        sign_in.authenticate(email=email, password=PASSWORD, address="192.0.2.1", at=at + timedelta(minutes=16))
 
 
 def test_guessing_from_many_addresses_is_stopped_too(db: str) -> None:

@@ -20,8 +20,6 @@ from ensign.control.kernel.errors import Invalid
 
 Choices = Sequence[tuple[str, str]]
 
-_ROLE_HELP = " ".join(f"{role.name}: {role.description}" for role in ROLES.values())
-
 
 def _reason(help_text: str = "Stands in the log; say what an auditor would ask.") -> forms.CharField:
     return forms.CharField(
@@ -34,7 +32,7 @@ def _reason(help_text: str = "Stands in the log; say what an auditor would ask."
 
 
 def _roles(*, optional: bool) -> Choices:
-    listed = [(role.key, role.name) for role in ROLES.values()]
+    listed = [(role.key, f"{role.name}: {role.description}") for role in ROLES.values()]
     return [("", "None yet"), *listed] if optional else listed
 
 
@@ -95,7 +93,9 @@ class InviteForm(ScopeFields):
 
     email = forms.CharField(label="E-mail address", max_length=254, widget=forms.EmailInput)
     name = forms.CharField(label="Name", required=False, max_length=100, help_text="They may change it on joining.")
-    role = forms.ChoiceField(label="Role", required=False, choices=_roles(optional=True), help_text=_ROLE_HELP)
+    role = forms.ChoiceField(
+        label="Role", required=False, choices=_roles(optional=True), widget=forms.RadioSelect, initial=""
+    )
     reason = _reason()
     field_order = ("email", "name", "role", "project", "environment", "reason")
 
@@ -109,7 +109,7 @@ class GrantForm(ScopeFields):
     """A role for somebody."""
 
     subject = forms.ChoiceField(label="Who")
-    role = forms.ChoiceField(label="Role", choices=_roles(optional=False), help_text=_ROLE_HELP)
+    role = forms.ChoiceField(label="Role", choices=_roles(optional=False), widget=forms.RadioSelect)
     ends_on = forms.DateField(
         label="Last day",
         required=False,
