@@ -64,6 +64,7 @@ class Step:
 class Recent:
     """A change as the log tells it, with its environment's look."""
 
+    title: str
     row: log.LogRow
     environment: looks.Environment | None
 
@@ -77,7 +78,6 @@ class Desk:
     more: int = 0
     recent: Sequence[Recent] = ()
     steps: Sequence[Step] = ()
-    connected: bool = False
 
     @property
     def steps_left(self) -> int:
@@ -88,6 +88,11 @@ class Desk:
     def next_step(self) -> Step | None:
         """The first open step that can be done now."""
         return next((step for step in self.steps if not step.done and step.href), None)
+
+    @property
+    def last_step(self) -> Step | None:
+        """Connecting an application: the one that needs code."""
+        return self.steps[-1] if self.steps else None
 
 
 def desk(who: Visitor) -> Desk:
@@ -127,12 +132,23 @@ def desk(who: Visitor) -> Desk:
         more=max(0, len(todo) - SHOWN),
         under_way=[_own(request, colours) for request in mine if request.status == "in_review"][:SHOWN],
         recent=[
-            Recent(row=log.line(entry, names), environment=colours.look(entry.project, entry.environment))
+            Recent(
+                title=_title(entry),
+                row=log.line(entry, names),
+                environment=colours.look(entry.project, entry.environment),
+            )
             for entry in entries
         ],
         steps=steps,
-        connected=bool(steps) and steps[-1].done,
     )
+
+
+def _title(entry: history.EntryView) -> str:
+    """What the change was called: its request's title, else what the log says."""
+    for change in entry.changes:
+        if change.kind == "change_request" and change.after is not None and change.after.get("title"):
+            return str(change.after["title"])
+    return entry.title
 
 
 class _Environments:

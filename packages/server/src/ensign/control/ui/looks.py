@@ -226,6 +226,16 @@ class Pager:
     newer: str = ""
     older: str = ""
 
+    @property
+    def words(self) -> str:
+        """The noun, in the singular for one: "1 entry", "1 press", "1 flag"."""
+        if (self.shown if self.total is None else self.total) != 1:
+            return self.noun
+        for plural, one in (("ies", "y"), ("sses", "ss"), ("s", "")):
+            if self.noun.endswith(plural):
+                return self.noun.removesuffix(plural) + one
+        return self.noun
+
 
 @dataclass(frozen=True, kw_only=True)
 class ActiveFilter:

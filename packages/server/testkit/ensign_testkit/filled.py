@@ -1,0 +1,157 @@
+"""An installation with one of everything, for looking at pages: ``python -m ensign_testkit.filled DATA_DIR``.
+
+Prints JSON: the ids that addresses need. Everything is made through the real operations; only invitations are left out.
+Run in a process of its own, as Django serves one database at a time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+PASSWORD = "correct horse battery staple"
+LONG = "checkout.payment-methods.experimental-instant-settlement-for-returning-customers-in-the-nordics-2026"
+LONG_NAME = "Payments and settlement for returning customers in the Nordics and the Baltics, second attempt, 2026"
+MANY = "many"
+"""The key of a project with 1,000 flags (only with ``--many``)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filled:
+    """What was made."""
+
+    request: str
+    applied: str
+    rejected: str
+    draft: str
+    kill: str
+    person: str
+    invited: str
+    group: str
+    service: str
+    grant: str
+    strategy: str
+    client_token: str
+    personal_token: str
+
+
+def fill(*, many: bool) -> Filled:
+    """Fill the migrated, empty database of the settings."""
+    # Deferred: Django must be set up before its models are imported.
+    from ensign.control.access import groups, people, service_accounts
+    from ensign.control.access import tokens as api_tokens
+    from ensign.control.access.grants import Wish, give
+    from ensign.control.access.tokens import TokenWish
+    from ensign.control.changes import operations as door
+    from ensign.control.changes.domain.content_operations import StrategyAdd, StrategyUpdate, VariantsSet
+    from ensign.control.changes.domain.flag_operations import FlagEnable
+    from ensign.control.changes.domain.settings_operations import SegmentSet
+    from ensign.control.flags.domain import Payload, Variant
+    from ensign.control.flags.operations import create_flag
+    from ensign.control.incidents import operations as incidents
+    from ensign.control.kernel import clock
+    from ensign.control.projects.operations import create_project
+    from ensign.control.projects.tokens import create_token
+    from ensign.control.segments.domain import Constraint
+    from ensign.control.segments.operations import create_segment
+
+    from ensign_testkit.people import add_person
+    from ensign_testkit.targets import rollout
+
+    at = clock.now() - timedelta(hours=3)
+
+    def person(name: str, *roles: str) -> Any:
+        return add_person(name, *roles, at=at, password=PASSWORD)
+
+    ada = person("Ada Admin", "admin", "developer", "approver")
+    dan, rev = person("Dan Dev", "developer"), person("Rev Reviewer", "approver")
+    person("Vi Viewer", "viewer")
+    person("Nils Nobody")
+    person("Wolfeschlegelsteinhausenbergerdorff-Featherstonehaugh von und zu Hohenzollern-Sigmaringen, Bartholomew")
+    invited = people.invite(actor=ada, at=at, email="ida@example.com", name="Ida Invited")
+    group = groups.create(actor=ada, at=at, name="Checkout team")
+    groups.add_member(actor=ada, at=at, group_id=group.id, person_id=dan.id)
+    service = service_accounts.create(actor=ada, at=at, name="deploy-pipeline", purpose="Ships", owner=dan.id)
+    grant = give(actor=ada, at=at, subject=group.id, wish=Wish(role="viewer"))
+    mine = api_tokens.create_personal(actor=ada, at=at, wish=TokenWish(name="Laptop", days=10))
+    create_project(actor=ada, at=at, key="shop", name="Web shop", description="What customers buy in.",
+                   preset="small-team")  # fmt: skip
+    create_project(actor=ada, at=at, key="payments-nordics", name=LONG_NAME, preset="solo",
+                   compensating_control="Every Friday the log is read with the customer.")  # fmt: skip
+    create_project(actor=ada, at=at, key="empty", name="Empty", preset="small-team")
+    client = create_token(
+        actor=ada, at=at, name="web", type="backend", projects=["shop"], environment="production",
+        expires_at=at + timedelta(days=7),
+    )  # fmt: skip
+    for key in ("new-checkout", "search-ranking-v3", "old-login", LONG):
+        create_flag(actor=dan, at=at, project="shop", key=key, description="One page instead of three.",
+                    tags=("team:checkout",))  # fmt: skip
+    create_segment(actor=dan, at=at, project="shop", key="nordics", name="Customers in the Nordics")
+
+    def propose(environment: str, *operations: Any, by: Any = dan, wish: Any = "apply", title: str = "") -> Any:
+        return door.propose(actor=by, at=at, project="shop", environment=environment, operations=operations,
+                            title=title, reason="The canary was fine.", wish=wish)  # fmt: skip
+
+    where = Constraint(context_name="country", operator="IN", values=("SE", "NO"))
+    for environment in ("development", "staging"):
+        propose(environment, SegmentSet(segment="nordics", constraints=(where,)))
+        propose(environment, StrategyAdd(flag="new-checkout", strategy=rollout(100)), FlagEnable(flag="new-checkout"))
+    first = replace(rollout(10), constraints=(where,), title="Nordics first")
+    variants = (Variant(name="control", weight=500), Variant(name="one-page", weight=500,
+                payload=Payload(type="json", value='{"steps": 1}')))  # fmt: skip
+    launch = propose(
+        "production", StrategyAdd(flag="new-checkout", strategy=first), FlagEnable(flag="new-checkout"),
+        VariantsSet(flag="new-checkout", variants=variants), title="Begin with 10 % of the Nordics",
+    )  # fmt: skip
+
+    def applied(done: Any) -> None:
+        door.review(actor=rev, at=at, request_id=done.request.id, decision="approve", digest=done.request.digest,
+                    text="Ran the checkout suite on staging.")  # fmt: skip
+        door.apply(actor=dan, at=at, request_id=done.request.id)
+
+    applied(launch)
+    applied(propose("production", StrategyAdd(flag="old-login", strategy=rollout(100)), FlagEnable(flag="old-login"),
+                    title="Old login for everybody"))  # fmt: skip
+    killed = incidents.kill(
+        actor=dan, at=clock.now(), project="shop", environment="production", flag="old-login", now=clock.now
+    )
+    from ensign.control.flags import queries as flags
+
+    live = flags.config("new-checkout", "production").config.strategies[0]
+    wider = replace(live, parameters={**live.parameters, "rollout": "50"})
+    waiting = propose("production", StrategyUpdate(flag="new-checkout", strategy=wider), title="Half of the Nordics")
+    stopped = propose("production", FlagEnable(flag="search-ranking-v3"), title="Ranking for all " + LONG[:60])
+    door.review(actor=rev, at=at, request_id=stopped.request.id, decision="reject", digest=stopped.request.digest,
+                text="Not before the sale.")  # fmt: skip
+    draft = propose("production", FlagEnable(flag=LONG), by=ada, wish="draft", title="Draft of a long key")
+    if many:
+        create_project(actor=ada, at=at, key=MANY, name="A thousand flags", preset="open")
+        for number in range(1000):
+            create_flag(actor=dan, at=at, project=MANY, key=f"flag-{number:04}-of-the-thousand")
+    return Filled(
+        request=waiting.request.id, applied=launch.request.id, rejected=stopped.request.id, draft=draft.request.id,
+        kill=killed.kill.id, person=dan.id, invited=invited.person.id, group=group.id, service=service.id,
+        grant=grant.id, strategy=live.id, client_token=client.row.id, personal_token=mine.token.id,
+    )  # fmt: skip
+
+
+def main() -> None:
+    """Migrate and fill the data directory that is named."""
+    os.environ["ENSIGN_DATA_DIR"] = sys.argv[1]
+    os.environ["DJANGO_SETTINGS_MODULE"] = "ensign.settings"
+    import django  # deferred: settings read the environment that was set above
+
+    django.setup()
+    from ensign.control.audit import boot
+    from ensign.control.kernel import clock
+
+    boot.migrate(at=clock.now() - timedelta(hours=4))
+    sys.stdout.write(json.dumps(fill(many="--many" in sys.argv).__dict__))
+
+
+if __name__ == "__main__":
+    main()
