@@ -142,7 +142,7 @@ def test_a_change_of_the_share_is_said_as_a_share() -> None:
     )
     rows = diff(before, operation.apply(before))
     assert [(row.before, row.after) for row in rows] == [("10 %", "50 %")]
-    assert rows[0].path == "new-checkout in production › strategy 1 flexibleRollout › rollout"
+    assert rows[0].path == "new-checkout in production › strategy 1 Gradual rollout › rollout"
 
 
 def test_an_operation_on_an_archived_flag_says_why_it_is_refused_and_which_one_it_was() -> None:

@@ -33,7 +33,7 @@ STEPS: dict[str, tuple[Operation, ...]] = {
 }
 proposals = st.tuples(st.sampled_from(["propose", "ready", "ready"]), st.sampled_from(sorted(STEPS)), st.booleans())
 decisions = st.tuples(
-    st.sampled_from(["approve", "apply", "apply", "apply", "rebase", "withdraw", "revert"]),
+    st.sampled_from(["apply", "apply", "apply", "approve", "rebase", "revert", "withdraw"]),
     st.integers(0, 3),
     st.booleans(),
 )
@@ -72,7 +72,8 @@ def perform(cast: Story, made: list[door.Proposed], act: tuple[str, Any, bool]) 
     if kind == "approve":
         approve_current(cast, done, first)
     elif kind == "apply":
-        door.apply(actor=who, **place)  # type: ignore[arg-type]
+        author = cast.dev if done.request.author == cast.dev.id else cast.other
+        door.apply(actor=author, **place)  # type: ignore[arg-type]
     elif kind == "rebase":
         door.edit(actor=who, rebase=True, **place)  # type: ignore[arg-type]
     elif kind == "withdraw":

@@ -12,6 +12,7 @@ from ensign.control.changes.models import Request
 from ensign.control.incidents import queries as kills
 from ensign.control.kernel import clock
 from ensign.control.projects.domain import PolicyRules
+from ensign.control.segments.operations import create_segment
 from ensign_testkit.changing import (
     FLAG,
     approve,
@@ -112,6 +113,24 @@ def test_a_refused_strategy_keeps_what_was_typed_and_names_the_field(db: str) ->
     assert "My words" in answer.content.decode()
     assert "whole number from 0 to 100" in text(answer)
     assert not Request.objects.filter(status="draft").exists()
+
+
+def test_a_refused_segment_keeps_what_was_typed(db: str) -> None:
+    cast = story()
+    create_segment(actor=cast.dev, at=cast.at, project="shop", key="beta", name="Beta")
+    fields = {
+        "operation": "segment.set",
+        "segment": "beta",
+        "constraint-0-context_name": "address",
+        "constraint-0-operator": "IN_CIDR",
+        "constraint-0-values": "10.0.0.0/99",
+    }
+    answer = browser(cast.dev).post(DRAFT, fields)
+    assert answer.status_code == 422
+    assert "10.0.0.0/99" in answer.content.decode()
+    fields["constraint-0-values"] = "10.0.0.0/8"
+    assert browser(cast.dev).post(DRAFT, fields)["Location"] == DRAFT
+    assert "The segment beta in production goes from everybody to" in text(browser(cast.dev).get(DRAFT))
 
 
 def test_edits_are_taken_out_of_the_draft_one_by_one(db: str) -> None:

@@ -25,6 +25,8 @@ from ensign.control.projects import pages as project_pages
 from ensign.control.projects import queries as projects
 from ensign.control.projects.forms import attach
 from ensign.control.projects.visits import Visit, visit
+from ensign.control.segments import editor as segment_editor
+from ensign.control.segments.views import editor_page as segment_page
 
 
 def _stay(request: HttpRequest, fallback: str) -> HttpResponse:
@@ -80,6 +82,11 @@ def _refused(request: HttpRequest, project: str, environment: str, flag: str, er
         fields = error.fields or {"": f"{error.message} {error.remedy}".strip()}
         form = editor.typed(request.POST, segments=request.POST.getlist("segment"), errors=fields)
         return editor_page(request, project=project, flag=flag, environment=environment, form=form, status=422)
+    if request.POST.get("operation") == "segment.set" and error.fields:
+        rows, errors = segment_editor.typed(request.POST, errors=error.fields)
+        key = request.POST.get("segment", "")
+        place = {"project": project, "segment": key, "environment": environment}
+        return segment_page(request, rows=rows, errors=errors, status=422, **place)
     here = visit(request, project=project)
     return _draft(request, here, project, environment, error=error)
 
@@ -114,7 +121,10 @@ def _draft(
         context |= {
             "difference": pages.difference(effect),
             "edits": list(enumerate(effect.sentences)),
-            "form": form or forms.SubmitForm(initial={"title": value.title, "reason": value.reason}),
+            "form": form
+            or forms.SubmitForm(
+                initial={"title": value.title, "reason": value.reason}, needs_reason=standing.policy.requires_reason
+            ),
             "conflict": None if standing.conflict is None else pages.conflict(standing.conflict),
         }
     return render(request, "changes/draft.html", context, status=422 if error or (form and form.errors) else 200)
@@ -129,7 +139,10 @@ def finish(request: HttpRequest, project: str, environment: str) -> HttpResponse
         raise NotFound("There is no draft.", remedy="Edit a flag first.")
     value, pressed = queries.to_row(row).request, request.POST.get("act", "submit")
     who: dict[str, Any] = {"actor": here.actor, "at": here.at, "request_id": value.id}
-    form = forms.SubmitForm(request.POST if pressed in {"submit", "apply"} else None)
+    policy = queries.standing(value, reader=here.actor, at=here.at).policy
+    form = forms.SubmitForm(
+        request.POST if pressed in {"submit", "apply"} else None, needs_reason=policy.requires_reason
+    )
     try:
         if pressed == "discard":
             door.withdraw(**who)

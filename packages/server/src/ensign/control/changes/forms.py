@@ -8,6 +8,7 @@ not. ``operations`` (a JSON list) may stand instead of all of these.
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from django import forms
 from django.http import QueryDict
@@ -34,7 +35,6 @@ from ensign.control.changes.domain.reading import refuse
 from ensign.control.changes.domain.settings_operations import (
     EnvironmentProtect,
     EnvironmentUnprotect,
-    PolicySet,
     SegmentSet,
 )
 from ensign.control.flags import forms as flag_forms
@@ -126,14 +126,15 @@ class SubmitForm(TextForm):
 
     title = forms.CharField(label="Title", max_length=200, help_text="What it is for, in a few words.")
     reason = forms.CharField(
-        label="Reason", required=False, widget=_AREA, help_text="Why, for the reviewer and for the log."
+        label="Reason",
+        widget=_AREA,
+        help_text="Why, for the reviewer and for the log.",
+        error_messages={"required": "The policy of this environment asks for a reason."},
     )
 
-
-class CommentForm(TextForm):
-    """Words beside a decision, or alone."""
-
-    comment = forms.CharField(label="Comment", required=False, widget=_AREA)
+    def __init__(self, *args: Any, needs_reason: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["reason"].required = needs_reason
 
 
 class PolicyForm(TextForm):
@@ -155,6 +156,3 @@ class PolicyForm(TextForm):
         """The rules as typed."""
         names = ("approvals", "apply_on_last_approval", "requires_reason", "compensating_control")
         return PolicyRules(**{name: self.cleaned_data[name] for name in names})
-
-
-__all__ = ["CommentForm", "PolicyForm", "PolicySet", "SubmitForm", "operations"]

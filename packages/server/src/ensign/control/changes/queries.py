@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -202,6 +202,13 @@ def standing(request: ChangeRequest, *, reader: Actor, at: datetime) -> Standing
 
 def _conflict(request: ChangeRequest, now: World, moved: Sequence[str]) -> ConflictView:
     base = world_of(request)
+    # The policy and protection of the environment are part of a conflict only when the request is about them.
+    kinds = {Ref.parse(name).kind for name in request.base}
+    now = replace(
+        now,
+        policy=now.policy if "policy" in kinds else base.policy,
+        protected=now.protected if "environment" in kinds else base.protected,
+    )
     try:
         mine, refused = effect_on(now, request).rows, ""
     except OperationError as error:

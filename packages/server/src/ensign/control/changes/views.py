@@ -55,7 +55,7 @@ def queue(request: HttpRequest, project: str = "") -> HttpResponse:
         limit=_LIMIT + 1 if show != "waiting" else 500,
     )
     if show == "waiting":
-        mine = {request.id for request in waits_for_me(here.actor, at=here.at)}
+        mine = {request.id for request in waits_for_me(here.actor, at=here.at, rights=here.held)}
         found = [row for row in found if row.request.id in mine]
     more = len(found) > _LIMIT
     rows = found[:_LIMIT]

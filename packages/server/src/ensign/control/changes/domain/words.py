@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ensign.control.flags import strategies as types
 from ensign.control.flags import words as flag_words
 from ensign.control.flags.domain import Dependency, Strategy, Variant
 from ensign.control.projects.domain import PolicyRules
@@ -28,8 +29,9 @@ def strategy_clause(strategy: Strategy) -> str:
 
 
 def strategy_name(strategy: Strategy) -> str:
-    """How rows call it: its title, or its type."""
-    return f"“{strategy.title}”" if strategy.title else strategy.name
+    """How rows call it: its title, or its type's label."""
+    kind = types.TYPES.get(strategy.name)
+    return f"“{strategy.title}”" if strategy.title else kind.label if kind else strategy.name
 
 
 def variants(values: Sequence[Variant]) -> str:
@@ -73,4 +75,4 @@ def strategy_change(flag: str, environment: str, old: Strategy, new: Strategy) -
             return f"Rollout of {where} goes from {old.parameters.get(key, '0')} % to {after} % of {rest}."
     if replace(old, disabled=new.disabled) == new:
         return f"A strategy of {where} is {'disabled' if new.disabled else 'enabled'}: {strategy_clause(new)}."
-    return f"A strategy of {where} goes from {strategy_clause(old)} to {strategy_clause(new)}."
+    return f"A strategy of {where} goes from “{strategy_clause(old)}” to “{strategy_clause(new)}”."
