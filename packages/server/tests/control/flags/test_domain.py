@@ -18,7 +18,7 @@ from ensign.control.flags.domain import (
 from ensign.control.segments import words as conditions
 from ensign.control.segments.domain import SegmentConfig, SegmentInfo
 from ensign_ledger import canonical
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 text = st.text(alphabet=st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=8)
@@ -87,16 +87,19 @@ def through_the_ledger(state: dict[str, object]) -> dict[str, object]:
     return decoded
 
 
+@settings(deadline=None)
 @given(configs)
 def test_a_content_survives_the_ledger(config: FlagConfig) -> None:
     assert FlagConfig.from_state(through_the_ledger(config.to_state())) == config
 
 
+@settings(deadline=None)
 @given(infos)
 def test_a_flag_survives_the_ledger(info: FlagInfo) -> None:
     assert FlagInfo.from_state(through_the_ledger(info.to_state())) == info
 
 
+@settings(deadline=None)
 @given(constraints, st.integers(1, 2**31 - 1), text)
 def test_a_segment_survives_the_ledger(found: tuple[Constraint, ...], wire_id: int, name: str) -> None:
     config = SegmentConfig(constraints=found)
@@ -105,6 +108,7 @@ def test_a_segment_survives_the_ledger(found: tuple[Constraint, ...], wire_id: i
     assert SegmentInfo.from_state(through_the_ledger(info.to_state())) == info
 
 
+@settings(deadline=None)
 @given(configs)
 def test_every_content_has_words(config: FlagConfig) -> None:
     assert words.config(config).endswith(".")

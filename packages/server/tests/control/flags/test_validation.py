@@ -18,7 +18,7 @@ from ensign.control.flags.validation import (
 from ensign.control.flags.weights import normalise
 from ensign.control.kernel.errors import Invalid
 from ensign.control.segments.validation import Errors
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 ID = "str_" + "0" * 26
@@ -252,6 +252,7 @@ variant_lists = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(variant_lists)
 def test_weights_sum_to_1000_or_the_list_is_refused(variants: list[Variant]) -> None:
     errors = Errors()

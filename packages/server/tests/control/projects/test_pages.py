@@ -233,4 +233,4 @@ def test_a_list_of_a_thousand_flags_answers_within_half_a_second(db: str) -> Non
         took.append((time.perf_counter() - began) * 1000)
         assert response.content.count(b"<tr>") == 1001
     print(f"\nfirst {took[0]:.0f} ms, then {min(took):.0f} ms, {len(response.content):,} bytes")
-    assert min(took) < 1000, "twice the goal, as test machines are shared"
+    assert min(took) < 500

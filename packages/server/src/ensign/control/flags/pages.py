@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from urllib.parse import quote
 
 from django.template.loader import render_to_string
-from django.utils.safestring import SafeString
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
 
 from ensign.control.flags import editor, words
 from ensign.control.flags import strategies as types
 from ensign.control.flags.beside import Pending
 from ensign.control.flags.domain import FlagConfig, Strategy, Variant
-from ensign.control.flags.listing import Cell
+from ensign.control.flags.listing import NEVER, Cell, ListRow
 from ensign.control.projects.pages import Place
 from ensign.control.segments.pages import rule
 from ensign.control.ui import looks
@@ -29,10 +31,55 @@ def state(cell: Cell, *, pending: int = 0) -> looks.FlagState:
     return looks.FlagState(state=cell.state, rollout=cell.rollout, note=note, pending=pending)  # type: ignore[arg-type]
 
 
-@lru_cache(maxsize=2048)
-def cell_html(cell: Cell, pending: int) -> SafeString:
+@lru_cache(maxsize=4096)
+def cell_html(environment: str, cell: Cell, pending: int) -> SafeString:
     """A cell's HTML. Thousands of cells have few different faces, so each face is rendered once."""
-    return render_to_string("ui/components/flag_state.html", {"state": state(cell, pending=pending)})
+    shown = render_to_string("ui/components/flag_state.html", {"state": state(cell, pending=pending)})
+    return format_html('<td data-label="{}">{}</td>', environment, shown)
+
+
+_ROW = (
+    '<tr><th scope="row"><a class="key" href="/projects/{}/flags/{}">{}</a>{}</th>'
+    '<td class="col-wide" data-label="Type">{}</td>{}'
+    '<td data-label="Changed"><time datetime="{}" title="{}" data-moment>{}</time></td></tr>'
+)
+_STALE = mark_safe(' <span class="badge tone-warn">stale</span>')
+
+
+def rows_html(
+    rows: Sequence[ListRow],
+    *,
+    project: str,
+    places: Sequence[Place],
+    waiting: Mapping[tuple[str, str], Sequence[Pending]],
+) -> SafeString:
+    """The rows of the list of flags.
+
+    Not a template: with a thousand rows the engine's look-ups took three quarters of the page's time.
+    """
+    made = []
+    for row in rows:
+        key = row.info.key
+        cells = [
+            cell_html(place.row.name, row.cells.get(place.row.key, NEVER), len(waiting.get((key, place.row.key), ())))
+            for place in places
+        ]
+        at = row.changed_at
+        made.append(
+            format_html(
+                _ROW,
+                project,
+                quote(key, safe=""),
+                key,
+                _STALE if row.stale else "",
+                row.info.type,
+                mark_safe("".join(cells)),  # noqa: S308 — each was made by format_html
+                at.isoformat(timespec="seconds"),
+                at.strftime("%Y-%m-%d %H:%M:%S UTC"),
+                f"{at.day} {at:%b %Y}",
+            )
+        )
+    return mark_safe("".join(made))  # noqa: S308 — each was made by format_html
 
 
 def variant(value: Variant) -> looks.Variant:

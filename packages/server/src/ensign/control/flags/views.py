@@ -34,23 +34,7 @@ def index(request: HttpRequest, project: str) -> HttpResponse:
     places = project_pages.places(project)
     filters = _filters(request.GET, [place.row.key for place in places])
     found = listing.read(filters, at=here.at, project=project, after=request.GET.get("after", ""))
-    waiting = beside.waiting(project)
-    rows = [
-        {
-            "row": item,
-            "cells": [
-                (
-                    place.look,
-                    pages.cell_html(
-                        item.cells.get(place.row.key, listing.NEVER),
-                        len(waiting.get((item.info.key, place.row.key), ())),
-                    ),
-                )
-                for place in places
-            ],
-        }
-        for item in found.rows
-    ]
+    rows = pages.rows_html(found.rows, project=project, places=places, waiting=beside.waiting(project))
     kept = {name: str(value) for name, value in request.GET.items() if name != "after"}
     context = {
         "project": row,
@@ -62,7 +46,7 @@ def index(request: HttpRequest, project: str) -> HttpResponse:
         "types": LIFETIMES,
         "tags": listing.tags(project),
         "pager": looks.Pager(
-            shown=len(rows),
+            shown=len(found.rows),
             noun="flags",
             total=found.total,
             older="?" + urlencode({**kept, "after": found.after}) if found.after else "",
