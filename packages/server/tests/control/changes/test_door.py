@@ -12,6 +12,7 @@ from ensign.control.access.models import Grant
 from ensign.control.audit import inspect
 from ensign.control.audit.models import Entry
 from ensign.control.changes import operations as door
+from ensign.control.changes.domain.content_operations import StrategyAdd
 from ensign.control.changes.domain.flag_operations import FlagArchive, FlagDisable, FlagEnable, FlagSetImpressions
 from ensign.control.changes.domain.settings_operations import EnvironmentUnprotect, PolicySet, SegmentSet
 from ensign.control.changes.models import Request
@@ -252,7 +253,8 @@ def test_a_change_of_a_segment_that_a_request_references_voids_its_approval(db: 
     approve(cast, defined)
     apply(cast, defined)
     add, on = launch()
-    referring = requested(cast, (replace(add, strategy=replace(add.strategy, segments=("beta",))), on))  # type: ignore[attr-defined]
+    assert isinstance(add, StrategyAdd)
+    referring = requested(cast, (replace(add, strategy=replace(add.strategy, segments=("beta",))), on))
     assert set(referring.request.base) == {f"config:production/{FLAG}", "segment:production/beta"}
     approve(cast, referring)
     everyone = replace(se, values=("SE", "NO"))
@@ -410,17 +412,19 @@ def test_what_is_approved_is_to_the_letter_what_is_stored(db: str) -> None:
     cast = story()
     done = requested(cast, launch())
     add = done.request.operations[0]
-    assert add.strategy.parameters["groupId"] == FLAG  # type: ignore[attr-defined]  # it is a StrategyAdd
+    assert isinstance(add, StrategyAdd)
+    assert add.strategy.parameters["groupId"] == FLAG
     approve(cast, done)
     apply(cast, done)
-    assert config().strategies == (add.strategy,)  # type: ignore[attr-defined]
+    assert config().strategies == (add.strategy,)
 
 
 def test_a_list_that_looks_like_personal_data_is_warned_about_on_the_request(db: str) -> None:
     cast = story()
     add, on = launch()
+    assert isinstance(add, StrategyAdd)
     mails = Constraint(context_name="userId", operator="IN", values=("ada@example.com",))
-    done = requested(cast, (replace(add, strategy=replace(add.strategy, constraints=(mails,))), on))  # type: ignore[attr-defined]
+    done = requested(cast, (replace(add, strategy=replace(add.strategy, constraints=(mails,))), on))
     assert any("constraints[0]" in warning for warning in done.request.warnings)
 
 

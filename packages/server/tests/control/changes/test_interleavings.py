@@ -73,13 +73,13 @@ def perform(cast: Story, made: list[door.Proposed], act: tuple[str, Any, bool]) 
         approve_current(cast, done, first)
     elif kind == "apply":
         author = cast.dev if done.request.author == cast.dev.id else cast.other
-        door.apply(actor=author, **place)  # type: ignore[arg-type]
+        door.apply(actor=author, **place)
     elif kind == "rebase":
-        door.edit(actor=who, rebase=True, **place)  # type: ignore[arg-type]
+        door.edit(actor=who, rebase=True, **place)
     elif kind == "withdraw":
-        door.withdraw(actor=who, **place)  # type: ignore[arg-type]
+        door.withdraw(actor=who, **place)
     else:
-        made.append(door.revert(actor=who, reason="r", **place))  # type: ignore[arg-type]
+        made.append(door.revert(actor=who, reason="r", **place))
 
 
 def approve_current(cast: Story, done: door.Proposed, first: bool) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from ensign.control.changes.domain import lifecycle, trust
@@ -420,11 +421,12 @@ def test_the_ends_are_final() -> None:
         lifecycle.reject(approved().request, by="usr_bob", at=START),
     ):
         assert not end.open
-        for act in (
-            lambda r=end: lifecycle.edit(r, by="usr_ann", at=START, operations=(), base={}, title="", reason=""),
-            lambda r=end: lifecycle.submit(r, by="usr_ann", at=START, policy=policy()),
-            lambda r=end: lifecycle.withdraw(r, by="usr_ann", at=START),
-            lambda r=end: lifecycle.reject(r, by="usr_bob", at=START),
-        ):
+        acts: list[Callable[[], object]] = [
+            partial(lifecycle.edit, end, by="usr_ann", at=START, operations=(), base={}, title="", reason=""),
+            partial(lifecycle.submit, end, by="usr_ann", at=START, policy=policy()),
+            partial(lifecycle.withdraw, end, by="usr_ann", at=START),
+            partial(lifecycle.reject, end, by="usr_ann", at=START),
+        ]
+        for act in acts:
             with pytest.raises(Conflict):
                 act()

@@ -6,10 +6,8 @@ import re
 from pathlib import Path
 
 import ensign.control
-from ensign.control.changes.domain import algebra
+from ensign.control.changes.domain import algebra as algebra  # registers every operation
 from ensign.control.changes.domain.base import operation_types
-
-assert algebra  # registers every operation
 
 ROOT = Path(ensign.control.__file__).parent
 
