@@ -30,6 +30,11 @@ from ensign_testkit.people import SYSTEM, add_service
 ANY = history.Filters()
 
 
+def rows_shown(page: str) -> list[str]:
+    """Addresses of the entries that a page of the log lists."""
+    return re.findall(r'href="(/log/\d+)"', page)
+
+
 @pytest.fixture
 def story(db: str) -> LogStory:
     return log_story()
@@ -145,7 +150,7 @@ def test_odd_filters_never_break_the_log(story: LogStory, value: str) -> None:
             "<script>" not in text.replace("<script src", "").replace("<script nonce", "") or '"><script>' not in text
         )
         if name in {"q", "actor", "project", "since", "until"}:
-            assert "data-row-link" not in text, name
+            assert not rows_shown(text), name
     for name in ("actor", "action", "project", "environment", "object", "since", "until", "changes_only", "cursor"):
         answer = interface.get("/api/v1/log", {name: value, "limit": 1})
         assert answer.status_code in {200, 422}, (name, answer.content[:500])
@@ -157,7 +162,7 @@ def test_odd_filters_never_break_the_log(story: LogStory, value: str) -> None:
 @pytest.mark.parametrize("day", ["9999-12-31", "0001-01-01", "0999-06-01"])
 def test_the_ends_of_the_calendar_are_days_like_others(story: LogStory, day: str) -> None:
     client = story.client(story.auditor)
-    assert "data-row-link" in client.get("/log", {"until": "9999-12-31"}).content.decode()
+    assert rows_shown(client.get("/log", {"until": "9999-12-31"}).content.decode())
     assert client.get("/log", {"since": day, "until": day}).status_code == 200
     early = client.get("/api/v1/log", {"until": f"{day}T00:00:00Z"})
     assert bool(json.loads(early.content)["items"]) == day.startswith("9")
