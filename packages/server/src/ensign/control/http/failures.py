@@ -36,7 +36,10 @@ class FailureMiddleware:
         cause = exception.message
         if exception.fields:
             cause += " " + " ".join(f"{field}: {text}" for field, text in exception.fields.items())
-        response = error_page(request, status=status_of(exception), cause=cause, remedy=exception.remedy)
+        remedy = exception.remedy
+        if isinstance(exception, errors.Denied):
+            remedy = f"{remedy} This refusal has been written to the log.".strip()
+        response = error_page(request, status=status_of(exception), cause=cause, remedy=remedy)
         if isinstance(exception, errors.RateLimited):
             response["Retry-After"] = str(exception.retry_after)
         return response

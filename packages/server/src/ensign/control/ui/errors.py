@@ -1,6 +1,7 @@
 """Pages for what went wrong: always a cause and a remedy, never a stack."""
 
 from typing import Final, NamedTuple
+from urllib.parse import urlsplit
 
 from django.http import HttpRequest, HttpResponse
 from django.template import loader
@@ -71,8 +72,17 @@ def error_page(
         "title": title or wrong.title,
         "cause": cause or wrong.cause,
         "remedy": remedy or wrong.remedy,
+        "back": _came_from(request),
     }
     return HttpResponse(loader.render_to_string("ui/error.html", shown, request=request), status=status)
+
+
+def _came_from(request: HttpRequest) -> str:
+    """The path of our own page that led here, or ""."""
+    given = urlsplit(request.headers.get("Referer", ""))
+    if not given.netloc or given.netloc != request.headers.get("Host") or given.path == request.path:
+        return ""
+    return given.path + (f"?{given.query}" if given.query else "")
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 (its words may quote input)

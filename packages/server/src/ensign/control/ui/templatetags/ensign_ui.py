@@ -269,9 +269,10 @@ def pretty_json(value: Mapping[str, Any] | None) -> str:
 
 
 @register.inclusion_tag("ui/components/diff.html")
-def diff(difference: looks.Difference, heading: str = "") -> dict[str, Any]:
-    """A difference: sentences, rows with signs and words, and JSON on demand."""
-    return {"difference": difference, "heading": heading}
+def diff(difference: looks.Difference, heading: str = "", told: bool = False) -> dict[str, Any]:
+    """A difference: sentences, rows with signs and words, and JSON on demand. ``told``: its sentences stand elsewhere
+    on the page."""
+    return {"difference": difference, "heading": heading, "told": told}
 
 
 @register.inclusion_tag("ui/components/strategies.html")
