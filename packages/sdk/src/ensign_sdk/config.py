@@ -82,9 +82,9 @@ class Config(NamedTuple):
 
     def headers(self, connection_id: str) -> dict[str, str]:
         """What every request says about this client (wire contracts, section 2)."""
-        from urllib.parse import quote  # here, as evaluating needs none of it
+        from urllib.parse import quote  # here: evaluating needs none of it
 
-        from ensign_sdk.version import SDK, SPEC, VERSION
+        from ensign_sdk.version import SDK, SPEC, VERSION  # here: evaluating needs none of it
 
         return {
             "Authorization": self.token,

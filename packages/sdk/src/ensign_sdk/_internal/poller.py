@@ -39,7 +39,7 @@ class Poller:
 
     def step(self) -> float:
         """Ask once; returns the seconds until the next time. Never raises."""
-        from ensign_sdk._internal.transport import TransportError  # the first use of HTTP, in this thread
+        from ensign_sdk._internal.transport import TransportError  # here: its first use, in this thread
 
         try:
             reply = self._fetch()

@@ -17,7 +17,7 @@ from ensign.control.changes.domain.flag_operations import FlagArchive, FlagDisab
 from ensign.control.changes.domain.settings_operations import EnvironmentProtect, PolicySet, SegmentSet
 from ensign.control.flags import operations as flags
 from ensign.control.flags import queries as flag_queries
-from ensign.control.flags.domain import Constraint, Dependency, FlagConfig, Payload, Strategy, Variant
+from ensign.control.flags.domain import Constraint, Dependency, FlagConfig, Strategy
 from ensign.control.incidents import operations as incidents
 from ensign.control.kernel.errors import Conflict
 from ensign.control.projects.domain import PolicyRules
@@ -27,6 +27,7 @@ from ensign.demo.cast import Piece, Player
 from ensign.demo.company import Company, join, leave
 from ensign.demo.requests import Requests
 from ensign.demo.story import Calendar
+from ensign.demo.weights import variants
 
 STEPS = (5, 10, 25, 50, 75, 100)
 MARKETS = (("SE", "NO"), ("SE", "NO", "DK", "FI"), ("DE", "AT", "CH"), ("NL", "BE"), ("GB", "IE"))
@@ -201,14 +202,14 @@ class Year:
             )
 
     def _begin_experiment(self, piece: Piece, environment: str, names: Sequence[str], at: datetime) -> None:
-        strategy = replace(self._strategy(piece.key, 100, narrow=False), variants=_variants(names, first=0))
+        strategy = replace(self._strategy(piece.key, 100, narrow=False), variants=variants(names, first=0))
         steps = [StrategyAdd(flag=piece.key, strategy=strategy), FlagEnable(flag=piece.key)]
         self._propose(piece.project, environment, steps, at)
 
     def _reweigh(self, piece: Piece, names: Sequence[str], at: datetime) -> None:
         config = self._config(piece.key, "production")
         if config.strategies:
-            moved = replace(config.strategies[0], variants=_variants(names, first=self._rng.choice((100, 300, 600))))
+            moved = replace(config.strategies[0], variants=variants(names, first=self._rng.choice((100, 300, 600))))
             self._propose(piece.project, "production", [StrategyUpdate(flag=piece.key, strategy=moved)], at)
 
     def _switch(self, piece: Piece, at: datetime) -> None:
@@ -409,19 +410,3 @@ def _join(company: Company, player: Player, at: datetime) -> None:
 
 def _leave(company: Company, player: Player, at: datetime) -> None:
     leave(company, player, at=at)
-
-
-def _variants(names: Sequence[str], *, first: int) -> tuple[Variant, ...]:
-    """Variants whose weights sum to 1000; ``first`` is the weight of the first, 0 for even shares."""
-    rest = len(names) - 1
-    weights = [first, *([(1000 - first) // rest] * rest)] if first else [1000 // len(names)] * len(names)
-    weights[-1] += 1000 - sum(weights)
-    return tuple(
-        Variant(
-            name=name,
-            weight=weight,
-            weight_type="fix" if first and number == 0 else "variable",
-            payload=Payload(type="string", value=f"{name}-copy"),
-        )
-        for number, (name, weight) in enumerate(zip(names, weights, strict=True))
-    )

@@ -7,7 +7,7 @@ class ChangesConfig(AppConfig):
 
     def ready(self) -> None:
         """Put open requests beside the flags that they would change."""
-        from ensign.control.changes.waiting import waiting  # models exist only now
-        from ensign.control.flags import beside
+        from ensign.control.changes.waiting import waiting  # deferred: models exist only now
+        from ensign.control.flags import beside  # deferred: models exist only now
 
         beside.register(waiting)

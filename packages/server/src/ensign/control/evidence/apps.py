@@ -7,6 +7,6 @@ class EvidenceConfig(AppConfig):
 
     def ready(self) -> None:
         """Let `ensign ledger verify` compare what lies outside the ledger's own tables."""
-        from ensign.control.evidence import drift  # models exist only now
+        from ensign.control.evidence import drift  # deferred: models exist only now
 
         drift.register()
