@@ -1,0 +1,75 @@
+"""Claims: every path and test that docs/controls names exists; every relative link in a Markdown file leads somewhere."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+_NAMED = re.compile(r"`(packages/[^`\s:]+)(?:::(\w+))?`")
+_LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
+_CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
+
+
+@cache
+def pages() -> list[Path]:
+    """Markdown files that belong to the project: known to git, or about to be."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return [path for name in listed.stdout.splitlines() if (path := ROOT / name).is_file()]
+
+
+def controls() -> list[Path]:
+    return sorted((ROOT / "docs" / "controls").glob("*.md"))
+
+
+@pytest.mark.parametrize("page", controls(), ids=lambda page: page.name)
+def test_what_a_control_names_exists(page: Path) -> None:
+    text = page.read_text()
+    for path, test in _NAMED.findall(text):
+        assert (ROOT / path).exists(), path
+        if test:
+            assert f"def {test}(" in (ROOT / path).read_text(), f"{path} has no {test}"
+
+
+def test_every_row_of_a_control_names_code_and_a_test_that_exist() -> None:
+    rows = [line for page in controls() if page.name != "README.md" for line in page.read_text().splitlines()]
+    rows = [line for line in rows if re.match(r"\| [A-Z]+[0-9.]+: ", line)]
+    assert len(rows) > 30
+    for row in rows:
+        criterion, how, code, test, _ = (cell.strip() for cell in row.strip("|").split(" | "))
+        assert how, criterion
+        assert _NAMED.search(code), criterion
+        assert _NAMED.search(test), criterion
+        assert "/tests/" in test, criterion
+
+
+def test_every_page_of_controls_is_listed() -> None:
+    listed = (ROOT / "docs" / "controls" / "README.md").read_text()
+    assert [page.name for page in controls() if page.name != "README.md" and f"]({page.name})" not in listed] == []
+
+
+def anchors(page: Path) -> set[str]:
+    """Addresses of the headings as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", _CODE.sub(lambda m: m.group().strip("`"), page.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
+def test_every_relative_link_leads_somewhere() -> None:
+    broken = []
+    for page in pages():
+        for match in _LINK.finditer(_CODE.sub("", page.read_text())):
+            target = match.group(1) or match.group(2)
+            if re.match(r"[a-z]+:", target):
+                continue
+            path, _, anchor = target.partition("#")
+            found = (page.parent / path).resolve() if path else page
+            if not found.exists() or (anchor and found.suffix == ".md" and anchor not in anchors(found)):
+                broken.append(f"{page.relative_to(ROOT)}: {target}")
+    assert broken == []
