@@ -57,7 +57,7 @@ class Poller:
             self._transport = None
 
     def _fetch(self) -> "Reply":
-        from ensign_sdk._internal.transport import Transport
+        from ensign_sdk._internal.transport import Transport  # here: its first use, in this thread
 
         config = self._config
         if self._transport is None:

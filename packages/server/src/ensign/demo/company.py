@@ -98,7 +98,7 @@ def found(company: Company, *, at: datetime) -> None:
         tokens.create_for_service(actor=actor, at=at, service_account_id=made.id, wish=wish)
 
 
-def join(company: Company, player: Player, *, at: datetime) -> None:
+def join(company: Company, player: Player, at: datetime) -> None:
     """An invitation with roles, accepted within the hour; a second factor; a group."""
     admin = company.actor(cast.FIRST.key, at=at)
     wishes = [Wish(role=role, scope=Scope(project)) for role, project in player.roles]
@@ -113,7 +113,7 @@ def join(company: Company, player: Player, *, at: datetime) -> None:
         groups.add_member(actor=admin, at=joined, group_id=group, person_id=invited.person.id)
 
 
-def leave(company: Company, player: Player, *, at: datetime) -> None:
+def leave(company: Company, player: Player, at: datetime) -> None:
     """Somebody leaves: sessions, tokens and the say in reviews end with the account."""
     admin = company.actor(cast.FIRST.key, at=at)
     people.deactivate(actor=admin, at=at, person_id=company.ids[player.key], reason="Last day with us; HR ticket 4711.")

@@ -23,7 +23,7 @@ from ensign.control.kernel.errors import Conflict
 from ensign.control.projects.domain import PolicyRules
 from ensign.control.segments import operations as segments
 from ensign.demo import cast
-from ensign.demo.cast import Piece, Player
+from ensign.demo.cast import Piece
 from ensign.demo.company import Company, join, leave
 from ensign.demo.requests import Requests
 from ensign.demo.story import Calendar
@@ -44,9 +44,9 @@ class Year:
     def plan(self) -> None:
         """People first, then segments, flags, and what interrupts them."""
         for player in cast.PLAYERS:
-            self._calendar.on_day(player.joins + 0.4, partial(_join, self._company, player))
+            self._calendar.on_day(player.joins + 0.4, partial(join, self._company, player))
             if player.leaves is not None:
-                self._calendar.on_day(player.leaves, partial(_leave, self._company, player))
+                self._calendar.on_day(player.leaves, partial(leave, self._company, player))
         for row in cast.SEGMENTS:
             self._calendar.on_day(9, partial(self._segment, row))
         for piece in cast.FLAGS:
@@ -402,11 +402,3 @@ class Year:
                     changes.collect(actor=actor, at=at, project=project, environment="production", operations=step)
                 except Conflict:
                     self.requests.counts["conflict"] += 1
-
-
-def _join(company: Company, player: Player, at: datetime) -> None:
-    join(company, player, at=at)
-
-
-def _leave(company: Company, player: Player, at: datetime) -> None:
-    leave(company, player, at=at)
