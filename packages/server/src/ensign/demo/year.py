@@ -68,8 +68,6 @@ class Year:
     def _smoothly(self, project: str, environment: str, operations: Sequence[Operation], at: datetime) -> None:
         self._propose(project, environment, operations, at, smooth=True)
 
-    # Segments and flags ------------------------------------------------------------------------------------------
-
     def _segment(self, row: tuple[str, str, str, str, str, str, tuple[str, ...]], at: datetime) -> None:
         project, key, name, description, field, operator, values = row
         actor = self._company.actor(self._developer(project), at=at)
@@ -259,8 +257,6 @@ class Year:
         """A rollout that is over: retired, through the same door."""
         self._propose(piece.project, "production", [FlagArchive(flag=piece.key)], at, smooth=True)
 
-    # What interrupts ---------------------------------------------------------------------------------------------
-
     def _interruptions(self) -> None:
         for number in range(9):
             self._calendar.on_day(55 + number * 33 + self._rng.random() * 9, self._kill)
@@ -358,10 +354,8 @@ class Year:
     def _second_reviewer(self, at: datetime) -> None:
         """Two approvals need three people who may approve."""
         admin = self._company.actor(cast.FIRST.key, at=at)
-        for role in ("approver",):
-            wish = Wish(role=role, scope=Scope("payouts"))
-            subject = self._company.ids["mei.tanaka"]
-            grants.give(actor=admin, at=at, subject=subject, wish=wish, reason="Two approvals from next week on.")
+        wish, subject = Wish(role="approver", scope=Scope("payouts")), self._company.ids["mei.tanaka"]
+        grants.give(actor=admin, at=at, subject=subject, wish=wish, reason="Two approvals from next week on.")
         player = self._company.here["mei.tanaka"]
         self._company.here["mei.tanaka"] = replace(player, roles=(*player.roles, ("approver", "payouts")))
 
@@ -377,8 +371,6 @@ class Year:
             "tomas.novak", at, project, environment, operations, smooth=True,
             reason="Decided in the risk review of the half-year; see the minutes.",
         )  # fmt: skip
-
-    # What is open today ------------------------------------------------------------------------------------------
 
     def _today(self) -> None:
         """Requests that wait, a draft, and one that somebody overtook."""
