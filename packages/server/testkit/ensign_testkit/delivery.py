@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
+from ensign.delivery.history import MAX_CHANGES, RevisionRow
 from ensign.delivery.http import Receive, Scope, Send
 from ensign.delivery.source import Reading, SourceError
 from ensign.delivery.tokens import TokenRow, digest
@@ -49,6 +50,7 @@ class MemorySource:
         self._sequence = 0
         self._token_version = 0
         self._rows: dict[str, tuple[int, str]] = {}
+        self._revisions: list[RevisionRow] = []
         self._tokens: dict[str, TokenRow] = {}
         self._changed = threading.Condition()
         self._lock = threading.Lock()
@@ -67,13 +69,18 @@ class MemorySource:
         """Publish a ruleset; returns its number."""
         with self._lock:
             self.number = self.number + 1 if number is None else number
+            revision = (self.epoch if epoch is None else epoch, self.number)
             content = {
                 "project": project, "environment": environment, "number": self.number, "nonce": "n",
-                "epoch": self.epoch if epoch is None else epoch, "features": features,
+                "epoch": revision[0], "features": features,
                 "segments": segments or [], "tags": tags or {},
             }  # fmt: skip
+            place = f"rul_{project}_{environment}"
+            before = json.loads(self._rows[place][1]) if place in self._rows else {"features": [], "segments": []}
+            delta = json.dumps(_events(before, content))
+            self._revisions.append(RevisionRow(revision[1], revision[0], project, environment, delta))
             self._sequence += 1
-            self._rows[f"rul_{project}_{environment}"] = (self._sequence, json.dumps(content))
+            self._rows[place] = (self._sequence, json.dumps(content))
         self.hint()
         return self.number
 
@@ -95,7 +102,7 @@ class MemorySource:
         self.hint()
         return text
 
-    def read(self, known: Mapping[str, int]) -> Reading | None:
+    def read(self, known: Mapping[str, int], since: int = 0) -> Reading | None:
         """See `Source`."""
         if self.down:
             raise SourceError("the database is down")
@@ -105,7 +112,9 @@ class MemorySource:
             if known == versions:
                 return None
             contents = {id: text for id, (version, text) in self._rows.items() if known.get(id) != version}
-            return Reading(versions, contents, tuple(self._tokens.values()))
+            rows = sorted((row for row in self._revisions if row.number > since), key=lambda row: -row.number)
+            tokens = tuple(self._tokens.values())
+            return Reading.of(versions, contents, tokens, since=since, rows=rows[:MAX_CHANGES])
 
     def wait(self, seconds: float) -> None:
         """See `Source`."""
@@ -121,6 +130,19 @@ class MemorySource:
 
     def close(self) -> None:
         """See `Source`."""
+
+
+def _events(before: dict[str, Any], after: dict[str, Any]) -> list[dict[str, Any]]:
+    """What takes one ruleset to the next, as `publishing_revision.delta` has it."""
+    events: list[dict[str, Any]] = []
+    for things, one, identity in (("segments", "segment", "id"), ("features", "feature", "name")):
+        old = {item[identity]: item for item in before[things]}
+        new = {item[identity]: item for item in after[things]}
+        events += [{"type": f"{one}-updated", one: item} for key, item in new.items() if old.get(key) != item]
+        for key in old.keys() - new.keys():
+            gone = {"featureName": key, "project": after["project"]} if one == "feature" else {"segmentId": key}
+            events.append({"type": f"{one}-removed", **gone})
+    return events
 
 
 Application = Callable[[Scope, Receive, Send], Any]

@@ -21,10 +21,12 @@ from ensign.control.publishing.operations import new_epoch
 from ensign.control.segments.domain import SegmentConfig
 from ensign.control.segments.operations import create_segment
 from ensign.delivery.feed import Feed
+from ensign.delivery.query import Query
 from ensign.delivery.source import Source, SqliteSource
 from ensign.delivery.source_postgres import PostgresSource
 from ensign.delivery.tokens import find
 from ensign.delivery.usage import Count, CountKey, Seen, UsageBatch
+from ensign_engine import Ruleset
 from ensign_testkit.people import SYSTEM
 from ensign_testkit.targets import put, put_segment, rollout, shop
 
@@ -134,6 +136,34 @@ def test_a_hint_is_heard_at_once(anna: Actor, feed: Feed) -> None:
         feed.hint()
         took.append(soon(lambda wanted=publication.number: feed.state.rulesets[PLACE].revision[1] == wanted))
     assert sorted(took)[2] < 0.3
+
+
+def test_publications_are_read_as_events_also_those_from_before_the_start(anna: Actor, feed: Feed) -> None:
+    query = Query("development", ("shop",))
+    held = feed.latest.hydration(query)
+    create_segment(actor=anna, at=clock.now(), project="shop", key="nordic", name="Nordic")
+    put_segment(
+        "nordic", SegmentConfig(constraints=(Constraint(context_name="country", operator="IN", values=("SE",)),))
+    )
+    put({"menu": FlagConfig(enabled=True, strategies=(rollout(100, segments=("nordic",)),))})
+    put({"basket": FlagConfig(enabled=True)}, environment="production")
+    number = put({"menu": FlagConfig(enabled=False), "basket": FlagConfig(enabled=True)}).number
+    soon(lambda: feed.latest.revision(query) == (1, number), 10)
+    late = Feed(source())
+    late.refresh()
+    for latest in (feed.latest, late.latest):
+        found = latest.since(query, held.number)
+        assert found is not None
+        assert (found.number, b"hydration" in found.body) == (number, False)
+        after = Ruleset.empty().apply_delta(held.body).apply_delta(found.body)
+        fresh = Ruleset.empty().apply_delta(latest.hydration(query).body)
+        assert (dict(after.flags), dict(after.segments)) == (dict(fresh.flags), dict(fresh.segments))
+    late.stop()
+    new_epoch(actor=SYSTEM, at=clock.now(), reason="restored from a backup")
+    soon(lambda: feed.latest.revision(query)[0] == 2, 10)
+    found = feed.latest.since(query, number)
+    assert found is not None
+    assert b"hydration" in found.body
 
 
 def test_the_reader_only_reads(anna: Actor) -> None:

@@ -81,6 +81,7 @@ class DeliveryApp:
         self._feature = client.feature
         self._routes: dict[str, dict[str, Handler]] = {
             "/api/client/features": {"GET": client.features, "POST": client.features},
+            "/api/client/delta": {"GET": client.delta},
             "/api/client/register": {"POST": client.register},
             "/api/client/metrics": {"POST": client.metrics},
             "/api/client/metrics/bulk": {"POST": client.bulk},

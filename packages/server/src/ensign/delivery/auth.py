@@ -84,7 +84,7 @@ class Gate:
             raise self._refusals.refuse(client, 401, UNAUTHENTICATED, "no token")
         if text.startswith(_FOREIGN):
             raise self._refusals.refuse(client, 403, WRONG_TYPE, "token of a person or service account")
-        token = find(text, feed.state.tokens)
+        token = find(text, feed.latest.state.tokens)
         if token is None:
             if not feed.current:
                 raise unavailable("The tokens cannot be checked now. Please try again.")
@@ -97,7 +97,7 @@ class Gate:
 
     def valid(self, text: str) -> Token | None:
         """The token of this text if it counts now; for `/edge/validate`."""
-        token = find(text.strip(), self._feed.state.tokens)
+        token = find(text.strip(), self._feed.latest.state.tokens)
         return None if token is None or token.expired(self._clock()) else token
 
 

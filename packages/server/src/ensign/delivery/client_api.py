@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime
 
-from ensign.delivery import intake, views
+from ensign.delivery import deltas, intake, views
 from ensign.delivery.auth import Gate
 from ensign.delivery.feed import Feed
 from ensign.delivery.http import JSON, Header, Request, Response, accepts_gzip, matches, not_found
@@ -17,6 +17,7 @@ from ensign.delivery.usage import Usage
 MAX_REPORT = 2 * 1024 * 1024
 MAX_REGISTRATION = 64 * 1024
 _PACKED: Header = (b"content-encoding", b"gzip")
+_VARY: Header = (b"vary", b"Accept-Encoding")
 
 
 class ClientApi:
@@ -40,6 +41,21 @@ class ClientApi:
             packed = await asyncio.to_thread(view.pack) if view.packed is None else view.packed
             return Response(200, packed, (JSON, _PACKED, *view.headers))
         return Response(200, view.body, (JSON, *view.headers))
+
+    async def delta(self, request: Request) -> Response:
+        """`GET /api/client/delta`: what is newer than the event that `If-None-Match` names, or 304 (wire, 3.2)."""
+        token = self._gate.admit(request, BACKEND)
+        query = deltas.scope(token, request)
+        latest, known = self._feed.latest, deltas.event_id(request.header(b"if-none-match"))
+        found = latest.hydration(query) if known is None else latest.since(query, known)
+        headers = (*deltas.headers(query, latest.revision(query) if found is None else found.revision), _VARY)
+        if found is None:
+            return Response(304, b"", ((b"etag", b'"%d"' % (known or 0)), *headers))
+        headers = ((b"etag", b'"%d"' % found.number), *headers)
+        if len(found.body) >= views.MIN_GZIP and accepts_gzip(request.header(b"accept-encoding")):
+            packed = await asyncio.to_thread(found.pack) if found.packed is None else found.packed
+            return Response(200, packed, (JSON, _PACKED, *headers))
+        return Response(200, found.body, (JSON, *headers))
 
     async def feature(self, request: Request, name: str) -> Response:
         """`GET /api/client/features/{name}`: one flag, not wrapped."""

@@ -8,6 +8,7 @@ import random
 import threading
 from collections.abc import Callable, Mapping
 
+from ensign.delivery.deltas import Latest
 from ensign.delivery.lastgood import LastGood
 from ensign.delivery.published import Published
 from ensign.delivery.source import Reading, Source, SourceError
@@ -22,6 +23,8 @@ Prepare = Callable[[State, State], None]
 class Feed:
     """`state` is what to serve; `warm` whether there is any; `current` whether the source answered last time.
 
+    `latest` is the newest state with its history. Streams and deltas go by it: `advanced` is called with each new one,
+    in the feed's thread, before the answers to whole requests are prepared, which takes longer.
     With the source gone the last state is served on, from memory, and after a restart from the last-good file.
     """
 
@@ -33,14 +36,18 @@ class Feed:
         *,
         last_good: str | os.PathLike[str] | None = None,
         prepare: Prepare = lambda _old, _new: None,
+        advanced: Callable[[], None] = lambda: None,
     ) -> None:
         self.state = State()
+        self.latest = Latest()
         self.warm = False
         self.current = False
         self._source = source
         self._file = None if last_good is None else LastGood(last_good)
         self._prepare = prepare
+        self._advanced = advanced
         self._versions: Mapping[str, int] = {}
+        self._number = 0
         self._contents: dict[str, str] = {}
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -74,7 +81,7 @@ class Feed:
 
     def refresh(self) -> None:
         """Read the source once and take in what is new. Raises SourceError."""
-        reading = self._source.read(self._versions)
+        reading = self._source.read(self._versions, self._number)
         if reading is not None:
             self._take(reading)
         with self._changed:
@@ -107,11 +114,12 @@ class Feed:
         rulesets = []
         for id, content in reading.contents.items():
             try:
-                rulesets.append(Published.read(content))
+                rulesets.append(Published.read(content, held=self.state.rulesets))
             except ValueError:
                 log.exception("ruleset %s is left as it was", id)
-        self._swap(advanced(self.state, rulesets, reading.tokens))
-        self._versions = reading.versions
+        history = self.latest.history.advanced(reading.revisions, floor=reading.floor, covered=reading.number)
+        self._swap(Latest(advanced(self.state, rulesets, reading.tokens), history))
+        self._versions, self._number = reading.versions, reading.number
         self._contents.update(reading.contents)
         if self._file is not None:
             try:
@@ -126,13 +134,17 @@ class Feed:
             kept = self._file.load()
             if kept is None:
                 return
-            self._swap(advanced(self.state, map(Published.read, kept.contents), kept.tokens))
+            self._swap(Latest(advanced(self.state, map(Published.read, kept.contents), kept.tokens)))
         except (OSError, ValueError) as problem:
             log.error("the last good state on disk cannot be used: %s", problem)
             return
         self.warm = True
 
-    def _swap(self, state: State) -> None:
+    def _swap(self, latest: Latest) -> None:
+        state = latest.state
+        if latest.state is not self.latest.state or latest.history is not self.latest.history:
+            self.latest = latest
+            self._advanced()
         if state is not self.state:
             self._prepare(self.state, state)
             with self._changed:

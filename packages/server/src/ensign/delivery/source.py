@@ -6,11 +6,12 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from ensign.delivery.history import MAX_CHANGES, RevisionRow
 from ensign.delivery.tokens import TokenRow
 
 #: Says in one row whether anything changed; each part comes from an index or a small table.
@@ -22,6 +23,11 @@ FINGERPRINT = (
 )
 VERSIONS = "SELECT id, ledger_seq FROM publishing_ruleset"
 TOKENS = "SELECT token_hash, type, environment, status, expires_at, content FROM projects_client_token"
+#: The newest publications above a number, newest first; a delta that is too large for the ring is left out.
+REVISIONS = (
+    "SELECT number, epoch, project, environment, CASE WHEN LENGTH(delta) <= 262144 THEN delta END"
+    " FROM publishing_revision WHERE number > {0} ORDER BY number DESC LIMIT {0}"
+)
 
 
 class SourceError(Exception):
@@ -33,12 +39,31 @@ class Reading:
     """What was read in one consistent snapshot.
 
     `contents` maps the id of each ruleset whose version differs from the known one to its JSON; `versions` maps all
-    ids to their versions, to be passed to the next `read`.
+    ids to their versions, to be passed to the next `read`. `revisions` are the publications above `floor`, oldest
+    first, up to `number`, which is that of the newest one.
     """
 
     versions: Mapping[str, int]
     contents: Mapping[str, str]
     tokens: tuple[TokenRow, ...]
+    revisions: tuple[RevisionRow, ...] = ()
+    floor: int = 0
+    number: int = 0
+
+    @classmethod
+    def of(
+        cls,
+        versions: Mapping[str, int],
+        contents: Mapping[str, str],
+        tokens: tuple[TokenRow, ...],
+        *,
+        since: int,
+        rows: Sequence[RevisionRow],
+    ) -> Reading:
+        """With the rows of `REVISIONS`, asked for what is above `since` and no more than `MAX_CHANGES`."""
+        floor = since if len(rows) < MAX_CHANGES else rows[-1].number - 1
+        newest = rows[0].number if rows else since
+        return cls(versions, contents, tokens, tuple(reversed(rows)), floor, newest)
 
 
 class Source(Protocol):
@@ -46,8 +71,11 @@ class Source(Protocol):
 
     name: str
 
-    def read(self, known: Mapping[str, int]) -> Reading | None:
-        """What changed since the last successful `read`, or None when nothing did. Raises SourceError."""
+    def read(self, known: Mapping[str, int], since: int = 0) -> Reading | None:
+        """What changed since the last successful `read`, or None when nothing did. Raises SourceError.
+
+        `known` are the versions and `since` the number that the last reading gave.
+        """
 
     def wait(self, seconds: float) -> None:
         """Return when something may have changed, at the latest after `seconds`. Raises SourceError."""
@@ -72,7 +100,7 @@ class SqliteSource:
         self._fingerprint: tuple[object, ...] | None = None
         self._hinted = threading.Event()
 
-    def read(self, known: Mapping[str, int]) -> Reading | None:
+    def read(self, known: Mapping[str, int], since: int = 0) -> Reading | None:
         """See `Source`."""
         try:
             connection = self._open()
@@ -88,13 +116,15 @@ class SqliteSource:
                     if known.get(id) != version
                 }
                 tokens = tuple(map(TokenRow.read, connection.execute(TOKENS)))
+                found = connection.execute(REVISIONS.format("?"), (since, MAX_CHANGES))
+                rows = [RevisionRow(*row) for row in found]
             finally:
                 connection.execute("ROLLBACK")
         except (sqlite3.Error, OSError, ValueError) as problem:
             self.close()
             raise SourceError(f"{self.name}: {problem}") from problem
         self._fingerprint = fingerprint
-        return Reading(versions, contents, tokens)
+        return Reading.of(versions, contents, tokens, since=since, rows=rows)
 
     def wait(self, seconds: float) -> None:
         """See `Source`."""

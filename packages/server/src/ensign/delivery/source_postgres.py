@@ -8,7 +8,8 @@ from collections.abc import Mapping
 
 import psycopg
 
-from ensign.delivery.source import FINGERPRINT, TOKENS, VERSIONS, Reading, SourceError
+from ensign.delivery.history import MAX_CHANGES, RevisionRow
+from ensign.delivery.source import FINGERPRINT, REVISIONS, TOKENS, VERSIONS, Reading, SourceError
 from ensign.delivery.tokens import TokenRow
 
 CHANNELS = ("ensign_revision", "ensign_token")
@@ -29,7 +30,7 @@ class PostgresSource:
         self._fingerprint: tuple[object, ...] | None = None
         self._hinted = threading.Event()
 
-    def read(self, known: Mapping[str, int]) -> Reading | None:
+    def read(self, known: Mapping[str, int], since: int = 0) -> Reading | None:
         """See `Source`."""
         try:
             connection = self._open()
@@ -43,13 +44,15 @@ class PostgresSource:
                 rows = connection.execute("SELECT id, content FROM publishing_ruleset WHERE id = ANY(%s)", (changed,))
                 contents = {str(id): str(content) for id, content in rows}
                 tokens = tuple(TokenRow.read(row) for row in connection.execute(TOKENS))  # type: ignore[arg-type]  # as selected
+                found = connection.execute(REVISIONS.format("%s"), (since, MAX_CHANGES))
+                revisions = [RevisionRow(*row) for row in found]  # type: ignore[arg-type]  # as selected
             finally:
                 connection.execute("ROLLBACK")
         except (psycopg.Error, OSError, ValueError) as problem:
             self.close()
             raise SourceError(f"{self.name}: {type(problem).__name__}") from problem
         self._fingerprint = fingerprint
-        return Reading(versions, contents, tokens)
+        return Reading.of(versions, contents, tokens, since=since, rows=revisions)
 
     def wait(self, seconds: float) -> None:
         """See `Source`. In-process hints need no path of their own: the same commit notifies."""
