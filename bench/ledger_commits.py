@@ -134,7 +134,7 @@ def main() -> int:
     parser.add_argument("--db", choices=DATABASES, help="one database only (each has a process of its own)")
     given = parser.parse_args()
     if given.db is None:
-        print(f"{'':12}{'writers':>8}{'commits/s':>11}{'p50 ms':>9}{'p99 ms':>9}", flush=True)
+        print(f"{'':12}{'writers':>8}{'commits/s':>11}{'p50 ms':>9}{'p99 ms':>9}{'CPU ms':>9}", flush=True)
         rest = [f"--seconds={given.seconds}", *(["--profile"] if given.profile else [])]
         return max(subprocess.call([sys.executable, __file__, f"--db={name}", *rest]) for name in DATABASES)
     title, database = DATABASES[given.db]
@@ -144,9 +144,13 @@ def main() -> int:
             return 0
         _measure(1, 0.5)  # warm up
         for writers in (1, 4):
+            began = time.process_time()
             found = _measure(writers, given.seconds)
+            cpu = (time.process_time() - began) / len(found)
             rate, p50, p99 = len(found) / given.seconds, found[len(found) // 2], found[len(found) * 99 // 100]
-            print(f"{title:12}{writers:>8}{rate:>11,.0f}{p50 * 1e3:>9.1f}{p99 * 1e3:>9.1f}", flush=True)
+            print(
+                f"{title:12}{writers:>8}{rate:>11,.0f}{p50 * 1e3:>9.1f}{p99 * 1e3:>9.1f}{cpu * 1e3:>9.2f}", flush=True
+            )
         from ensign.control.audit import inspect
 
         report = inspect.verify()

@@ -1,4 +1,4 @@
-"""Claims: every path and test that docs/controls names exists; every relative link in a Markdown file leads somewhere."""
+"""Claims: every path and test that docs/controls names exists; every relative link in Markdown leads somewhere."""
 
 from __future__ import annotations
 
