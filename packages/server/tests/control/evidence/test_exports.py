@@ -43,7 +43,7 @@ from ensign_ledger.sign import Signer
 from ensign_ledger.verify import verify_bundle
 from ensign_testkit.changing import FLAG
 from ensign_testkit.log_story import LogStory, log_story
-from ensign_testkit.people import SYSTEM, add_person
+from ensign_testkit.people import SYSTEM, add_person, give
 from ensign_testkit.targets import rollout
 
 DAY = timedelta(days=1)
@@ -161,13 +161,14 @@ def test_exports_are_refused_to_whoever_may_not_and_the_refusal_is_an_entry(stor
         assert history.entries(history.Filters(), limit=1)[0].action == "access.denied"
 
 
-def test_who_may_read_a_project_may_export_its_changes_without_addresses(story: LogStory) -> None:
-    viewer = story.elsewhere
-    file = exported(story, actor=viewer, project="books")
-    assert rows(file) == []
-    shop = exported(story, actor=story.cast.viewer, project="shop")
-    allowed = {row["requested_by_email"] for row in rows(shop)}
-    assert allowed == {""} or allowed == {"dan.dev@example.com"}
+def test_who_may_read_a_project_may_export_its_changes_and_sees_addresses_only_with_the_right_to_see_people(
+    story: LogStory,
+) -> None:
+    reader = add_person("Rita Reader", at=story.cast.at)
+    give(reader.id, "viewer", project="shop", at=story.cast.at)
+    for actor, email in ((reader, ""), (story.cast.dev, "dan.dev@example.com")):
+        found = rows(exported(story, actor=actor, project="shop"))
+        assert {(row["requested_by_name"], row["requested_by_email"]) for row in found} == {("Dan Dev", email)}
 
 
 def test_an_empty_period_is_refused(story: LogStory) -> None:
