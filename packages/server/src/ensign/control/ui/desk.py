@@ -68,6 +68,11 @@ class Recent:
     row: log.LogRow
     environment: looks.Environment | None
 
+    @property
+    def subject(self) -> str:
+        """What it touched, where the title does not say so."""
+        return "" if self.row.subject in self.title else self.row.subject
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:

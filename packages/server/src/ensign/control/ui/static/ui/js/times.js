@@ -41,6 +41,7 @@ function exactWhileCopying() {
 }
 
 export function start() {
+  (window.requestIdleCallback ?? setTimeout)(refresh); // long lists come with dates alone
   setInterval(refresh, 30000);
   document.addEventListener("visibilitychange", refresh);
   document.addEventListener("copy", exactWhileCopying);
