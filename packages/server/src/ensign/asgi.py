@@ -118,6 +118,10 @@ class Ensign:
         if self._worker is not None:
             self._worker.start()
 
+    def end_streams(self) -> None:
+        """End the SDKs' streams, which would last as long as their clients please: the server is about to stop."""
+        self._delivery.end_streams()
+
     async def shutdown(self) -> None:
         """End in order: no more work of our own, the last counts, the threads."""
         for unsubscribe in self._unsubscribe:
@@ -146,7 +150,11 @@ class Ensign:
 
 def build(*, worker: bool = True) -> Ensign:
     """The application for the database of the settings; Django must be set up."""
-    delivery = DeliveryApp(_source(), usage.store, last_good=Path(settings.DATA_DIR) / "last-good.json")
+    delivery = DeliveryApp(
+        _source(), usage.store, last_good=Path(settings.DATA_DIR) / "last-good.json",
+        cors_origins=settings.CORS_ORIGINS, max_streams=settings.MAX_STREAMS,
+    )  # fmt: skip
+    metrics.STREAMS.set_function(lambda: delivery.hub.count)
     control = ControlPlane(threads=settings.THREADS)
     return Ensign(control=control, delivery=delivery, worker=Worker() if worker else None)
 

@@ -19,6 +19,7 @@ SECONDS = Histogram(
     buckets=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30),
 )
 WAITING = Gauge("ensign_http_waiting", "Control plane requests that wait for a thread or are served", registry=REGISTRY)
+STREAMS = Gauge("ensign_streams", "SDKs that hold a stream open", registry=REGISTRY)
 TASK_RUNS = Counter("ensign_worker_runs", "Runs of the worker's tasks", ["task", "outcome"], registry=REGISTRY)
 TASK_LAST = Gauge(
     "ensign_worker_last_success_timestamp_seconds", "When a task last ended well", ["task"], registry=REGISTRY

@@ -157,6 +157,12 @@ API_RATE = number("ENSIGN_API_RATE", 1200, low=1, high=1_000_000)
 API_WRITE_RATE = number("ENSIGN_API_WRITE_RATE", 300, low=1, high=1_000_000)
 #: Threads that serve pages and the API; each holds one database connection.
 THREADS = number("ENSIGN_THREADS", 12, low=1, high=200)
+#: How many SDKs may hold a stream open; further ones poll.
+MAX_STREAMS = number("ENSIGN_MAX_STREAMS", 20_000, low=0, high=1_000_000)
+#: From which origins browsers may ask the front-end API; * is every one.
+CORS_ORIGINS = tuple(
+    origin.strip() for origin in os.environ.get("ENSIGN_CORS_ORIGINS", "*").split(",") if origin.strip()
+)
 METRICS_TOKEN = os.environ.get("ENSIGN_METRICS_TOKEN", "")
 
 LOG_LEVEL = os.environ.get("ENSIGN_LOG_LEVEL", "INFO").upper()

@@ -148,6 +148,17 @@ def _events(before: dict[str, Any], after: dict[str, Any]) -> list[dict[str, Any
 Application = Callable[[Scope, Receive, Send], Any]
 
 
+class _Server(uvicorn.Server):
+    """Ends streams before it waits for connections to close, as `ensign serve` does."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """See uvicorn."""
+        end_streams = getattr(self.config.app, "end_streams", None)
+        if end_streams is not None:
+            end_streams()
+        await super().shutdown(sockets=sockets)
+
+
 class RunningServer:
     """A server in a thread; `stop` may be called before the block ends, to play an outage."""
 
@@ -160,7 +171,7 @@ class RunningServer:
         config = uvicorn.Config(
             app, log_level="warning", access_log=False, lifespan="on", timeout_graceful_shutdown=1, log_config=None
         )
-        self._server = uvicorn.Server(config)
+        self._server = _Server(config)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True)
         self._thread.start()
         ready = threading.Event()

@@ -13,13 +13,14 @@ from django.db import connection, connections
 from ensign.control.flags.domain import FlagConfig
 from ensign.control.kernel import clock
 from ensign.control.projects.tokens import NewToken, create_token, revoke_token
-from ensign.control.publishing import usage
+from ensign.control.publishing import hints, usage
 from ensign.delivery.app import DeliveryApp
 from ensign.delivery.source import Source, SqliteSource
 from ensign.delivery.source_postgres import PostgresSource
 from ensign.delivery.usage import UsageBatch
 from ensign_sdk import Client
 from ensign_testkit.delivery import serving
+from ensign_testkit.streams import EventStream
 from ensign_testkit.targets import put, rollout, shop
 
 
@@ -110,3 +111,21 @@ def test_a_lost_connection_to_the_database_is_made_anew(whole: Whole, tmp_path: 
     publication = put({"menu": FlagConfig(enabled=True, strategies=(rollout(100),))})
     until(lambda: whole.client.status().revision == (1, publication.number))
     assert whole.client.is_enabled("menu", {"userId": "7"})
+
+
+def test_a_commit_reaches_streams_in_milliseconds(whole: Whole) -> None:
+    """In process by the hint, from other processes by NOTIFY (SQLite: by a look every 100 ms)."""
+    unsubscribe = hints.subscribe(lambda _number: whole.app.hint())
+    took = []
+    try:
+        with EventStream(int(whole.url.rsplit(":", 1)[1]), whole.token.text) as stream:
+            stream.event()
+            for percent in range(15):
+                publication = put({"menu": FlagConfig(enabled=True, strategies=(rollout(percent + 1),))})
+                committed = time.monotonic()
+                while int(stream.event().fields["id"]) != publication.number:
+                    pass
+                took.append(time.monotonic() - committed)
+    finally:
+        unsubscribe()
+    assert sorted(took)[len(took) // 2] < 0.05

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -88,17 +90,23 @@ def _fingerprint() -> str:
 
 
 class Server(uvicorn.Server):
-    """Uvicorn that says when it is ready."""
+    """Uvicorn that says when it is ready, and ends streams before it waits for connections to close."""
 
-    def __init__(self, config: uvicorn.Config, *, ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, *, ready: Callable[[], None], stopping: Callable[[], None]) -> None:
         super().__init__(config)
         self._ready = ready
+        self._stopping = stopping
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then say so."""
         await super().startup(sockets=sockets)
         if not self.should_exit:
             self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop."""
+        self._stopping()
+        await super().shutdown(sockets=sockets)
 
 
 def serve(*, listener: socket.socket, worker: bool) -> None:
@@ -117,8 +125,10 @@ def serve(*, listener: socket.socket, worker: bool) -> None:
             )
         link = setup_link(at=at)
         connection.close()
+        app = asgi.build(worker=worker)
+        allow_many_files()
         config = uvicorn.Config(
-            asgi.build(worker=worker),
+            app,
             loop="uvloop",
             http="httptools",
             log_config=None,
@@ -129,13 +139,21 @@ def serve(*, listener: socket.socket, worker: bool) -> None:
             timeout_graceful_shutdown=GRACE,
             timeout_keep_alive=75,
         )
-        server = Server(config, ready=lambda: _announce(listener, link))
+        server = Server(config, ready=lambda: _announce(listener, link), stopping=app.end_streams)
         # Uvicorn hands the signal on once it has ended well; being told to stop is not a failure.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: None)
         server.run(sockets=[listener])
         if not server.started:
             raise Unavailable("The server could not start; the lines above say why.", remedy="See the log.")
+
+
+def allow_many_files() -> None:
+    """Raise the limit of open files as far as this process may: each stream is one, and 1,024 is a common default."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with suppress(ValueError, OSError):  # some systems give a hard limit that they do not grant
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def setup_link(*, at: datetime) -> str | None:

@@ -24,11 +24,13 @@ from ensign.delivery.http import (
     Response,
     Scope,
     Send,
+    Streaming,
     bad_data,
     clean,
     not_found,
     respond,
 )
+from ensign.delivery.hub import Hub
 from ensign.delivery.published import dumps
 from ensign.delivery.source import Source
 from ensign.delivery.state import State
@@ -36,7 +38,7 @@ from ensign.delivery.usage import Sink, Usage
 
 log = logging.getLogger("ensign.delivery")
 
-Handler = Callable[[Request], Awaitable[Response]]
+Handler = Callable[[Request], Awaitable[Response | Streaming]]
 
 _PREFIXES = ("/api/client", "/api/frontend", "/api/proxy", "/edge")
 _EXACT = frozenset({"/health", "/ready"})
@@ -55,7 +57,8 @@ class DeliveryApp:
     * `last_good`: a file that keeps the last state, so that the node starts with the database down;
     * `cors_origins`: who may ask from a browser, `("*",)` for everybody;
     * `flush_interval`: seconds between batches to the sink;
-    * `refusal_limit`: refused requests per address and minute before 429 is said.
+    * `refusal_limit`: refused requests per address and minute before 429 is said;
+    * `max_streams`: how many SDKs may be connected at a time; the next ones are told to poll.
 
     Mount it for the paths that `handles` claims, and either pass it the server's lifespan events or call `startup`
     and `shutdown`. Run the server without an access log: a front-end GET carries its context in the address.
@@ -70,18 +73,22 @@ class DeliveryApp:
         cors_origins: tuple[str, ...] = ("*",),
         flush_interval: float = 10.0,
         refusal_limit: int = 60,
+        max_streams: int = 20_000,
         clock: Callable[[], datetime] = _utc_now,
     ) -> None:
         self.feed = Feed(source, last_good=last_good, prepare=_prepare)
+        self.hub = Hub(self.feed, clock=clock, limit=max_streams)
+        self.feed.follow(self.hub.changed)
         self.usage = Usage(sink, interval=flush_interval)
         self._gate = Gate(self.feed, Refusals(self.usage, limit=refusal_limit), clock=clock)
         self._cors = Cors(cors_origins)
-        client = ClientApi(self.feed, self._gate, self.usage, clock=clock, version=version("ensign"))
+        client = ClientApi(self.feed, self._gate, self.usage, self.hub, clock=clock, version=version("ensign"))
         browser = FrontendApi(self.feed, self._gate, self.usage, clock=clock)
         self._feature = client.feature
         self._routes: dict[str, dict[str, Handler]] = {
             "/api/client/features": {"GET": client.features, "POST": client.features},
             "/api/client/delta": {"GET": client.delta},
+            "/api/client/streaming": {"GET": client.streaming},
             "/api/client/register": {"POST": client.register},
             "/api/client/metrics": {"POST": client.metrics},
             "/api/client/metrics/bulk": {"POST": client.bulk},
@@ -102,17 +109,23 @@ class DeliveryApp:
 
     async def startup(self) -> None:
         """Load the last good state and begin to follow the source. Does not wait for it."""
+        self.hub.start()
         await asyncio.to_thread(self.feed.start)
         self.usage.start()
 
     async def shutdown(self) -> None:
-        """Hand over the last counts and end the threads."""
+        """End the streams, hand over the last counts and end the threads."""
+        await self.hub.stop()
         await asyncio.to_thread(self.usage.stop)
         await asyncio.to_thread(self.feed.stop)
 
     def hint(self) -> None:
         """Something was published just now: look at once. For the control plane in the same process."""
         self.feed.hint()
+
+    def end_streams(self) -> None:
+        """End every stream, on the event loop: for when the server is told to stop, as it would wait for them."""
+        self.hub.end()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI interface: `http` and `lifespan`."""
@@ -124,9 +137,14 @@ class DeliveryApp:
                 response = await self._answer(request)
             except Disconnected:
                 return
-            await respond(send, response, head=request.method == "HEAD")
+            del request  # a stream lasts for days; what was asked need not
+            if isinstance(response, Streaming):
+                await send({"type": "http.response.start", "status": 200, "headers": response.headers})
+                await response.run(receive, send)
+            else:
+                await respond(send, response, head=scope["method"] == "HEAD")
 
-    async def _answer(self, request: Request) -> Response:
+    async def _answer(self, request: Request) -> Response | Streaming:
         browser = request.path.startswith(("/api/frontend", "/api/proxy"))
         if browser and request.method == "OPTIONS":
             return self._cors.preflight(request)
@@ -139,11 +157,11 @@ class DeliveryApp:
         except Exception:  # the last resort: one request's defect must not become another's
             log.exception("%s failed", request.path if not browser else "/api/frontend")
             response = Refusal(500, "InternalError", "Something went wrong here; it was logged.").response()
-        if browser:
+        if browser and isinstance(response, Response):
             return Response(response.status, response.body, (*response.headers, *self._cors.headers(request)))
         return response
 
-    async def _dispatch(self, request: Request) -> Response:
+    async def _dispatch(self, request: Request) -> Response | Streaming:
         path = request.path
         methods = self._routes.get(path)
         method = "GET" if request.method == "HEAD" else request.method

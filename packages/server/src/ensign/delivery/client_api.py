@@ -5,11 +5,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 from ensign.delivery import deltas, intake, views
-from ensign.delivery.auth import Gate
+from ensign.delivery.auth import Gate, unavailable
 from ensign.delivery.feed import Feed
-from ensign.delivery.http import JSON, Header, Request, Response, accepts_gzip, matches, not_found
+from ensign.delivery.http import (
+    JSON,
+    Header,
+    Refusal,
+    Request,
+    Response,
+    Streaming,
+    accepts_gzip,
+    matches,
+    not_found,
+)
+from ensign.delivery.hub import HEADERS, Hub
 from ensign.delivery.query import Query, effective
 from ensign.delivery.tokens import ALL, BACKEND
 from ensign.delivery.usage import Usage
@@ -21,10 +33,13 @@ _VARY: Header = (b"vary", b"Accept-Encoding")
 
 
 class ClientApi:
-    """Features, registration and metrics for backend tokens."""
+    """Features, deltas, streams, registration and metrics for backend tokens."""
 
-    def __init__(self, feed: Feed, gate: Gate, usage: Usage, *, clock: Callable[[], datetime], version: str) -> None:
+    def __init__(
+        self, feed: Feed, gate: Gate, usage: Usage, hub: Hub, *, clock: Callable[[], datetime], version: str
+    ) -> None:
         self._feed = feed
+        self._hub = hub
         self._gate = gate
         self._usage = usage
         self._clock = clock
@@ -56,6 +71,24 @@ class ClientApi:
             packed = await asyncio.to_thread(found.pack) if found.packed is None else found.packed
             return Response(200, packed, (JSON, _PACKED, *headers))
         return Response(200, found.body, (JSON, *headers))
+
+    async def streaming(self, request: Request) -> Response | Streaming:
+        """`GET /api/client/streaming`: the same as server-sent events, each as soon as it is published (wire, 3.3)."""
+        token = self._gate.admit(request, BACKEND)
+        hub, query = self._hub, deltas.scope(token, request)
+        revision = (latest := self._feed.latest).revision(query)
+        if query.tags:
+            latest.hydration(query)  # refuses tags that rulesets do not know, while a status can still be said
+        headers = (*HEADERS, *deltas.headers(query, revision))
+        if request.method == "HEAD":
+            return Response(200, b"", headers)
+        if hub.ended:
+            raise unavailable("This server is about to stop.")
+        if hub.full:
+            message = "This server has as many streams as it may. Please poll."
+            raise Refusal(429, "RateLimitError", message, headers=((b"retry-after", b"60"),))
+        known = deltas.event_id(request.header(b"last-event-id"))
+        return Streaming(headers, partial(hub.serve, token, query, known))
 
     async def feature(self, request: Request, name: str) -> Response:
         """`GET /api/client/features/{name}`: one flag, not wrapped."""

@@ -23,8 +23,8 @@ Prepare = Callable[[State, State], None]
 class Feed:
     """`state` is what to serve; `warm` whether there is any; `current` whether the source answered last time.
 
-    `latest` is the newest state with its history. Streams and deltas go by it: `advanced` is called with each new one,
-    in the feed's thread, before the answers to whole requests are prepared, which takes longer.
+    `latest` is the newest state with its history. Streams and deltas go by it: whoever follows is told of each
+    new one in the feed's thread, before the answers to whole requests are prepared, which takes longer.
     With the source gone the last state is served on, from memory, and after a restart from the last-good file.
     """
 
@@ -36,7 +36,6 @@ class Feed:
         *,
         last_good: str | os.PathLike[str] | None = None,
         prepare: Prepare = lambda _old, _new: None,
-        advanced: Callable[[], None] = lambda: None,
     ) -> None:
         self.state = State()
         self.latest = Latest()
@@ -45,7 +44,7 @@ class Feed:
         self._source = source
         self._file = None if last_good is None else LastGood(last_good)
         self._prepare = prepare
-        self._advanced = advanced
+        self._listener: Callable[[], None] = lambda: None
         self._versions: Mapping[str, int] = {}
         self._number = 0
         self._contents: dict[str, str] = {}
@@ -53,6 +52,10 @@ class Feed:
         self._thread: threading.Thread | None = None
         self._failures = 0
         self._changed = threading.Condition()
+
+    def follow(self, listener: Callable[[], None]) -> None:
+        """Have `listener` called with each new `latest`; it must return at once."""
+        self._listener = listener
 
     def start(self) -> None:
         """Load the last-good file and begin to follow the source. Does not wait for it."""
@@ -144,7 +147,7 @@ class Feed:
         state = latest.state
         if latest.state is not self.latest.state or latest.history is not self.latest.history:
             self.latest = latest
-            self._advanced()
+            self._listener()
         if state is not self.state:
             self._prepare(self.state, state)
             with self._changed:

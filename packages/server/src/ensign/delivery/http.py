@@ -65,6 +65,14 @@ class Response:
     headers: tuple[Header, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Streaming:
+    """A response without an end of its own: after status 200 and `headers`, `run` sends the body and then its end."""
+
+    headers: tuple[Header, ...]
+    run: Callable[[Receive, Send], Awaitable[None]]
+
+
 class Request:
     """One request. Header names are lower-case bytes; of a repeated header the last counts."""
 
