@@ -54,6 +54,8 @@ def _name() -> str:
 
 def _remedy(error: DatabaseError) -> str:
     text = str(error).lower()
+    if settings.DATABASE_URL and "permission denied" in text:
+        return "Run `ensign migrate` with DATABASE_OWNER_URL set to the owner of the tables; it grants what is needed."
     if "readonly" in text or "read-only" in text or "unable to open" in text or "permission" in text:
         return "Make the data directory (ENSIGN_DATA_DIR) writable for the user that runs Ensign."
     if "full" in text or "disk" in text:

@@ -45,12 +45,36 @@ def install(*, application_role: str | None = None) -> None:
             cursor.execute("SELECT sequencename FROM pg_sequences WHERE schemaname = 'public'")
             for statement in schema_postgresql.grants(
                 application_role,
-                governed=[model._meta.db_table for model in governed.values()],
-                insert_only=insert_only,
-                exempt=[table for table in exempt_tables() if table in connection.introspection.table_names()],
+                **_tables(),
                 sequences=[row[0] for row in cursor.fetchall()],
             ):
                 cursor.execute(statement)
+
+
+def _tables() -> dict[str, list[str]]:
+    """Every table by how it stands to the ledger, as privileges go by it."""
+    present = set(connection.introspection.table_names())
+    return {
+        "governed": [model._meta.db_table for model in governed_models().values()],
+        "insert_only": list(insert_only_tables()),
+        "exempt": [table for table in exempt_tables() if table in present],
+    }
+
+
+def lacking() -> list[str]:
+    """Privileges that serving needs and the present role has not, such as ``INSERT on ledger_entry``."""
+    if connection.vendor == "sqlite":
+        return []
+    needed = schema_postgresql.privileges(**_tables())
+    pairs = [(table, privilege.partition(" ")[0]) for table, these in needed.items() for privilege in these]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT need.privilege || ' on ' || need.name FROM unnest(%s::text[], %s::text[]) AS need(name, privilege)"
+            " WHERE NOT CASE need.privilege WHEN 'DELETE' THEN has_table_privilege(need.name, 'DELETE')"
+            " ELSE has_any_column_privilege(need.name, need.privilege) END",
+            [[table for table, _ in pairs], [privilege for _, privilege in pairs]],
+        )
+        return [str(row[0]) for row in cursor.fetchall()]
 
 
 def problems() -> list[str]:
@@ -79,10 +103,17 @@ def problems() -> list[str]:
 
 
 def check() -> None:
-    """Fail closed when the database lacks a trigger, or holds one that differs.
+    """Fail closed when the database lacks a trigger, or holds one that differs, or when this role may not serve.
 
     :raises Unavailable: naming what is wrong.
     """
+    missing = lacking()
+    if missing:
+        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+        raise Unavailable(
+            f"The database role lacks privileges that serving needs: {', '.join(missing[:5])}{more}.",
+            remedy="Run `ensign migrate` with DATABASE_OWNER_URL set to the owner of the tables; it grants them.",
+        )
     found = problems()
     if found:
         raise Unavailable(

@@ -192,6 +192,25 @@ def triggers(governed: Mapping[str, type[Governed]], insert_only: Iterable[str])
     return made
 
 
+def privileges(
+    *, governed: Iterable[str], insert_only: Iterable[str], exempt: Iterable[str]
+) -> dict[str, tuple[str, ...]]:
+    """Table -> what the application role may do with it, which is exactly what serving needs."""
+    needed: dict[str, tuple[str, ...]] = {}
+    for table in governed:
+        needed[table] = ("SELECT", "INSERT", "UPDATE (version, ledger_seq, content)")
+    for table in insert_only:
+        needed[table] = ("SELECT",) if table in DERIVED else ("SELECT", "INSERT")
+    for table in exempt:
+        if table in DERIVED or table == "django_migrations":
+            needed[table] = ("SELECT",)
+        elif table == "ledger_document":
+            needed[table] = ("SELECT", "INSERT", "UPDATE (content)")
+        else:
+            needed[table] = ("SELECT", "INSERT", "UPDATE", "DELETE")
+    return needed
+
+
 def grants(
     role: str,
     *,
@@ -206,17 +225,8 @@ def grants(
         f'REVOKE ALL ON ALL TABLES IN SCHEMA public FROM "{role}"',
         f'GRANT USAGE ON SCHEMA public TO "{role}"',
     ]
-    for table in governed:
-        made.append(f'GRANT SELECT, INSERT, UPDATE (version, ledger_seq, content) ON "{table}" TO "{role}"')
-    for table in insert_only:
-        made.append(f'GRANT SELECT{"" if table in DERIVED else ", INSERT"} ON "{table}" TO "{role}"')
-    for table in exempt:
-        if table in DERIVED or table == "django_migrations":
-            made.append(f'GRANT SELECT ON "{table}" TO "{role}"')
-        elif table == "ledger_document":
-            made.append(f'GRANT SELECT, INSERT, UPDATE (content) ON "{table}" TO "{role}"')
-        else:
-            made.append(f'GRANT SELECT, INSERT, UPDATE, DELETE ON "{table}" TO "{role}"')
+    needed = privileges(governed=governed, insert_only=insert_only, exempt=exempt)
+    made += [f'GRANT {", ".join(these)} ON "{table}" TO "{role}"' for table, these in needed.items()]
     made += [f'GRANT USAGE, SELECT ON SEQUENCE "{sequence}" TO "{role}"' for sequence in sequences]
     made.append(f'GRANT EXECUTE ON FUNCTION ensign_lock_head() TO "{role}"')
     return made
