@@ -66,6 +66,7 @@ def test_the_story_of_a_four_eyes_change(db: str) -> None:
         "request": done.request.id,
         "author": cast.dev.id,
         "contributors": [],
+        "behind": [],
         "approvers": [
             {
                 "id": cast.approver.id,

@@ -96,6 +96,9 @@ class RequestOut(Schema):
     status: str
     author: str
     contributors: list[str]
+    behind: list[str] = Field(
+        description="Who stood behind a service account among the authors: barred from approving."
+    )
     round: int
     operations: list[dict[str, Any]]
     digest: str

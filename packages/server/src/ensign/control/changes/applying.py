@@ -19,7 +19,16 @@ from ensign.control.changes.domain.base import Operation
 from ensign.control.changes.domain.digests import change_digest
 from ensign.control.changes.domain.requests import ChangeRequest, Mode, PolicyInForce
 from ensign.control.changes.domain.world import Ref, World
-from ensign.control.changes.loading import entitlement, load, load_for, owners, policy_in_force, reached, references
+from ensign.control.changes.loading import (
+    behind,
+    entitlement,
+    load,
+    load_for,
+    owners,
+    policy_in_force,
+    reached,
+    references,
+)
 from ensign.control.changes.models import Request
 from ensign.control.kernel import clock, ids
 from ensign.control.kernel.actor import Actor
@@ -94,27 +103,23 @@ def apply_request(
     keys = reached(operations=request.operations, **place)
     policy = policy_in_force(project=request.project, environments=keys, lock=True)
     loaded = load(refs=[Ref.parse(name) for name in request.base], lock=True, **place)
+    answering = owners(request)
     trust.require_unmoved(request, loaded.versions)
     after = algebra.apply_all(loaded.world, request.operations)
-    names = {ref.name for ref in references(after=after, operations=request.operations)}
+    refs = references(after=after, operations=request.operations)
     applied = lifecycle.applied(
         request,
         actor,
         at=at,
         policy=policy,
-        current={name: loaded.versions.get(name, -1) for name in names},
+        current={ref.name: loaded.versions.get(ref.name, -1) for ref in refs},
         entitled=entitlement(project=request.project, environments=keys, at=at),
-        owners=owners(request),
+        owners=answering,
         mode=mode,
     )
-    approved = ApprovedChange(
-        change=request.id,
-        digest=request.digest,
-        project=request.project,
-        environments=frozenset(keys),
-        approvers=tuple(a.person for a in applied.approvals),
+    rows = stage_rows(
+        before=loaded.world, after=after, operations=request.operations, approved=_approved(applied, keys), at=at
     )
-    rows = stage_rows(before=loaded.world, after=after, operations=request.operations, approved=approved, at=at)
     _require_exact(rows, after)
     extra = accompany()
     publications = _publish(rows, project=request.project, environment=request.environment, environments=keys)
@@ -130,7 +135,7 @@ def apply_request(
         at=at,
         staged=staged,
         where=Where(**place),
-        approval=approval_object(applied, policy),
+        approval=approval_object(applied, policy, owners=answering),
         reason=applied.reason or None,
         detail={
             "request": applied.id,
@@ -140,11 +145,18 @@ def apply_request(
     )
     for publication in publications:
         publication.finish(seq=recorded.seq)
-    return Applied(
-        request=applied,
-        seq=recorded.seq,
-        at=recorded.ts,
-        revisions=tuple((p.environment, p.epoch, p.number) for p in publications),
+    revisions = tuple((p.environment, p.epoch, p.number) for p in publications)
+    return Applied(request=applied, seq=recorded.seq, at=recorded.ts, revisions=revisions)
+
+
+def _approved(applied: ChangeRequest, environments: Sequence[str]) -> ApprovedChange:
+    """The key to the rows' writers; made from a request that :func:`lifecycle.applied` let through, and only here."""
+    return ApprovedChange(
+        change=applied.id,
+        digest=applied.digest,
+        project=applied.project,
+        environments=frozenset(environments),
+        approvers=tuple(a.person for a in applied.approvals),
     )
 
 
@@ -179,12 +191,18 @@ def _publish(rows: Rows, *, project: str, environment: str, environments: Sequen
     return made
 
 
-def approval_object(request: ChangeRequest, policy: PolicyInForce) -> Mapping[str, Any]:
-    """How the approvals stand in the entry (docs/reference/ledger-format)."""
+def approval_object(request: ChangeRequest, policy: PolicyInForce, *, owners: frozenset[str]) -> Mapping[str, Any]:
+    """How the approvals stand in the entry (docs/reference/ledger-format).
+
+    ``contributors`` are all who may not be among the approvers, besides the author: who edited it, and ``behind``, the
+    people who stood behind a service account that wrote or edited it, or answer for it now (``owners``).
+    """
+    behind = sorted({*request.behind, *owners} - request.authors)
     return {
         "request": request.id,
         "author": request.author,
-        "contributors": list(request.contributors),
+        "contributors": [*request.contributors, *behind],
+        "behind": behind,
         "approvers": [
             # Trust refuses approvals by any other way than a session.
             {"id": a.person, "at": clock.text(a.at), "digest": a.digest, "via": "session"}
@@ -220,6 +238,7 @@ def standard_request(
         title=algebra.describe_all(loaded.world, operations)[0],
         reason=reason,
         author=actor.id,
+        behind=behind(actor),
         operations=tuple(operations),
         base=loaded.versions,
         digest=digest,

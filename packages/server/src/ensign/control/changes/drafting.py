@@ -21,7 +21,7 @@ from ensign.control.changes.domain import algebra, lifecycle
 from ensign.control.changes.domain.base import Operation
 from ensign.control.changes.domain.requests import ChangeRequest
 from ensign.control.changes.history import before_applied
-from ensign.control.changes.loading import policy_in_force, reached
+from ensign.control.changes.loading import behind, policy_in_force, reached
 from ensign.control.changes.models import Request
 from ensign.control.kernel import ids
 from ensign.control.kernel.actor import Actor
@@ -95,6 +95,7 @@ def _new(
         title=title,
         reason=reason,
         author=actor.id,
+        behind=behind(actor),
         operations=compiled.operations,
         base=compiled.base,
         digest=compiled.digest,
@@ -234,6 +235,7 @@ def edit(
         base=_kept_base(request, compiled.base, rebase=rebase),
         title=texts[0],
         reason=texts[1],
+        behind=behind(actor),
     )
     edited = replace(edited, warnings=compiled.warnings)
     return Proposed(request=edited, version=write(edited, row=row, action=actions.EDITED, actor=actor, at=at))

@@ -19,6 +19,7 @@ from ensign.control.changes.domain.world import Ref, World
 from ensign.control.flags.domain import FlagConfig, FlagInfo
 from ensign.control.flags.models import Flag, FlagEnvironment
 from ensign.control.identity import queries as identity
+from ensign.control.kernel.actor import Actor
 from ensign.control.projects import policies
 from ensign.control.projects import queries as projects
 from ensign.control.projects.domain import PolicyRules
@@ -151,6 +152,12 @@ def entitlement(*, project: str, environments: Iterable[str], at: datetime) -> C
     return entitled
 
 
+def behind(actor: Actor) -> tuple[str, ...]:
+    """Who stands behind the actor at this moment, besides themselves; kept, as owners and tokens come and go."""
+    return tuple(sorted(identity.people_behind(actor.id, token_id=actor.token_id) - {actor.id}))
+
+
 def owners(request: ChangeRequest) -> frozenset[str]:
-    """The people who answer for the service accounts among the authors."""
-    return frozenset(identity.service_account(id_).owner for id_ in request.authors if id_.startswith("svc_"))
+    """The people who answer now for the service accounts among the authors; who did then is in ``request.behind``."""
+    found = (identity.people_behind(id_) for id_ in request.authors if id_.startswith("svc_"))
+    return frozenset[str]().union(*found)

@@ -106,7 +106,7 @@ def place_of(request: ChangeRequest) -> looks.Environment:
 
 def people(request: ChangeRequest, comments: Sequence[CommentView]) -> dict[str, str]:
     """The names of all who had to do with it."""
-    ids = {*request.authors, *(d.person for d in request.decisions), *(c.author for c in comments)}
+    ids = {*request.barred, *(d.person for d in request.decisions), *(c.author for c in comments)}
     return identity.names({*ids, request.applied_by or ""} - {""})
 
 

@@ -18,7 +18,7 @@ from ensign.control.access.queries import who_can
 from ensign.control.changes import operations as door
 from ensign.control.changes import pages, queries
 from ensign.control.changes.domain.requests import OPEN, ChangeRequest, DecisionKind
-from ensign.control.changes.loading import reached
+from ensign.control.changes.loading import owners, reached
 from ensign.control.changes.waiting import waits_for_me
 from ensign.control.identity import queries as identity
 from ensign.control.kernel.errors import Conflict, EnsignError, Invalid, NeedsMfa
@@ -139,6 +139,7 @@ def _detail(request: HttpRequest, id: str, *, error: EnsignError | None = None, 
         "timeline": pages.timeline(value, said, names),
         "author": pages.person(value.author, names),
         "contributors": [pages.person(c, names) for c in value.contributors],
+        "behind": [pages.person(c, names) for c in value.behind],
         "approvers": [] if standing is None else _approvers(value, standing, here),
         "needed": 0 if standing is None else standing.policy.required,
         "error": error,
@@ -149,13 +150,13 @@ def _detail(request: HttpRequest, id: str, *, error: EnsignError | None = None, 
 
 
 def _approvers(value: ChangeRequest, standing: queries.Standing, here: Visit) -> list[str]:
-    """Names of up to eight people who may approve this: entitled everywhere, and none of its authors."""
+    """Names of up to eight people who may approve this: entitled everywhere, and barred by no part in it."""
     found: set[str] | None = None
     for key in standing.policy.environments:
         scope = Scope(value.project, key)
         able = {h.subject for h in who_can(Permission.CHANGE_APPROVE, scope, at=here.at) if h.kind == "person"}
         found = able if found is None else found & able
-    ids = sorted((found or set()) - value.authors)[:8]
+    ids = sorted((found or set()) - value.barred - owners(value))[:8]
     return sorted(identity.names(ids).values())
 
 

@@ -56,4 +56,4 @@ def _waits(request: ChangeRequest, actor: Actor, *, approves: bool) -> bool:
     gave = any(a.person == actor.id for a in request.approvals)
     if request.status == "approved":
         return actor.id in request.authors or gave
-    return approves and actor.id not in request.authors and not gave
+    return approves and actor.id not in request.barred and not gave

@@ -111,7 +111,7 @@ def _row(entry: EntryView, change: Change, who: Who, *, emails: bool) -> Row:
         "requested_by_name": asked.name,
         "requested_by_email": asked.email if emails else "",
         "requested_at": str(request.get("submitted_at") or request.get("created_at") or ""),
-        "edited_by": " ".join(approval.get("contributors", [])),
+        "edited_by": " ".join(one for one in approval.get("contributors", []) if one not in approval.get("behind", [])),
         "approvals_required": approval.get("required", 0),
         "compensated": _yes(approval.get("compensated")),
         "approved_by": " ".join(one["id"] for one in approvers),

@@ -7,7 +7,7 @@ leads round it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -39,8 +39,12 @@ def edit(
     base: Mapping[str, int],
     title: str,
     reason: str,
+    behind: Collection[str] = (),
 ) -> ChangeRequest:
-    """Replace what it says. Voids every approval, begins a new round, and makes ``by`` a contributor for ever."""
+    """Replace what it says. Voids every approval, begins a new round, and makes ``by`` a contributor for ever.
+
+    ``behind`` are the people who stand behind ``by`` now; they stay barred from approving it, as ``by`` does.
+    """
     _require(request, _EDITABLE, "edited")
     if len(operations) > MAX_OPERATIONS:
         raise Invalid(f"A request holds at most {MAX_OPERATIONS} operations.", fields={"operations": "Too many."})
@@ -56,6 +60,7 @@ def edit(
         base=dict(base),
         digest=digest,
         contributors=contributors,
+        behind=tuple(sorted({*request.behind, *behind} - {by})),
         approvals=(),
         round=request.round if request.status == "draft" else request.round + 1,
         status="in_review" if request.status == "approved" else request.status,

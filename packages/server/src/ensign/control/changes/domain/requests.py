@@ -88,9 +88,10 @@ class Decision:
 class ChangeRequest:
     """A change set on one project and environment, and how far it has come.
 
-    ``contributors`` are all who ever edited it, without the author. ``round`` counts reviews: an edit of what was
-    submitted begins a new one. ``approvals`` are those given since the last edit. ``base`` maps every object touched
-    or referenced to the version that the author saw.
+    ``contributors`` are all who ever edited it, without the author. ``behind`` are the people who stood behind a
+    service account at the moment when it wrote or edited this: its owner, and who made the token. ``round`` counts
+    reviews: an edit of what was submitted begins a new one. ``approvals`` are those given since the last edit.
+    ``base`` maps every object touched or referenced to the version that the author saw.
     """
 
     id: str
@@ -100,6 +101,7 @@ class ChangeRequest:
     reason: str
     author: str
     contributors: tuple[str, ...] = ()
+    behind: tuple[str, ...] = ()
     round: int = 1
     status: Status = "draft"
     operations: tuple[Operation, ...] = ()
@@ -125,8 +127,13 @@ class ChangeRequest:
 
     @property
     def authors(self) -> frozenset[str]:
-        """Who wrote or edited it: none of them may approve it."""
+        """Who wrote or edited it: they submit, withdraw and apply it, and none of them may approve it."""
         return frozenset({self.author, *self.contributors})
+
+    @property
+    def barred(self) -> frozenset[str]:
+        """Who can never approve it: the authors, and the people who stood behind them when they wrote it."""
+        return self.authors | frozenset(self.behind)
 
     def to_state(self) -> dict[str, Any]:
         """JSON form: all members, always."""
@@ -137,6 +144,7 @@ class ChangeRequest:
             **{name: getattr(self, name) for name in (*plain, *later)},
             **{name: _text(getattr(self, name)) for name in times},
             "contributors": list(self.contributors),
+            "behind": list(self.behind),
             "operations": [operation.to_json() for operation in self.operations],
             "base": dict(self.base),
             "approvals": [approval.to_state() for approval in self.approvals],
@@ -154,6 +162,7 @@ class ChangeRequest:
                 **state,
                 **{name: None if state[name] is None else clock.parse(state[name]) for name in times},
                 "contributors": tuple(state["contributors"]),
+                "behind": tuple(state["behind"]),
                 "operations": tuple(from_json(value) for value in state["operations"]),
                 "approvals": tuple(Approval.from_state(value) for value in state["approvals"]),
                 "decisions": tuple(Decision.from_state(value) for value in state["decisions"]),

@@ -1,8 +1,9 @@
 """Who may approve, and what may apply: the trust decisions of the write door. Pure, and closed by default.
 
-The rules are those of segregation of duties (docs/controls): an approver wrote and edited nothing of it (1); an
-approval binds digest, base and policy (2) and expires (3); the approver is still entitled when it applies (4); only
-people in a session with a recent second factor approve (5); nobody is exempt (6).
+The rules are those of segregation of duties (docs/controls): an approver wrote and edited nothing of it, nor stood
+behind a service account that did (1); an approval binds digest, base and policy (2) and expires (3); the approver is
+still entitled when it applies (4); only people in a session with a recent second factor approve (5); nobody is
+exempt (6).
 """
 
 from __future__ import annotations
@@ -44,8 +45,8 @@ def refusal_to_approve(
 ) -> Denied | Conflict | None:
     """Why ``actor`` may not approve this, or None. What can be put right with a second factor comes last.
 
-    ``entitled``: holds ``change:approve`` in every environment reached. ``owners``: the people who answer for the
-    service accounts among the authors; they are no second person either.
+    ``entitled``: holds ``change:approve`` in every environment reached. ``owners``: the people who answer now for the
+    service accounts among the authors; like those who stood behind them then, they are no second person.
     """
     scope = f"{request.project}/{request.environment}"
 
@@ -58,9 +59,10 @@ def refusal_to_approve(
             "approval-by-token",
             "Ask a person to sign in and look at the request.",
         )
-    if actor.id in request.authors or actor.id in owners:  # 1
-        wrote = "wrote" if actor.id == request.author else "edited" if actor.id in request.authors else "answer for"
-        return no(f"You {wrote} this request, so somebody else must approve it.", "own-change", "Ask a colleague.")
+    if actor.id in request.barred or actor.id in owners:  # 1
+        return no(
+            f"You {_part(actor.id, request)}, so somebody else must approve it.", "own-change", "Ask a colleague."
+        )
     if not entitled:  # 4
         return no(
             f"You may not approve changes in {', '.join(policy.environments) or request.environment}.",
@@ -82,8 +84,16 @@ def refusal_to_approve(
     return None
 
 
+def _part(person: str, request: ChangeRequest) -> str:
+    if person == request.author:
+        return "wrote this request"
+    if person in request.contributors:
+        return "edited this request"
+    return "answer for the service account that wrote this request, or made the token that it used"
+
+
 def in_force(request: ChangeRequest, *, at: datetime, policy: PolicyInForce) -> tuple[Approval, ...]:
-    """The approvals that still bind: of this digest, round and policy, unexpired, one per person, none of an author."""
+    """The approvals that still bind: of this digest, round and policy, unexpired, one per person, nobody barred."""
     found: dict[str, Approval] = {}
     for approval in request.approvals:
         if (
@@ -91,7 +101,7 @@ def in_force(request: ChangeRequest, *, at: datetime, policy: PolicyInForce) -> 
             and approval.round == request.round
             and approval.policy == policy.ref
             and approval.at <= at < approval.at + policy.lifetime
-            and approval.person not in request.authors
+            and approval.person not in request.barred
         ):
             found.setdefault(approval.person, approval)
     return tuple(found.values())
