@@ -1,15 +1,18 @@
-"""Expected failures in pages: a page with cause and remedy, or the way to sign in."""
+"""Expected failures in pages: a page with cause and remedy, or the way to sign in or to prove a second factor."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import resolve_url
+from django.urls import reverse
 
 from ensign.control.api.problems import record_unrecorded, status_of
+from ensign.control.identity.web import SeeOther
 from ensign.control.kernel import errors
 from ensign.control.ui.errors import error_page
 
@@ -33,6 +36,8 @@ class FailureMiddleware:
         if isinstance(exception, errors.Unauthenticated):
             return _sign_in(request)
         record_unrecorded(exception, request)
+        if isinstance(exception, errors.NeedsMfa):
+            return _step_up(request, exception)
         cause = exception.message
         if exception.fields:
             cause += " " + " ".join(f"{field}: {text}" for field, text in exception.fields.items())
@@ -51,3 +56,22 @@ def _sign_in(request: HttpRequest) -> HttpResponse:
     if request.method == "GET":
         address += "?" + urlencode({"next": request.get_full_path()})
     return HttpResponseRedirect(address)
+
+
+def _step_up(request: HttpRequest, error: errors.NeedsMfa) -> HttpResponse:
+    """To the page on which a second factor is proved; back to where the act was begun afterwards, to do it again.
+
+    The shell turns the redirect into a change of page where htmx asked.
+    """
+    messages.warning(request, f"{error.message} {error.remedy}".strip())
+    return SeeOther(reverse("identity:confirm") + "?" + urlencode({"next": _page_of(request)}))
+
+
+def _page_of(request: HttpRequest) -> str:
+    """The path of the page that the request belongs to: itself if it can be fetched again, else ours that sent it."""
+    if request.method == "GET" and "HX-Request" not in request.headers:
+        return request.get_full_path()
+    given = urlsplit(request.headers.get("HX-Current-URL") or request.headers.get("Referer", ""))
+    if given.netloc != request.get_host() or not given.path.startswith("/") or given.path.startswith("//"):
+        return "/"
+    return given.path + (f"?{given.query}" if given.query else "")
