@@ -15,7 +15,7 @@ from ensign.control.ui import conf
 handler400 = conf.ERROR_HANDLERS["handler400"]
 handler403 = conf.ERROR_HANDLERS["handler403"]
 handler404 = conf.ERROR_HANDLERS["handler404"]
-handler500 = conf.ERROR_HANDLERS["handler500"]
+handler500 = "ensign.control.http.outages.server_error"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", api.urls),

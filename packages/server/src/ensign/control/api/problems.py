@@ -14,6 +14,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
@@ -199,9 +200,22 @@ def _permission(_request: HttpRequest, error: Exception) -> HttpResponse:
     return problem(status=403, code="denied", detail=str(error) or "You may not do this.")
 
 
+def database_away() -> HttpResponse:
+    """503: the database does not answer, or cannot at present (a deadlock, a full disk)."""
+    return problem(
+        status=503,
+        code="unavailable",
+        detail="The database does not answer. Nothing was half saved.",
+        remedy="Try again in a few seconds. SDKs keep receiving their rulesets meanwhile.",
+        headers={"Retry-After": "5"},
+    )
+
+
 def server_error(request: HttpRequest, error: Exception) -> HttpResponse:
-    """500: what failed goes to the server's log, not to the caller."""
+    """500: what failed goes to the server's log, not to the caller. 503 when the database is what failed."""
     _log.error("unexpected failure in the API", exc_info=error, extra={"path": request.path})
+    if isinstance(error, OperationalError | InterfaceError):
+        return database_away()
     return problem(
         status=500,
         code="internal",

@@ -120,6 +120,7 @@ def restore(*, source: Path, actor: Actor, at: datetime, application_role: str |
             f"This is a backup of {info.vendor}, the database is {connection.vendor}.", remedy="Use the same kind."
         )
     _require_empty()
+    Path(settings.DATA_DIR).mkdir(parents=True, exist_ok=True)  # new, where keys and database lie elsewhere
     with tempfile.TemporaryDirectory(prefix=".ensign-restore-", dir=settings.DATA_DIR) as folder:
         dump = Path(folder) / _DUMP
         with tarfile.open(source, "r:") as archive:

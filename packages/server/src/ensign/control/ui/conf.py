@@ -22,8 +22,14 @@ STATICFILES_STORAGE: Final = "ensign.control.ui.storage.HashedStaticStorage"
 
 CONTEXT_PROCESSORS: Final = ("ensign.control.ui.context.shell",)
 
-MIDDLEWARE: Final = (
+OUTER_MIDDLEWARE: Final = (
     "csp.middleware.CSPMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+)
+"""Before everything that may refuse a request: its page carries these headers, too (a host that is not served is
+refused by Django's own middleware, before any of ours)."""
+
+MIDDLEWARE: Final = (
     "ensign.control.ui.middleware.HtmxMiddleware",
     "ensign.control.ui.middleware.ProjectMiddleware",
 )
@@ -33,9 +39,8 @@ ERROR_HANDLERS: Final = {
     "handler400": "ensign.control.ui.errors.bad_request",
     "handler403": "ensign.control.ui.errors.permission_denied",
     "handler404": "ensign.control.ui.errors.page_not_found",
-    "handler500": "ensign.control.ui.errors.server_error",
 }
-"""For the root URLconf, by name."""
+"""For the root URLconf, by name. Its handler500 is in control/http, as API and pages share it."""
 
 CSRF_FAILURE_VIEW: Final = "ensign.control.ui.errors.csrf_failure"
 

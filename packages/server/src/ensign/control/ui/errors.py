@@ -100,12 +100,12 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse: 
     return error_page(request, status=404)
 
 
-def server_error(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 (it may be what is broken)
-    """Django's handler500: no request context and no query, for those may be what is broken."""
-    wrong = WRONGS[500]
+def server_error(request: HttpRequest, status: int = 500) -> HttpResponse:  # noqa: ARG001 (it may be what is broken)
+    """500 or 503, without a request context and a query, for those may be what is broken."""
+    wrong = WRONGS[status]
     styles = [static(f"ui/css/{name}.css") for name in ("tokens", "base", "shell", "controls")]
-    context = {**wrong._asdict(), "styles": [static("vendor/bootstrap-reboot.min.css"), *styles]}
-    return HttpResponse(loader.get_template("500.html").render(context), status=500)
+    context = {**wrong._asdict(), "status": status, "styles": [static("vendor/bootstrap-reboot.min.css"), *styles]}
+    return HttpResponse(loader.get_template("500.html").render(context), status=status)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001 (Django's jargon)
