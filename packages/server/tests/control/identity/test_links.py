@@ -57,7 +57,7 @@ def test_set_up_makes_the_first_person_with_roles_and_preset_in_one_entry(db: st
 
 def test_the_choice_of_being_alone_states_its_control_and_enforces_nothing(db: str) -> None:
     text = operations.create_setup_link(at=clock.now())
-    Client().post(f"/setup/{text}", {**FIRST, "preset": "alone", "control": "My auditor looks weekly."})
+    Client().post(f"/setup/{text}", {**FIRST, "preset": "solo", "control": "My auditor looks weekly."})
     decided = queries.organisation()
     assert decided is not None
     assert (decided.enforced_since, decided.compensating_control) == (None, "My auditor looks weekly.")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from ensign.control.access import presets as set_up
 from ensign.control.access.permissions import Permission
 from ensign.control.audit.ledger import record
 from ensign.control.audit.models import Entry
@@ -15,7 +16,7 @@ from ensign.control.kernel import clock
 from ensign.control.kernel.actor import ANONYMOUS, Actor, system
 from ensign.control.kernel.errors import Conflict, Denied, Invalid, NotFound
 from ensign.control.kernel.transactions import write_door
-from ensign.control.projects import enforcement, hints, operations, queries, targeting, tokens
+from ensign.control.projects import enforcement, hints, operations, presets, queries, targeting, tokens
 from ensign.control.projects.domain import PolicyRules
 from ensign.control.projects.models import ClientToken
 from ensign.control.projects.policies import policies, policy, strictest
@@ -59,6 +60,12 @@ def test_solo_needs_a_compensating_control_and_shows_it(db: str) -> None:
     assert (view.approvals, view.protected, view.without_approval) == (0, True, True)
     assert CONTROL in view.sentence
     assert view.enforced_since is None
+
+
+def test_set_up_and_projects_call_a_preset_by_the_same_key_and_ask_for_the_same() -> None:
+    assert {str(key): view.approvals for key, view in set_up.PRESETS.items()} == {
+        key: preset.approvals for key, preset in presets.PRESETS.items()
+    }
 
 
 def test_a_preset_of_the_installation_counts_for_new_projects(db: str) -> None:

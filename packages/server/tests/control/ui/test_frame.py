@@ -191,7 +191,7 @@ def test_what_set_up_decided_is_shown_until_somebody_chooses_anew(db: str) -> No
     at = clock.now()
     person = setup.set_up(
         actor=ANONYMOUS, at=at, link=create_setup_link(at=at), name="Fia First", email="fia@example.com",
-        password="correct horse battery staple", preset="alone", organisation="Acme",
+        password="correct horse battery staple", preset="solo", organisation="Acme",
         control="Every Friday the accountant reads the list of changes.",
     )  # fmt: skip
     page = at_page(Actor(kind="person", id=person.id, via="session")).get("/settings").content.decode()

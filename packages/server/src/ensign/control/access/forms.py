@@ -61,7 +61,7 @@ class SetUpForm(PlainForm):
         required=False,
         max_length=1000,
         help_text="Only for “Just me for now”: what happens instead of a second person's approval. Left empty, it is: "
-        + PRESETS[Preset.ALONE].control,
+        + PRESETS[Preset.SOLO].control,
         widget=forms.Textarea(attrs={"rows": 2}),
     )
 

@@ -13,11 +13,11 @@ from types import MappingProxyType
 
 
 class Preset(StrEnum):
-    """The choices."""
+    """The choices, by the keys of ``projects.presets``."""
 
     SMALL_TEAM = "small-team"
-    ALONE = "alone"
-    NO_APPROVAL = "no-approval"
+    SOLO = "solo"
+    OPEN = "open"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ PRESETS: Mapping[Preset, PresetView] = MappingProxyType(
                 control="",
             ),
             PresetView(
-                key=Preset.ALONE,
+                key=Preset.SOLO,
                 title="Just me for now: compensating control stated",
                 description="Changes in production apply at once and are listed for review afterwards. The log says"
                 " since when, and states the control below instead of a second person's approval.",
@@ -55,7 +55,7 @@ PRESETS: Mapping[Preset, PresetView] = MappingProxyType(
                 " every week and signs it off.",
             ),
             PresetView(
-                key=Preset.NO_APPROVAL,
+                key=Preset.OPEN,
                 title="No approval anywhere (not for SOC 2)",
                 description="Changes apply at once everywhere. Everything is logged, but there is no evidence of"
                 " authorisation to show.",

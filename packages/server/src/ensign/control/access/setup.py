@@ -66,7 +66,7 @@ def set_up(
     decided = staging.stage_organisation(
         name=clean_name(organisation, field="organisation"),
         preset=chosen.key,
-        control=control if chosen.key is Preset.ALONE else "",
+        control=control if chosen.key is Preset.SOLO else "",
         at=at,
     )
     first = Actor(kind="person", id=person.id, via="setup")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from ensign.control.access import queries as access
 from ensign.control.access.decisions import require
 from ensign.control.access.permissions import Permission
-from ensign.control.access.presets import Preset
 from ensign.control.audit.door import operation
 from ensign.control.audit.ledger import record
 from ensign.control.audit.staging import stage
@@ -19,9 +17,6 @@ from ensign.control.projects import actions, presets
 from ensign.control.projects.models import Enforcement
 
 ID = "installation"
-
-#: What set-up calls a choice (``access.presets``) -> the preset that it is here.
-_SET_UP: Mapping[str, str] = {Preset.SMALL_TEAM: "small-team", Preset.ALONE: "solo", Preset.NO_APPROVAL: "open"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +56,7 @@ def _from_set_up() -> EnforcementView:
         return EnforcementView(version=0, preset=chosen, compensating_control="", since=None, chosen_by="")
     return EnforcementView(
         version=0,
-        preset=presets.preset(_SET_UP.get(decided.preset.key, presets.DEFAULT)),
+        preset=presets.preset(decided.preset.key),
         compensating_control=decided.compensating_control,
         since=decided.decided_at,
         chosen_by="",
