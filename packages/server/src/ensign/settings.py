@@ -79,6 +79,7 @@ ATOMIC_REQUESTS = False  # BEGIN IMMEDIATE would make read-only pages block writ
 
 MIDDLEWARE = [
     "ensign.control.http.requests.RequestMiddleware",
+    *ui.OUTER_MIDDLEWARE,
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -89,7 +90,6 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     *ui.MIDDLEWARE,
     "ensign.control.api.middleware.ApiMiddleware",
     "ensign.control.http.failures.FailureMiddleware",

@@ -50,6 +50,7 @@ def _settings() -> dict[str, Any]:
             }
         ],
         "MIDDLEWARE": [
+            *conf.OUTER_MIDDLEWARE,
             "django.middleware.security.SecurityMiddleware",
             "django.contrib.sessions.middleware.SessionMiddleware",
             "django.middleware.csrf.CsrfViewMiddleware",

@@ -130,3 +130,15 @@ def test_the_page_for_a_failure_needs_neither_request_nor_database() -> None:
     page = errors.server_error(HttpRequest())
     assert page.status_code == 500
     assert "Nothing was half saved" in page.content.decode()
+
+
+@override_settings(ALLOWED_HOSTS=["ensign.example"])
+@pytest.mark.parametrize("path", ["/", "/login", "/api/v1/projects", "/nothing/here"])
+def test_the_page_that_refuses_a_host_carries_the_policy_and_lets_its_styles_in(path: str) -> None:
+    """Django refuses it in a middleware of its own, before any view."""
+    answer = Client(headers={"host": "elsewhere.example"}).get(path)
+    assert answer.status_code == 400
+    assert "default-src 'none'" in answer["Content-Security-Policy"]
+    assert answer["X-Frame-Options"] == "DENY"
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    assert "elsewhere" not in answer.content.decode()
