@@ -1,4 +1,4 @@
-"""What a request is told that failed unexpectedly: 503 while the database does not answer, 500 for a mistake of ours."""
+"""What a request is told that failed unexpectedly: 503 while the database does not answer, else 500."""
 
 from __future__ import annotations
 
