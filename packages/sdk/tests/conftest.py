@@ -70,13 +70,16 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def connect(tmp_path: Path) -> Iterator[Callable[..., Client]]:
-    """Makes clients that are closed afterwards; their cache is `tmp_path/cache` and their intervals are short."""
+    """Makes clients that are closed afterwards; their cache is `tmp_path/cache` and their intervals are short.
+
+    They poll, unless told to stream.
+    """
     made: list[Client] = []
 
     def make(url: str, **options: Any) -> Client:
         chosen = {
             "token": TOKEN, "app_name": "tested", "cache_dir": tmp_path / "cache", "refresh_interval": 0.05,
-            "metrics_interval": 0.05, "timeout": 5.0, **options,
+            "metrics_interval": 0.05, "timeout": 5.0, "streaming": False, **options,
         }  # fmt: skip
         client = Client(url=url, **chosen)
         made.append(client)

@@ -17,6 +17,7 @@ from ensign_sdk._internal.metrics import Reporter
 from ensign_sdk._internal.observed import Listener, ObservedTable, Table
 from ensign_sdk._internal.poller import Poller
 from ensign_sdk._internal.store import Store
+from ensign_sdk._internal.streamer import Streamer
 from ensign_sdk._internal.worker import Worker
 from ensign_sdk.config import Config, CustomStrategy, Document, configured, parsed, strategies
 from ensign_sdk.types import EMPTY, Context, Fallback, FlagHandle, Impression, Status, VariantFallback
@@ -37,6 +38,7 @@ class Client:
     _closed: bool
     _running: bool
     _poller: Poller
+    _streamer: Streamer | None
     _reporter: Reporter
     _cache: DiskCache | None
 
@@ -56,6 +58,7 @@ class Client:
         custom_strategies: Mapping[str, CustomStrategy] | None = None,
         on_impression: Callable[[Impression], object] | None = None,
         what_is_sent: Callable[[bytes], object] | None = None,
+        streaming: bool = True,
         start: bool = True,
         wait: float = 0.0,
     ) -> None:
@@ -65,6 +68,8 @@ class Client:
         * `metrics_interval`: 0 sends no counts at all.
         * `cache_dir`: where the last good rules are kept; False for nowhere.
         * `bootstrap`: a document or its file, used until the server or the cache has better.
+        * `streaming`: have changes pushed; where that does not work, and with False, they are asked for every
+          `refresh_interval`.
         * `what_is_sent`: called with every piece of text before it leaves the process, the token masked.
         * `start`: False to call `start()` later; `wait`: how long to wait here until ready.
 
@@ -74,7 +79,7 @@ class Client:
             url=url, token=token, app_name=app_name, environment=environment, instance_id=instance_id,
             refresh_interval=refresh_interval, metrics_interval=metrics_interval, timeout=timeout,
             cache_dir=cache_dir, bootstrap=bootstrap, custom_strategies=custom_strategies,
-            on_impression=on_impression, what_is_sent=what_is_sent,
+            on_impression=on_impression, what_is_sent=what_is_sent, streaming=streaming,
         )  # fmt: skip
         static = {"appName": config.app_name, "environment": config.environment}
         options = {"custom_strategies": config.custom_strategies, "static_context": static}
@@ -192,6 +197,7 @@ class Client:
         if self._config is None or self._closed or self._running:
             return
         self._running = True
+        self._store.mode = "polling"
         lifecycle.register(self)
         for worker in self._workers:
             worker.start()
@@ -262,7 +268,14 @@ class Client:
         headers = config.headers(connection_id)
         self._poller = Poller(config, self._store, cache=self._cache, headers=headers, tried=self._tried)
         self._reporter = Reporter(config, self._store.ruleset.counters, connection_id=connection_id, headers=headers)
-        self._workers = (Worker("ensign-poller", self._poller.step),)
+        self._streamer = None
+        if config.streaming:
+            self._streamer = Streamer(
+                config, self._store, self._poller, cache=self._cache, headers=headers, tried=self._tried
+            )
+            self._workers = (Worker("ensign-streamer", self._streamer.step, self._streamer.interrupt),)
+        else:
+            self._workers = (Worker("ensign-poller", self._poller.step),)
         if config.sends_metrics:
             self._workers += (Worker("ensign-metrics", self._reporter.step),)
 
@@ -290,6 +303,9 @@ class Client:
             self._settled.set()
         self._reporter.lock.release()
         self._reporter.forget()
+        if self._streamer is not None:
+            self._streamer.abandon()
+        self._store.mode = "polling"
         self._connect()
         for worker in self._workers:
             worker.start()

@@ -74,6 +74,7 @@ class Config(NamedTuple):
     custom_strategies: Mapping[str, CustomStrategy]
     on_impression: Callable[[Impression], object] | None
     what_is_sent: Callable[[bytes], object] | None
+    streaming: bool
 
     @property
     def sends_metrics(self) -> bool:
@@ -113,6 +114,7 @@ def configured(
     custom_strategies: Mapping[str, CustomStrategy] | None,
     on_impression: Callable[[Impression], object] | None,
     what_is_sent: Callable[[bytes], object] | None,
+    streaming: object,
 ) -> Config:
     """The configuration. Raises ValueError naming the option and the remedy."""
     if not isinstance(token, str) or not token.strip():
@@ -123,6 +125,8 @@ def configured(
     for name, function in (("on_impression", on_impression), ("what_is_sent", what_is_sent)):
         if function is not None and not callable(function):
             raise ValueError(f"{name} must be a function")
+    if not isinstance(streaming, bool):
+        raise ValueError("streaming must be True or False")
     return Config(
         endpoint=Endpoint.parse(url),
         token=token,
@@ -137,6 +141,7 @@ def configured(
         custom_strategies=strategies(custom_strategies),
         on_impression=on_impression,
         what_is_sent=what_is_sent,
+        streaming=streaming,
     )
 
 

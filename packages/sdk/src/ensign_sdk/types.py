@@ -33,7 +33,8 @@ class Status(NamedTuple):
 
     `source` is where the rules came from: `server`, `cache`, `bootstrap`, `offline`, or None when there are none.
     `revision` is (epoch, number) if the server says; `checked_at` (Unix seconds) is when it last confirmed the
-    rules; `error` says what went wrong since, or is None.
+    rules; `error` says what went wrong since, or is None. `mode` is how changes come: `streaming` while a stream is
+    open, else `polling`; None offline and before the client was started.
     """
 
     source: Literal["server", "cache", "bootstrap", "offline"] | None
@@ -41,6 +42,7 @@ class Status(NamedTuple):
     revision: tuple[int, int] | None
     checked_at: float | None
     error: str | None
+    mode: Literal["streaming", "polling"] | None = None
 
 
 class FlagHandle(Protocol):

@@ -71,14 +71,15 @@ class Poller:
     def _answered(self, reply: "Reply") -> float:
         status = reply.status
         if status == 304:
-            return self._worked()
+            self.worked()
+            return backoff.jittered(self._config.refresh_interval)
         if status == 200:
             origin = _origin(reply)
             if self._store.offer(reply.body, "server", origin):
-                pause = self._worked()
+                self.worked()
                 if self._cache is not None:
                     self._cache.save(reply.body, origin)
-                return pause
+                return backoff.jittered(self._config.refresh_interval)
             self._failures += 1
             return backoff.after_failures(self._failures, least=self._config.refresh_interval / 2)
         if status in {401, 403}:
@@ -93,12 +94,12 @@ class Poller:
         wait = backoff.asked(reply.headers.get("retry-after"))
         return self._failed(f"{self._config.endpoint.origin} answered {status}", least=wait)
 
-    def _worked(self) -> float:
+    def worked(self) -> None:
+        """The server has answered, here or on a stream."""
         if self._failures:
             log.warning("Ensign reaches %s again", self._config.endpoint.origin)
         self._failures = 0
         self._store.confirmed()
-        return backoff.jittered(self._config.refresh_interval)
 
     def _failed(self, problem: str, *, least: float = 0.0, pause: float | None = None) -> float:
         self._failures += 1
@@ -111,9 +112,14 @@ class Poller:
 
 def _origin(reply: "Reply") -> Origin:
     """The ETag, and what Ensign's servers add: `Ensign-Revision: epoch.number` and `Ensign-Scope`."""
-    epoch, _, number = reply.headers.get("ensign-revision", "").partition(".")
-    revision = (int(epoch), int(number)) if _whole(epoch) and _whole(number) else None
+    revision = revision_of(reply.headers.get("ensign-revision", ""))
     return Origin(reply.headers.get("etag"), reply.headers.get("ensign-scope"), revision)
+
+
+def revision_of(text: str) -> tuple[int, int] | None:
+    """(epoch, number) of `epoch.number`, or None."""
+    epoch, _, number = text.partition(".")
+    return (int(epoch), int(number)) if _whole(epoch) and _whole(number) else None
 
 
 def _whole(text: str) -> bool:

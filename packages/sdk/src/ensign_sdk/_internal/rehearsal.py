@@ -23,8 +23,21 @@ RULES = {
 
 class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        """The rules."""
-        self._answer(200, json.dumps(RULES).encode())
+        """The rules: as a stream that says them once, or whole."""
+        if self.path.endswith("/client/streaming"):
+            self._stream()
+        else:
+            self._answer(200, json.dumps(RULES).encode())
+
+    def _stream(self) -> None:
+        hydration = {"type": "hydration", "eventId": 1, **RULES}
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.end_headers()
+        data = json.dumps({"events": [hydration]})
+        self.wfile.write(f"event: unleash-connected\nid: 1\ndata: {data}\n\n".encode())
+        self.wfile.flush()
+        self.rfile.read(1)  # until the client hangs up
 
     def do_POST(self) -> None:
         """Registration and counts are accepted and forgotten."""

@@ -13,6 +13,7 @@ from ensign_sdk.types import Status
 log = logging.getLogger("ensign_sdk")
 
 SourceName = Literal["server", "cache", "bootstrap", "offline"]
+Mode = Literal["streaming", "polling"]
 
 
 class Store:
@@ -26,6 +27,7 @@ class Store:
         self.origin = Origin()
         self.source: SourceName | None = None
         self.error: str | None = None
+        self.mode: Mode | None = None
         self._checked_at: float | None = None
         self._swapped = swapped
 
@@ -38,14 +40,26 @@ class Store:
 
     def offer(self, document: bytes, source: SourceName, origin: Origin) -> bool:
         """Take a document in, if it is one and no older than what is held. Never raises."""
+        return not self._older(origin) and self._take(
+            lambda: Ruleset.parse(document, previous=self.ruleset), source, origin
+        )
+
+    def apply(self, delta: str, origin: Origin) -> bool:
+        """Take in what changed. False, and nothing has, when it cannot be read or is older than what is held."""
+        return not self._older(origin) and self._take(lambda: self.ruleset.apply_delta(delta), "server", origin)
+
+    def _older(self, origin: Origin) -> bool:
         held = self.origin
         if origin.scope == held.scope and origin.revision and held.revision and origin.revision < held.revision:
             # Several servers behind one address may differ for a moment; none may take a change back.
             self.error = f"the server offered revision {origin.revision}, older than {held.revision}"
             log.warning("Ensign keeps its rules: %s", self.error)
-            return False
+            return True
+        return False
+
+    def _take(self, read: Callable[[], Ruleset], source: SourceName, origin: Origin) -> bool:
         try:
-            ruleset = Ruleset.parse(document, previous=self.ruleset)
+            ruleset = read()
         except RulesetError as problem:
             self.error = f"the rules cannot be read: {problem}"
             log.error("Ensign keeps its rules: %s", self.error)
@@ -61,4 +75,4 @@ class Store:
 
     def status(self) -> Status:
         """What the client runs on, at this moment."""
-        return Status(self.source, len(self.ruleset), self.origin.revision, self._checked_at, self.error)
+        return Status(self.source, len(self.ruleset), self.origin.revision, self._checked_at, self.error, self.mode)

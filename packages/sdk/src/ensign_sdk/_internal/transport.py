@@ -1,12 +1,15 @@
 """HTTP by the standard library; imported by the threads that need it, so that importing the SDK stays quick."""
 
 import http.client
+import os
+import socket
 import ssl
 import time
 import urllib.request
 import zlib
 from base64 import b64encode
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -31,6 +34,51 @@ class Reply:
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+
+class Stream:
+    """An answer whose body comes bit by bit. One thread reads; any may `interrupt`."""
+
+    def __init__(self, connection: http.client.HTTPConnection, sock: socket.socket) -> None:
+        self._connection = connection
+        self._socket = sock
+        self.interrupted = False
+
+    def begin(self) -> tuple[int, Mapping[str, str]]:
+        """Status and headers. Raises TransportError."""
+        try:
+            self._response = self._connection.getresponse()
+        except (OSError, http.client.HTTPException, ValueError) as problem:
+            raise TransportError(f"{type(problem).__name__}: {problem}") from problem
+        return self._response.status, {name.lower(): value for name, value in self._response.getheaders()}
+
+    def read(self, patience: float) -> bytes:
+        """What came, waiting at most `patience` seconds for it; empty at the end. Raises TransportError."""
+        try:
+            self._socket.settimeout(patience)
+            return self._response.read1(_CHUNK)
+        except TimeoutError as problem:
+            raise TransportError(f"nothing came for {patience:g} s") from problem
+        except (OSError, http.client.HTTPException, ValueError) as problem:
+            raise TransportError(f"{type(problem).__name__}: {problem}") from problem
+
+    def interrupt(self) -> None:
+        """End the read that is under way, and all later ones."""
+        self.interrupted = True
+        with suppress(OSError):
+            # Past TLS, whose own shutdown is not made for a second thread.
+            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+    def abandon(self) -> None:
+        """In a forked child: let go of the parent's connection without ending it."""
+        with suppress(OSError):
+            os.close(self._socket.detach())
+
+    def close(self) -> None:
+        """Hang up."""
+        with suppress(OSError):
+            self._connection.close()
+            self._socket.close()
 
 
 class Transport:
@@ -74,6 +122,17 @@ class Transport:
                 self.close()
                 raise TransportError(f"{type(problem).__name__}: {problem}") from problem
         raise TransportError("the connection was closed")
+
+    def stream(self, path: str, *, headers: Mapping[str, str]) -> Stream:
+        """Ask for an answer without an end, on a connection of its own. Raises TransportError."""
+        try:
+            connection = self._open(self._timeout)
+            connection.request("GET", f"{self._prefix}{self._endpoint.base}{path}", headers=dict(headers))
+        except (OSError, http.client.HTTPException, ValueError) as problem:
+            raise TransportError(f"{type(problem).__name__}: {problem}") from problem
+        if connection.sock is None:
+            raise TransportError("the connection was closed")
+        return Stream(connection, connection.sock)
 
     def close(self) -> None:
         """Close the connection; the next request opens a new one."""

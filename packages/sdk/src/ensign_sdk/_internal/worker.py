@@ -11,11 +11,12 @@ CRASHED = 60.0
 
 
 class Worker:
-    """Runs `step` until stopped; `step` returns the seconds until its next run."""
+    """Runs `step` until stopped; `step` returns the seconds until its next run. `interrupt` ends a step that waits."""
 
-    def __init__(self, name: str, step: Callable[[], float]) -> None:
+    def __init__(self, name: str, step: Callable[[], float], interrupt: Callable[[], None] = lambda: None) -> None:
         self._name = name
         self._step = step
+        self._interrupt = interrupt
         self._wake = threading.Event()
         self._stopping = False
         self._thread: threading.Thread | None = None
@@ -38,6 +39,7 @@ class Worker:
         """Ask the thread to end and wait for it, at most `timeout` seconds. Returns whether it has ended."""
         self._stopping = True
         self._wake.set()
+        self._interrupt()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout)
         return self._thread is None or not self._thread.is_alive()
