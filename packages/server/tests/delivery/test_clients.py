@@ -1,6 +1,6 @@
 """Claims: official Unleash SDKs work as they are: same answers as our engine, changes seen, counts received.
 
-Each runs in a process of its own, polling. docs/reference/wire.md names the versions.
+Each runs in a process of its own: polling, with deltas, streaming. docs/reference/wire.md names the versions.
 """
 
 from __future__ import annotations
@@ -63,12 +63,24 @@ CONTEXTS: list[dict[str, Any]] = [
     }
     for user in range(12)
 ]
-NAMES = [str(described["name"]) for described in FLAGS] + ["unheard-of"]
+NAMES = [str(described["name"]) for described in FLAGS] + ["unheard-of", "new"]
+#: Flags changed, removed and new; one segment changed, one gone.
+LATER_SEGMENTS = [{"id": 1, "name": "nordic", "constraints": [constraint("country", "IN", "DE")]}]
+LATER = [
+    flag("watched", enabled=False),
+    flag("half", strategies=[rollout(20)]),
+    flag("new", strategies=[strategy(segments=[1])]),
+    *[one for one in FLAGS if one["name"] not in {"watched", "half", "listed", "pattern", "off"}],
+]
+#: The addresses that a client in this mode must not need.
+OTHERS = {
+    "polling": ["delta", "streaming"], "delta": ["features", "streaming"], "streaming": ["features", "delta"],
+}  # fmt: skip
 
 
-def expected() -> list[Any]:
+def expected(flags: list[dict[str, Any]], segments: list[dict[str, Any]]) -> list[Any]:
     """What our engine says, in the form that the clients print."""
-    engine = Ruleset.parse({"version": 2, "features": FLAGS, "segments": SEGMENTS})
+    engine = Ruleset.parse({"version": 2, "features": flags, "segments": segments})
 
     def answer(name: str, context: dict[str, Any]) -> list[Any]:
         chosen = engine.get_variant(name, context)
@@ -76,6 +88,11 @@ def expected() -> list[Any]:
         return [engine.is_enabled(name, context), chosen.name, payload]
 
     return [[answer(name, context) for context in CONTEXTS] for name in NAMES]
+
+
+def by_name(answers: list[Any]) -> dict[str, Any]:
+    """The answers with the flags' names, so that a difference can be read."""
+    return dict(zip(NAMES, answers, strict=True))
 
 
 @pytest.fixture(scope="session")
@@ -95,16 +112,23 @@ def node_modules() -> Path:
     return CACHE
 
 
-@pytest.mark.parametrize("client", ["python", "node"])
-@pytest.mark.parametrize("ending", ["/api", "/api/"])
-def test_the_client_agrees_with_our_engine_follows_a_change_and_reports(
-    client: str, ending: str, plane, request, tmp_path
+@pytest.mark.parametrize(
+    ("client", "mode", "ending"),
+    [
+        ("python", "polling", "/api"), ("python", "polling", "/api/"), ("python", "streaming", "/api"),
+        ("node", "polling", "/api"), ("node", "polling", "//api"),  # what a configuration may make of it
+        ("node", "delta", "/api"), ("node", "streaming", "/api"),
+    ],
+)  # fmt: skip
+def test_the_client_agrees_with_our_engine_follows_changes_and_reports(
+    client: str, mode: str, ending: str, plane, request, tmp_path
 ) -> None:
-    if client == "node" and ending == "/api/":
-        ending = "//api"  # what a doubled slash in a configuration makes of it
+    for other in OTHERS[mode]:
+        del plane.app._routes[f"/api/client/{other}"]
     plane.settled(plane.source.publish(FLAGS, segments=SEGMENTS))
     given = {
-        "url": plane.server.url + ending, "token": TOKEN, "flags": NAMES, "contexts": CONTEXTS, "watch": "watched"
+        "url": plane.server.url + ending, "token": TOKEN, "flags": NAMES, "contexts": CONTEXTS,
+        "watch": "watched", "mode": mode,
     }  # fmt: skip
     if client == "node":
         modules = request.getfixturevalue("node_modules")
@@ -116,19 +140,24 @@ def test_the_client_agrees_with_our_engine_follows_a_change_and_reports(
             assert process.stdout is not None
             answers = json.loads(process.stdout.readline() or "null")
             assert answers is not None, process.communicate(timeout=10)[1]
-            assert dict(zip(NAMES, answers, strict=True)) == dict(zip(NAMES, expected(), strict=True))
-            plane.source.publish([flag("watched", enabled=False)])
+            assert by_name(answers) == by_name(expected(FLAGS, SEGMENTS))
+            assert plane.app.hub.count == (mode == "streaming")
+            plane.source.publish([*FLAGS, flag("new", enabled=False)], segments=SEGMENTS)
+            plane.source.publish(LATER, segments=LATER_SEGMENTS)
+            later = json.loads(process.stdout.readline() or "null")
+            assert by_name(later) == by_name(expected(LATER, LATER_SEGMENTS))
             assert json.loads(process.stdout.readline() or "null") == "changed"
             assert process.wait(30) == 0
         finally:
             process.kill()
     plane.app.usage.flush()
-    counts = {
-        (row.key.app_name, row.key.flag): (row.yes, row.no)
-        for batch in plane.batches for row in batch.counts if not row.key.variant
-    }  # fmt: skip
-    halves = [answers[NAMES.index("half")][user][0] for user in range(len(CONTEXTS))]
+    rows = [
+        row for batch in plane.batches for row in batch.counts
+        if (row.key.app_name, row.key.flag, row.key.variant) == (f"{client}-contract", "half", "")
+    ]  # fmt: skip
+    halves = [turn[NAMES.index("half")][user][0] for turn in (answers, later) for user in range(len(CONTEXTS))]
     # Both is_enabled and get_variant count once each for a context.
-    assert counts[f"{client}-contract", "half"] == (2 * sum(halves), 2 * (len(halves) - sum(halves)))
+    assert sum(row.yes for row in rows) == 2 * sum(halves)
+    assert sum(row.no for row in rows) == 2 * (len(halves) - sum(halves))
     sdks = {seen.sdk for batch in plane.batches for seen in batch.applications}
     assert any(sdk.startswith(f"unleash-{client}-sdk:") for sdk in sdks)
