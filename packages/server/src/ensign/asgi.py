@@ -20,11 +20,14 @@ from django.core.wsgi import get_wsgi_application
 from django.db import DatabaseError, connection
 
 from ensign import metrics
+from ensign.control.kernel import clock
+from ensign.control.kernel.transactions import write_door
 from ensign.control.projects.hints import TOKENS
 from ensign.control.publishing import hints as revisions
-from ensign.control.publishing import usage
+from ensign.control.publishing import refusals, usage
 from ensign.delivery.app import DeliveryApp
 from ensign.delivery.source import Source, SqliteSource
+from ensign.delivery.usage import UsageBatch
 from ensign.worker import Worker
 
 Scope = MutableMapping[str, Any]
@@ -151,12 +154,19 @@ class Ensign:
 def build(*, worker: bool = True) -> Ensign:
     """The application for the database of the settings; Django must be set up."""
     delivery = DeliveryApp(
-        _source(), usage.store, last_good=Path(settings.DATA_DIR) / "last-good.json",
+        _source(), _keep, last_good=Path(settings.DATA_DIR) / "last-good.json",
         cors_origins=settings.CORS_ORIGINS, max_streams=settings.MAX_STREAMS,
     )  # fmt: skip
     metrics.STREAMS.set_function(lambda: delivery.hub.count)
     control = ControlPlane(threads=settings.THREADS)
     return Ensign(control=control, delivery=delivery, worker=Worker() if worker else None)
+
+
+def _keep(batch: UsageBatch) -> None:
+    """Counts and refusals are stored together or not at all: a batch that failed is handed over once more."""
+    with write_door():
+        usage.store(batch)
+        refusals.keep(batch.refusals, at=clock.now())
 
 
 def _source() -> Source:

@@ -1,4 +1,4 @@
-"""What Ensign does by the clock: checkpoints, anchors, drift checks, expiries.
+"""What Ensign does by the clock: checkpoints, anchors, drift checks, summaries of refusals, expiries.
 
 A thread of `ensign serve`, or the process `ensign worker`.
 
@@ -19,8 +19,9 @@ from django.db import DatabaseError, connection
 from ensign import metrics
 from ensign.control.api import idempotency
 from ensign.control.audit import schedule
+from ensign.control.identity import attempts, sign_in
 from ensign.control.kernel import clock
-from ensign.control.publishing import usage
+from ensign.control.publishing import refusals, usage
 
 log = logging.getLogger("ensign.worker")
 
@@ -52,6 +53,18 @@ def _usage(at: datetime) -> object:
     return usage.forget(before=at - KEEP_USAGE)
 
 
+def _sign_ins(at: datetime) -> object:
+    return sign_in.summarise(at=at)
+
+
+def _refusals(at: datetime) -> object:
+    return refusals.summarise(at=at)
+
+
+def _tries(at: datetime) -> object:
+    return attempts.prune(at=at)
+
+
 def _sessions(_at: datetime) -> object:
     return call_command("clearsessions", verbosity=0)
 
@@ -59,8 +72,11 @@ def _sessions(_at: datetime) -> object:
 #: A checkpoint is due within a minute of any entry; half of that leaves room for a slow beat.
 TASKS: tuple[Task, ...] = (
     Task("custody", timedelta(seconds=30), _custody),
+    Task("sign-ins", timedelta(minutes=1), _sign_ins),
+    Task("refusals", timedelta(minutes=1), _refusals),
     Task("answers", timedelta(minutes=10), _answers),
     Task("usage", timedelta(hours=24), _usage),
+    Task("tries", timedelta(hours=24), _tries),
     Task("sessions", timedelta(hours=6), _sessions),
 )
 

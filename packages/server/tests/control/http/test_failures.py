@@ -1,4 +1,4 @@
-"""Claims: a page that fails as expected says why and what to do; a lacking second factor leads to where it is proved."""
+"""Claims: a page that fails as expected says why and what to do; a lacking second factor leads to its proof."""
 
 from __future__ import annotations
 

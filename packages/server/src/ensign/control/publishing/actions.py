@@ -5,3 +5,4 @@ from __future__ import annotations
 from ensign.control.audit.registry import action
 
 EPOCH_STARTED = action("ruleset.epoch_started", "started a new epoch of revisions")
+DELIVERY_REFUSED = action("delivery.refused", "summed up refused requests of applications")

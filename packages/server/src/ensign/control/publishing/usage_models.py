@@ -52,5 +52,21 @@ class Application(models.Model):
         db_table = "publishing_application"
 
 
+class Refusal(models.Model):
+    """How many requests of applications were refused in one minute (its beginning, UTC) for one reason.
+
+    ``reason`` is of a short list, such as ``401_unknown_token``. Rows go when the worker has summed them up.
+    """
+
+    pk = models.CompositePrimaryKey("minute", "reason")
+    minute = models.DateTimeField()
+    reason = models.CharField(max_length=100)
+    count = models.BigIntegerField()
+
+    class Meta:
+        db_table = "publishing_refusal"
+
+
 exempt("publishing_usage_hour", "counts that SDKs report about themselves; no flag's state depends on them")
 exempt("publishing_application", "what SDKs report about themselves; no flag's state depends on it")
+exempt("publishing_refusal", "counts on their way into an entry, which the worker writes and then forgets them")

@@ -81,5 +81,17 @@ class Migration(migrations.Migration):
                 'indexes': [models.Index(fields=['hour'], name='usage_hour')],
             },
         ),
+        migrations.CreateModel(
+            name='Refusal',
+            fields=[
+                ('pk', models.CompositePrimaryKey('minute', 'reason', blank=True, editable=False, primary_key=True, serialize=False)),
+                ('minute', models.DateTimeField()),
+                ('reason', models.CharField(max_length=100)),
+                ('count', models.BigIntegerField()),
+            ],
+            options={
+                'db_table': 'publishing_refusal',
+            },
+        ),
         migrations.RunPython(store_uncompressed, migrations.RunPython.noop),
     ]
