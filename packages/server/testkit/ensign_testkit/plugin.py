@@ -41,9 +41,20 @@ def pytest_configure(config: pytest.Config) -> None:
     import django  # deferred: settings read the environment that was set above
 
     django.setup()
+    from django.conf import settings
     from django.test.utils import setup_test_environment
 
     setup_test_environment()
+    settings.PASSWORD_HASHERS = ["ensign_testkit.hashing.QuickArgon2"]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On PostgreSQL only what touches the database: everything else would say the same again."""
+    if config.getoption("--db") != "postgres":
+        return
+    touching = [item for item in items if "databases" in getattr(item, "fixturenames", ())]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(touching)])
+    items[:] = touching
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -36,15 +36,6 @@ def until(condition: Callable[[], object], seconds: float = 15.0) -> float:
     return time.monotonic() - started
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    running = Cluster(durable=True)
-    try:
-        yield running
-    finally:
-        running.close()
-
-
 @dataclass
 class House:
     """A running installation: Ingrid set it up by the printed link, Bo was invited; both by HTTP alone."""
@@ -74,8 +65,8 @@ class House:
 
 
 @pytest.fixture(scope="module")
-def house(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    at = place(cluster)
+def house(durable: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    at = place(durable)
     data = tmp_path_factory.mktemp("house") / "data"
     migrated = run(data, "migrate", env=at.migrating)
     assert migrated.returncode == 0, migrated.stderr
@@ -238,22 +229,22 @@ def test_a_backup_restores_into_an_empty_database_and_the_sdk_follows(house: Hou
     house.toggle("menu", on=True)
 
 
-def test_what_stands_in_the_way_is_one_line(cluster: Cluster, tmp_path: Path) -> None:
+def test_what_stands_in_the_way_is_one_line(durable: Cluster, tmp_path: Path) -> None:
     """Not migrated; a privilege missing; and the warning when one role does everything."""
-    at, data = place(cluster), tmp_path / "data"
+    at, data = place(durable), tmp_path / "data"
     refused = run(data, "serve", "--port", "0", env=at.serving)
     assert refused.returncode == 7
     assert "may not apply them" in refused.stderr
     assert "DATABASE_OWNER_URL" in refused.stderr
     assert run(data, "migrate", env=at.migrating).returncode == 0
-    with cluster.admin(at.name) as connection:
+    with durable.admin(at.name) as connection:
         connection.execute(f"REVOKE SELECT ON django_migrations FROM {APPLICATION}".encode())
     refused = run(data, "serve", "--port", "0", env=at.serving)
     assert refused.returncode == 7, refused.stderr
     assert "permission denied" in refused.stderr
     assert "ensign migrate" in refused.stderr
     assert run(data, "migrate", env=at.migrating).returncode == 0
-    with cluster.admin(at.name) as connection:
+    with durable.admin(at.name) as connection:
         connection.execute(f"REVOKE INSERT ON ledger_entry FROM {APPLICATION}".encode())
     refused = run(data, "serve", "--port", "0", env=at.serving)
     assert refused.returncode == 7, refused.stderr
