@@ -211,6 +211,31 @@ def test_sending_back_needs_words_and_they_stand_in_the_timeline(db: str) -> Non
     assert "Changes requested" in page
 
 
+def test_people_and_timeline_name_who_did_what_and_whether_an_approval_counts(db: str) -> None:
+    cast = story()
+    live(cast, 10)
+    done = requested(cast, widen(50))
+    address = f"/requests/{done.request.id}"
+    dev = browser(cast.dev)
+
+    def page() -> str:
+        return text(dev.get(address))
+
+    assert "Dan Dev submitted it for review" in page()
+    assert "Nobody yet" in page()
+    approve(cast, done)
+    assert re.search(r"Approved by[^,]* Rev Reviewer [^,]*, counts", page())
+    edited = door.edit(actor=cast.other, at=cast.at, request_id=done.request.id, operations=widen(40))
+    for words in ("no longer counts: the request was edited since", "Ola Other edited it"):
+        assert words in page()
+    assert re.search(r"Edited by .{0,20}Ola Other", page())
+    approve(cast, edited, by=cast.second)
+    door.apply(actor=cast.other, at=cast.at, request_id=done.request.id)
+    assert re.search(r"Sec Second [^,]*, counted when it applied", page())
+    assert re.search(r"Applied by .{0,20}Ola Other", page())
+    assert "Ola Other applied it" in page()
+
+
 def test_policies_show_their_history_and_change_through_the_door(db: str) -> None:
     cast = story()
     admin = browser(cast.admin)

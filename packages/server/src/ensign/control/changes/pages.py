@@ -8,11 +8,11 @@ from datetime import datetime
 
 from django.urls import reverse
 
-from ensign.control.changes import queries
+from ensign.control.changes import actions, queries
 from ensign.control.changes.domain.diff import Row
 from ensign.control.changes.domain.requests import ChangeRequest
 from ensign.control.changes.domain.world import Ref
-from ensign.control.changes.queries import CommentView, Effect, RequestRow, Standing
+from ensign.control.changes.queries import CommentView, Effect, RequestRow, Standing, Step
 from ensign.control.identity import queries as identity
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import NeedsMfa
@@ -104,9 +104,10 @@ def place_of(request: ChangeRequest) -> looks.Environment:
     return _look(found, request.environment)
 
 
-def people(request: ChangeRequest, comments: Sequence[CommentView]) -> dict[str, str]:
+def people(request: ChangeRequest, comments: Sequence[CommentView], steps: Sequence[Step]) -> dict[str, str]:
     """The names of all who had to do with it."""
     ids = {*request.barred, *(d.person for d in request.decisions), *(c.author for c in comments)}
+    ids |= {step.actor for step in steps}
     return identity.names({*ids, request.applied_by or ""} - {""})
 
 
@@ -155,14 +156,28 @@ _DECIDED = {
 }
 
 
-def timeline(request: ChangeRequest, comments: Sequence[CommentView], names: Mapping[str, str]) -> list[looks.Moment]:
-    """What happened, newest first. The words of a decision stand beside it."""
+_STEPS = {
+    actions.EDITED.code: ("edited it", "edit", Tone.CALM),
+    actions.SUBMITTED.code: ("submitted it for review", "eye", Tone.INFO),
+    actions.WITHDRAWN.code: ("withdrew it", "withdrawn", Tone.CALM),
+    actions.APPLIED.code: ("applied it", "on", Tone.GOOD),
+}
+
+
+def timeline(
+    request: ChangeRequest, comments: Sequence[CommentView], steps: Sequence[Step], names: Mapping[str, str]
+) -> list[looks.Moment]:
+    """What happened and who did it, newest first. The words of a decision stand beside it."""
     said = {(c.author, c.kind, c.at): c.text for c in comments}
     moments = [
         looks.Moment(title="drafted it", at=request.created_at, icon="draft", person=person(request.author, names))
     ]
-    if request.submitted_at is not None:
-        moments.append(looks.Moment(title="Submitted for review", at=request.submitted_at, icon="eye"))
+    for step in steps:
+        if step.action in _STEPS:
+            title, icon, tone = _STEPS[step.action]
+            moments.append(
+                looks.Moment(title=title, at=step.at, icon=icon, tone=tone, person=person(step.actor, names))
+            )
     for d in request.decisions:
         title, icon, tone = _DECIDED[d.kind]
         moments.append(
@@ -180,19 +195,47 @@ def timeline(request: ChangeRequest, comments: Sequence[CommentView], names: Map
         for c in comments
         if (c.author, c.kind, c.at) in said
     ]
-    if request.applied_at is not None and request.applied_by is not None:
-        moments.append(
-            looks.Moment(
-                title="applied it",
-                at=request.applied_at,
-                icon="on",
-                tone=Tone.GOOD,
-                person=person(request.applied_by, names),
-            )
-        )
-    elif request.status == "withdrawn":
-        moments.append(looks.Moment(title="Withdrawn", at=request.updated_at, icon="withdrawn"))
-    return sorted(moments, key=lambda m: m.at, reverse=True)
+    # What happened in the same moment (an approval that applies at once) stands in the order of the lists above.
+    return sorted(moments, key=lambda m: m.at)[::-1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """An approval that somebody gave, and in words whether it counts."""
+
+    person: looks.Person
+    at: datetime
+    note: str
+    counts: bool | None
+    """None: the request ended without it."""
+
+
+def given(
+    request: ChangeRequest, standing: Standing | None, steps: Sequence[Step], names: Mapping[str, str]
+) -> list[Given]:
+    """Every approval ever given, oldest first. What an open request's count now; an applied one's did or did not."""
+    counted = {s.person for s in standing.verdict.counted} if standing is not None else set()
+    lost = {(a.person, a.at): why for a, why in standing.verdict.lost} if standing is not None else {}
+    binding = {(a.person, a.at) for a in request.approvals}
+    for step in steps:
+        counted |= set(step.approvers) if step.action == actions.APPLIED.code else set()
+    found = []
+    for d in request.decisions:
+        if d.kind != "approve":
+            continue
+        counts: bool | None = (d.person, d.at) in binding and d.person in counted
+        if counts:
+            note = "counts" if request.open else "counted when it applied"
+        elif (d.person, d.at) not in binding:
+            counts, note = False, "no longer counts: the request was edited since"
+        elif request.open:
+            note = f"no longer counts: {lost.get((d.person, d.at), 'given twice')}"
+        elif request.status == "applied":
+            note = "did not count when it applied"
+        else:
+            counts, note = None, f"given before it was {request.status}"
+        found.append(Given(person=person(d.person, names), at=d.at, note=note, counts=counts))
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

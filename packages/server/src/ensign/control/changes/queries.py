@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from ensign.control.audit.models import Entry, Touch
 from ensign.control.changes.domain import algebra, trust
 from ensign.control.changes.domain.diff import Row, diff
 from ensign.control.changes.domain.requests import OPEN, ChangeRequest, PolicyInForce, Status
@@ -90,6 +92,34 @@ def comments(request_id: str) -> list[CommentView]:
         found.append(
             CommentView(
                 id=row.pk, author=state["author"], text=state["text"], kind=state["kind"], at=clock.parse(state["at"])
+            )
+        )
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What an entry of the log says happened to a request. ``approvers`` are those who counted when it applied."""
+
+    action: str
+    actor: str
+    at: datetime
+    approvers: tuple[str, ...] = ()
+
+
+def steps(row: RequestRow) -> list[Step]:
+    """Everything that happened to a request itself, oldest first, from the log; comments are apart."""
+    seqs = Touch.objects.filter(object=f"{Request.object_type}:{row.request.id}").values("seq")
+    found = []
+    for body in Entry.objects.filter(pk__in=seqs).order_by("pk").values_list("body", flat=True):
+        entry = json.loads(body)
+        approvers = entry.get("approval", {}).get("approvers", ())
+        found.append(
+            Step(
+                action=entry["action"],
+                actor=entry["actor"]["id"],
+                at=clock.parse(entry["ts"]),
+                approvers=tuple(approver["id"] for approver in approvers),
             )
         )
     return found

@@ -120,7 +120,8 @@ def _detail(request: HttpRequest, id: str, *, error: EnsignError | None = None, 
         "approve": here.may(Permission.CHANGE_APPROVE, value.project, value.environment),
     }
     said = queries.comments(value.id)
-    names = pages.people(value, said)
+    steps = queries.steps(row)
+    names = pages.people(value, said, steps)
     project = projects.project(value.project)
     conflicted = standing is not None and bool(standing.moved)
     context = {
@@ -136,10 +137,12 @@ def _detail(request: HttpRequest, id: str, *, error: EnsignError | None = None, 
         "checks": [] if standing is None else pages.checks(value, standing, names),
         "conflict": None if standing is None or standing.conflict is None else pages.conflict(standing.conflict),
         "acts": pages.acts(value, standing, reader=here.actor, may=may),
-        "timeline": pages.timeline(value, said, names),
+        "timeline": pages.timeline(value, said, steps, names),
         "author": pages.person(value.author, names),
         "contributors": [pages.person(c, names) for c in value.contributors],
         "behind": [pages.person(c, names) for c in value.behind],
+        "given": pages.given(value, standing, steps, names),
+        "applied_by": None if value.applied_by is None else pages.person(value.applied_by, names),
         "approvers": [] if standing is None else _approvers(value, standing, here),
         "needed": 0 if standing is None else standing.policy.required,
         "error": error,
