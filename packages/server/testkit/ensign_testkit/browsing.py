@@ -5,15 +5,16 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, expect
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = [
@@ -22,8 +23,12 @@ ARGUMENTS = [
 ]  # fmt: skip
 Scheme = Literal["light", "dark"]
 WIDTHS = (1440, 1024, 390)
+PATIENCE_MS = 30_000
+"""How long a state is waited for. Far beyond what it takes: a busy machine must not fail a test."""
 STEP = 30
 """Seconds for which a code counts (RFC 6238, section 4.1)."""
+
+expect.set_options(timeout=PATIENCE_MS)
 
 
 def launch(playwright: Playwright) -> Browser:
@@ -69,6 +74,7 @@ def browsing(
         permissions=["clipboard-read", "clipboard-write"],
         storage_state=state,
     )
+    context.set_default_timeout(PATIENCE_MS)
     said = Said(context)
     page = context.new_page()
     try:
@@ -85,6 +91,28 @@ def sign_in(page: Page, url: str, *, email: str, password: str) -> None:
     page.get_by_label("E-mail").fill(email)
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Sign in", exact=True).click()
+
+
+def press(page: Page, name: str | re.Pattern[str]) -> None:
+    """Press the button that sends a form, and wait for the page that answers it.
+
+    Without that the next step may leave the page before the form has gone: a click does not wait for what it begins.
+    """
+    with page.expect_navigation():
+        page.get_by_role("button", name=name).click()
+    page.wait_for_selector("html[data-ready]")
+
+
+def explain(pages: Sequence[Page], log: Sequence[str], folder: Path, *, tail: int = 40) -> None:
+    """What every page shows and what the server printed, into ``folder``; the ends of it onto the terminal."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "server.log").write_text("".join(log))
+    print("".join(["--- the server printed last:\n", *log[-tail:]]))
+    for number, page in enumerate(pages, start=1):
+        text = page.locator("body").inner_text()
+        (folder / f"page-{number}.txt").write_text(f"{page.url}\n{text}\n")
+        page.screenshot(path=folder / f"page-{number}.png", full_page=True)
+        print(f"--- page {number}, {page.url}, ends with:", *text.splitlines()[-tail:], sep="\n")
 
 
 def violations(page: Page) -> list[str]:
