@@ -10,6 +10,7 @@ from ensign.control.access.actions import GRANT_GIVEN
 from ensign.control.access.decisions import require
 from ensign.control.access.grants import Wish, require_another_granter, require_granting, stage_wish
 from ensign.control.access.permissions import Permission
+from ensign.control.audit import history
 from ensign.control.audit.door import operation
 from ensign.control.audit.ledger import Where, record
 from ensign.control.audit.staging import stage
@@ -73,22 +74,26 @@ def invite_again(*, actor: Actor, at: datetime, person_id: str) -> Invitation:
 @operation
 def make_reset_link(*, actor: Actor, at: datetime, person_id: str) -> Invitation:
     """A link with which an active person chooses a new password within a day. Their second factors stay as they are,
-    so that whoever makes the link cannot approve in their name.
+    so that whoever makes the link cannot approve in their name; nor does who removed those factors make one.
 
-    :raises Denied: without ``org:people:manage``.
+    :raises Denied: without ``org:people:manage``, or to who ever removed this person's second factors.
     :raises Conflict: when they are not active.
     """
     require(actor, Permission.ORG_PEOPLE_MANAGE, at=at)
-    return _link(actor, accounts.locked_person(person_id), "reset", at=at)
+    person = accounts.locked_person(person_id)
+    if history.did(actor.id, actions.FACTOR_REMOVED.code, kind="all", person=person.pk):
+        raise _both_hands("You removed this person's second factors, so somebody else must make them a link.")
+    return _link(actor, person, "reset", at=at)
 
 
 @operation
 def remove_factors(*, actor: Actor, at: datetime, person_id: str, reason: str) -> int:
     """Remove the second factors of somebody who lost them all; their sessions end. Returns how many were removed.
 
-    Never one's own, and only with a recent second factor of the actor: with a reset link it opens the account.
+    Never one's own, and only with a recent second factor of the actor. With a reset link it opens the account, so
+    whoever ever made this person one never does this, however long ago and whether it was used: that takes two.
 
-    :raises Denied: without ``org:people:manage``, or for oneself.
+    :raises Denied: without ``org:people:manage``, for oneself, or to who ever made this person a reset link.
     :raises NeedsMfa: without a second factor within the last 30 minutes.
     """
     require(actor, Permission.ORG_PEOPLE_MANAGE, at=at)
@@ -105,6 +110,8 @@ def remove_factors(*, actor: Actor, at: datetime, person_id: str, reason: str) -
             remedy="Confirm it is you, then try again.",
         )
     person = accounts.locked_person(person_id)
+    if history.did(actor.id, actions.LINK_CREATED.code, kind="reset", person=person.pk):
+        raise _both_hands("You made this person a link to a new password, so somebody else must remove their factors.")
     removed = accounts.remove_factors(person.pk)
     detail = {"kind": "all", "person": person.pk, "count": removed, "sessions": accounts.end_sessions(person.pk)}
     record(action=actions.FACTOR_REMOVED, actor=actor, at=at, reason=reason, detail=detail)
@@ -159,6 +166,16 @@ def reactivate(*, actor: Actor, at: datetime, person_id: str, reason: str = "") 
     row = stage(Person, id=person.pk, state={**person.state, "status": status}, current=person)
     record(action=actions.PERSON_REACTIVATED, actor=actor, at=at, staged=[row], reason=reason)
     return queries.person(person.pk)
+
+
+def _both_hands(message: str) -> Denied:
+    """One administrator alone must not be able to sign in as somebody else, and so to approve their own changes."""
+    return Denied(
+        message,
+        permission=str(Permission.ORG_PEOPLE_MANAGE),
+        remedy="Ask another administrator. If there is none, deactivate them and invite them under a new address.",
+        code="second-administrator",
+    )
 
 
 def _link(actor: Actor, person: Person, kind: links.Kind, *, at: datetime) -> Invitation:

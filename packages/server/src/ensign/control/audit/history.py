@@ -106,6 +106,12 @@ def of_object(name: str, *, limit: int = 100) -> list[EntryView]:
     return entries(Filters(object=name), limit=limit)
 
 
+def did(actor: str, action: str, **detail: str) -> bool:
+    """Whether ``actor`` (an id) ever did this with these facts in the entry's detail."""
+    bodies = Entry.objects.filter(actor=actor, action=action).order_by("-seq").values_list("body", flat=True)
+    return any(detail.items() <= json.loads(body).get("detail", {}).items() for body in bodies.iterator())
+
+
 def projects() -> set[str]:
     """Keys of all projects that the log has ever named."""
     return set(Entry.objects.filter(project__isnull=False).values_list("project", flat=True).distinct())
