@@ -7,6 +7,7 @@ import json
 import random
 import signal
 import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -83,10 +84,14 @@ class Load:
             self.unexpected.append(str(error))
 
     def until_killed(self, seconds: float) -> None:
-        """Load the server, and kill it after so many seconds."""
+        """Load the server, and kill it so many seconds after it has acknowledged something."""
+        before, deadline = sum(self.acknowledged.values()), time.monotonic() + 60
         threads = [threading.Thread(target=self._until_gone, args=(flag,)) for flag in FLAGS]
         for thread in threads:
             thread.start()
+        while sum(self.acknowledged.values()) == before and not self.unexpected:
+            assert time.monotonic() < deadline, "nothing was ever acknowledged"
+            threads[0].join(0.02)
         threads[0].join(seconds)  # it ends only with the server
         self.server.stop(signal.SIGKILL)
         for thread in threads:

@@ -10,9 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from ensign.control.api.root import api
+from ensign_testkit.databases import PostgresFactory, SqliteFactory
+from ensign_testkit.installing import place
+from ensign_testkit.postgres import Cluster
 from ensign_testkit.seeding import seed
-from ensign_testkit.server import serving
+from ensign_testkit.server import run, serving
 from pydantic import BaseModel
 
 
@@ -53,11 +57,26 @@ def test_every_endpoint_demands_a_caller_and_has_an_id_of_its_own() -> None:
     assert all(o["security"] for o in operations)
 
 
-def test_no_generated_request_makes_the_server_fail(tmp_path: Path) -> None:
+@pytest.fixture
+def env(databases: SqliteFactory | PostgresFactory, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The environment of an installation on the database that the tests were asked for."""
+    if databases.vendor == "sqlite":
+        yield {}
+        return
+    cluster = Cluster()
+    try:
+        at = place(cluster)
+        assert run(tmp_path / "data", "migrate", env=at.migrating).returncode == 0
+        yield at.serving
+    finally:
+        cluster.close()
+
+
+def test_no_generated_request_makes_the_server_fail(tmp_path: Path, env: dict[str, str]) -> None:
     """schemathesis: made-up and mutated requests, chained by the links between endpoints, against a real server."""
-    env = {"ENSIGN_API_RATE": "1000000", "ENSIGN_API_WRITE_RATE": "1000000"}
-    with serving(tmp_path / "data", env=env) as server:
-        token = seed(server.data_dir)["tokens"]["ingrid"]
+    rates = {"ENSIGN_API_RATE": "1000000", "ENSIGN_API_WRITE_RATE": "1000000"}
+    with serving(tmp_path / "data", env={**env, **rates}) as server:
+        token = seed(server.data_dir, **env)["tokens"]["ingrid"]
         command = [
             str(Path(sys.executable).with_name("schemathesis")), "run", f"{server.url}/api/v1/openapi.json",
             "--header", f"Authorization: Bearer {token}", "--checks",
