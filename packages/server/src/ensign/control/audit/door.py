@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
+
+from django.db import OperationalError
 
 from ensign.control.audit.ledger import Where, record
 from ensign.control.audit.registry import action
@@ -14,6 +16,10 @@ from ensign.control.kernel.errors import Denied
 from ensign.control.kernel.transactions import inside_write_door, write_door
 
 ACCESS_DENIED = action("access.denied", "was refused")
+
+#: PostgreSQL's deadlock_detected and serialization_failure (its manual, appendix A): nothing is wrong with the act, two
+#: transactions stood in each other's way and one of them was rolled back.
+_COLLIDED: Final = frozenset({"40P01", "40001"})
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -34,8 +40,16 @@ def record_denial(denied: Denied, *, actor: Actor, at: datetime) -> None:
     denied.recorded = True
 
 
+def collided(error: OperationalError) -> bool:
+    """Whether the transaction was rolled back in favour of another one that ran at the same time."""
+    return getattr(error.__cause__, "sqlstate", None) in _COLLIDED
+
+
 def operation(function: _F) -> _F:
     """Make a keyword-only function with ``actor`` and ``at`` an operation: it runs inside the write door.
+
+    When the database rolled it back because it collided with another transaction, it runs once more from the start:
+    every check is made again, on what the other one left.
 
     :raises Denied: after the denial has been recorded in a transaction of its own.
     """
@@ -45,6 +59,12 @@ def operation(function: _F) -> _F:
         if inside_write_door():
             return function(actor=actor, at=at, **arguments)
         try:
+            try:
+                with write_door():
+                    return function(actor=actor, at=at, **arguments)
+            except OperationalError as error:
+                if not collided(error):
+                    raise
             with write_door():
                 return function(actor=actor, at=at, **arguments)
         except Denied as denied:
