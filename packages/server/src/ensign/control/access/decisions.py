@@ -7,25 +7,26 @@ can commit after the revocation of what allowed it; on SQLite the door's gate do
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from django.db import connection
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Q
 
 from ensign.control.access.domain import ORGANISATION, Decision, GrantView, Scope, TokenScope, conferring
 from ensign.control.access.models import Grant
 from ensign.control.access.permissions import NEVER_BY_TOKEN, Permission
 from ensign.control.access.roles import SYSTEM
+from ensign.control.audit.models import Governed
+from ensign.control.audit.rows import Value, rows
 from ensign.control.identity.models import Group, Membership, Person, ServiceAccount, Token
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Denied
 from ensign.control.kernel.transactions import inside_write_door
 
-_Row = TypeVar("_Row", bound=Model)
+_Row = TypeVar("_Row", bound=Governed)
 
 #: A project that no grant and no token names: what is allowed in it is allowed in all.
 _ANY_PROJECT = Scope("*")
@@ -61,6 +62,16 @@ class Held:
             allowed=True, code="granted", reason=f"Allowed by the role {roles}.", grants=tuple(g.id for g in found)
         )
 
+    def require(self, permission: Permission, scope: Scope = ORGANISATION) -> Decision:
+        """:meth:`decide`, or else :class:`Denied`, which the door turns into an entry.
+
+        :raises Denied: with the permission, the scope and a remedy.
+        """
+        decision = self.decide(permission, scope)
+        if not decision.allowed:
+            raise denied(decision, permission, scope)
+        return decision
+
     def allows(self, permission: Permission, scope: Scope = ORGANISATION) -> bool:
         """:meth:`decide` as a yes or no."""
         return self.decide(permission, scope).allowed
@@ -83,7 +94,7 @@ def held(actor: Actor, *, at: datetime) -> Held:
         return Held(actor=actor, at=at, refusal=_no("anonymous", "Sign in first."))
     token: TokenScope | None = None
     if actor.via == "token":
-        row = _one(Token.objects.filter(pk=actor.token_id, subject=actor.id))
+        row = _one(Token, id=actor.token_id or "", subject=actor.id)
         if row is None or row.status != "active" or clock.parse(row.state["expires_at"]) <= at:
             return Held(actor=actor, at=at, refusal=_no("token-ended", "This token has expired or was revoked."))
         token = token_scope(row.state)
@@ -102,8 +113,8 @@ def held_in_session(actor: Actor, *, at: datetime) -> Held:
         return held(actor, at=at)
     belongs = Membership.objects.filter(person=actor.id, status="active").values("group")
     groups = Group.objects.filter(pk__in=belongs, status="active").values("pk")
-    rows = Grant.objects.filter(Q(subject=actor.id) | Q(subject__in=groups), status="active").order_by("pk")
-    return Held(actor=actor, at=at, grants=tuple(view(row) for row in rows))
+    found = Grant.objects.filter(Q(subject=actor.id) | Q(subject__in=groups), status="active").order_by("pk")
+    return Held(actor=actor, at=at, grants=tuple(view(row) for row in found))
 
 
 def decide(actor: Actor, permission: Permission, scope: Scope = ORGANISATION, *, at: datetime) -> Decision:
@@ -112,14 +123,11 @@ def decide(actor: Actor, permission: Permission, scope: Scope = ORGANISATION, *,
 
 
 def require(actor: Actor, permission: Permission, scope: Scope = ORGANISATION, *, at: datetime) -> Decision:
-    """:func:`decide`, or else :class:`Denied`, which the door turns into an entry.
+    """:meth:`Held.require`; reads afresh.
 
     :raises Denied: with the permission, the scope and a remedy.
     """
-    decision = decide(actor, permission, scope, at=at)
-    if not decision.allowed:
-        raise denied(decision, permission, scope)
-    return decision
+    return held(actor, at=at).require(permission, scope)
 
 
 def denied(decision: Decision, permission: Permission, scope: Scope) -> Denied:
@@ -165,33 +173,29 @@ def _grants_of(subject_id: str) -> tuple[GrantView, ...] | None:
     """Active grants of a person (also through groups) or service account; None when it is not active."""
     subjects = [subject_id]
     if subject_id.startswith("usr_"):
-        person = _one(Person.objects.filter(pk=subject_id))
+        person = _one(Person, id=subject_id)
         if person is None or person.status != "active":
             return None
-        belongs = _all(Membership.objects.filter(person=subject_id, status="active"))
+        belongs = _all(Membership, person=subject_id, status="active")
         groups = [membership.group for membership in belongs]
         if groups:
-            subjects += [group.pk for group in _all(Group.objects.filter(pk__in=groups, status="active"))]
+            subjects += [group.pk for group in _all(Group, id=groups, status="active")]
     elif subject_id.startswith("svc_"):
-        account = _one(ServiceAccount.objects.filter(pk=subject_id))
+        account = _one(ServiceAccount, id=subject_id)
         if account is None or account.status != "active":
             return None
     else:
         return None
-    rows = _all(Grant.objects.filter(subject__in=subjects, status="active").order_by("pk"))
-    return tuple(view(row) for row in rows)
+    return tuple(view(row) for row in _all(Grant, subject=subjects, status="active"))
 
 
-def _all(rows: QuerySet[_Row]) -> Sequence[_Row]:
-    """The rows; inside the write door on PostgreSQL locked against a concurrent revocation until the commit."""
-    if connection.vendor != "postgresql" or not inside_write_door():
-        return list(rows)
-    sql, parameters = rows.query.sql_with_params()
-    return list(rows.model._default_manager.raw(f"{sql} FOR SHARE", parameters))
+def _all(model: type[_Row], **equal: Value) -> list[_Row]:
+    """The rows; inside the write door locked against a concurrent revocation until the commit."""
+    return rows(model, lock="share" if inside_write_door() else None, **equal)
 
 
-def _one(rows: QuerySet[_Row]) -> _Row | None:
-    found = _all(rows)
+def _one(model: type[_Row], **equal: Value) -> _Row | None:
+    found = _all(model, **equal)
     return found[0] if found else None
 
 

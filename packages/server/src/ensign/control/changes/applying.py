@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ensign.control.access.decisions import decide, require
+from ensign.control.access.decisions import Held, held
 from ensign.control.access.domain import Scope
 from ensign.control.access.permissions import Permission
 from ensign.control.audit.ledger import Where, record
@@ -51,19 +51,26 @@ class Applied:
 
 
 def require_to_draft(
-    *, actor: Actor, at: datetime, project: str, environment: str, operations: Sequence[Operation]
+    *,
+    actor: Actor,
+    at: datetime,
+    project: str,
+    environment: str,
+    operations: Sequence[Operation],
+    rights: Held | None = None,
 ) -> None:
-    """What somebody needs to write these operations into a request.
+    """What somebody needs to write these operations into a request; ``rights`` when they were read already.
 
     :raises Denied: when it is lacking.
     """
+    rights = held(actor, at=at) if rights is None else rights
     types = {operation.type for operation in operations}
     if types & SETTINGS:
-        require(actor, Permission.PROJECT_POLICY_PROPOSE, Scope(project), at=at)
+        rights.require(Permission.PROJECT_POLICY_PROPOSE, Scope(project))
     if types & {"flag.archive", "flag.revive"}:
-        require(actor, Permission.FLAG_ARCHIVE, Scope(project), at=at)
+        rights.require(Permission.FLAG_ARCHIVE, Scope(project))
     if types - SETTINGS or not types:
-        require(actor, Permission.CHANGE_DRAFT, Scope(project, environment), at=at)
+        rights.require(Permission.CHANGE_DRAFT, Scope(project, environment))
 
 
 def require_to_apply(
@@ -75,12 +82,13 @@ def require_to_apply(
 
     :raises Denied: when it is lacking.
     """
-    if {operation.type for operation in operations} <= SETTINGS and decide(
-        actor, Permission.PROJECT_POLICY_PROPOSE, Scope(project), at=at
+    rights = held(actor, at=at)
+    if {operation.type for operation in operations} <= SETTINGS and rights.allows(
+        Permission.PROJECT_POLICY_PROPOSE, Scope(project)
     ):
         return
     for key in environments:
-        require(actor, Permission.CHANGE_APPLY, Scope(project, key), at=at)
+        rights.require(Permission.CHANGE_APPLY, Scope(project, key))
 
 
 def apply_request(
@@ -118,11 +126,11 @@ def apply_request(
         mode=mode,
     )
     rows = stage_rows(
-        before=loaded.world, after=after, operations=request.operations, approved=_approved(applied, keys), at=at
+        before=loaded, after=after, operations=request.operations, approved=_approved(applied, keys), at=at
     )
     _require_exact(rows, after)
     extra = accompany()
-    publications = _publish(rows, project=request.project, environment=request.environment, environments=keys)
+    publications = _publish(rows, after, environments=keys)
     staged = [
         stage(Request, id=request.id, state=applied.to_state(), current=row),
         *rows.staged,
@@ -173,17 +181,18 @@ def _require_exact(rows: Rows, after: World) -> None:
         )
 
 
-def _publish(rows: Rows, *, project: str, environment: str, environments: Sequence[str]) -> list[Publication]:
+def _publish(rows: Rows, after: World, *, environments: Sequence[str]) -> list[Publication]:
     if not rows.publishes:
         return []
     made: list[Publication] = []
     for key in environments:
-        here = key == environment
+        here = key == after.environment
         publication = stage_publication(
-            project=project,
+            project=after.project,
             environment=key,
             flags=rows.configs if here else {},
-            infos=rows.infos,
+            # The shared part of a flag whose content alone changes was read, and locked, for this change.
+            infos={**{flag: after.flags[flag] for flag in rows.configs}, **rows.infos} if here else rows.infos,
             segments=rows.segments if here else {},
             previous=made[-1] if made else None,
         )

@@ -57,7 +57,7 @@ class Compiled:
 
 
 def stage_rows(
-    *, before: World, after: World, operations: Sequence[Operation], approved: ApprovedChange, at: datetime
+    *, before: Loaded, after: World, operations: Sequence[Operation], approved: ApprovedChange, at: datetime
 ) -> Rows:
     """The next version of every row that differs. Call it inside the write door, with everything locked.
 
@@ -86,6 +86,7 @@ def stage_rows(
             environment=environment,
             approved=approved,
             at=at,
+            about=before.about(key),
         )
         made[key] = FlagConfig.from_state(json.loads(row.content))
         staged.append(row)
@@ -96,7 +97,7 @@ def stage_rows(
                 flag_key=ref.key, approved=approved, archived=new.archived, impression_data=new.impression_data
             )
             staged.append(row)
-    staged += _settings(refs, before, after, approved, at)
+    staged += _settings(refs, before.world, after, approved, at)
     return Rows(staged=tuple(staged), configs=made, infos=infos, segments=segments)
 
 
@@ -124,7 +125,7 @@ def compile_operations(*, project: str, environment: str, operations: Sequence[O
     named = [_with_id(operation, at=at) for operation in operations]
     loaded = load_for(project=project, environment=environment, operations=named)
     after = algebra.apply_all(loaded.world, named)
-    canonical = _canonical(loaded.world, after, named)
+    canonical = _canonical(loaded, after, named)
     if canonical != tuple(named):
         loaded = load_for(project=project, environment=environment, operations=canonical)
         after = algebra.apply_all(loaded.world, canonical)
@@ -138,7 +139,7 @@ def compile_operations(*, project: str, environment: str, operations: Sequence[O
         after=after,
         base=loaded.versions,
         digest=digest,
-        warnings=_warnings(after, canonical),
+        warnings=_warnings(loaded, after, canonical),
     )
 
 
@@ -148,7 +149,7 @@ def _with_id(operation: Operation, *, at: datetime) -> Operation:
     return operation
 
 
-def _canonical(before: World, after: World, operations: Sequence[Operation]) -> tuple[Operation, ...]:
+def _canonical(loaded: Loaded, after: World, operations: Sequence[Operation]) -> tuple[Operation, ...]:
     """The operations, with those on a flag or segment replaced where its canonical content differs from theirs.
 
     So that what is approved is, to the byte, what will be stored.
@@ -166,13 +167,18 @@ def _canonical(before: World, after: World, operations: Sequence[Operation]) -> 
         if after.info(key).archived:
             continue
         made = check(
-            configs[key], flag_key=key, environment=after.environment, together=configs, segments=new_segments
+            configs[key],
+            flag_key=key,
+            environment=after.environment,
+            together=configs,
+            segments=new_segments,
+            about=loaded.about(key),
         ).config
         if made == configs[key]:
             continue
         result = [_in_form(o, key, made) for o in result]
-        if algebra.apply_all(before, result).configs[key] != made:
-            steps = algebra.between(key, before.configs[key], made)
+        if algebra.apply_all(loaded.world, result).configs[key] != made:
+            steps = algebra.between(key, loaded.world.configs[key], made)
             place = next(i for i, o in enumerate(result) if _is_on_config(o, key))
             rest = [o for o in result[place:] if not _is_on_config(o, key)]
             result = [*result[:place], *steps, *rest]
@@ -198,14 +204,15 @@ def _preflight(loaded: Loaded, after: World, operations: Sequence[Operation], *,
     world = loaded.world
     # Everything is locked first and in the order of an apply, so that a pre-flight and an apply never wait in a circle.
     refs = [Ref.parse(name) for name in loaded.versions]
-    if load(project=world.project, environment=world.environment, refs=refs, lock=True).versions != loaded.versions:
+    locked = load(project=world.project, environment=world.environment, refs=refs, lock=True)
+    if locked.versions != loaded.versions:
         raise Conflict("Somebody else changed this at the same moment.", remedy="Try again.", code="version-conflict")
     keys = reached(project=world.project, environment=world.environment, operations=operations)
     trial = ApprovedChange(change="preflight", digest="", project=world.project, environments=frozenset(keys))
-    stage_rows(before=world, after=after, operations=operations, approved=trial, at=at)
+    stage_rows(before=locked, after=after, operations=operations, approved=trial, at=at)
 
 
-def _warnings(after: World, operations: Sequence[Operation]) -> tuple[str, ...]:
+def _warnings(loaded: Loaded, after: World, operations: Sequence[Operation]) -> tuple[str, ...]:
     """What a person should know before this reaches every SDK: lists that look like personal data."""
     found: list[str] = []
     for ref in sorted(algebra.touched(after.environment, operations)):
@@ -216,6 +223,7 @@ def _warnings(after: World, operations: Sequence[Operation]) -> tuple[str, ...]:
                 environment=after.environment,
                 together=after.configs,
                 segments=after.segments.keys(),
+                about=loaded.about(ref.key),
             )
             found += [f"{ref.key}, {caution.field}: {caution.message}" for caution in checked.warnings]
         elif ref.kind == "segment":

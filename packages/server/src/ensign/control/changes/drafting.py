@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from ensign.control.access.decisions import decide
+from ensign.control.access.decisions import Held, held
 from ensign.control.access.domain import Scope
 from ensign.control.access.permissions import Permission
+from ensign.control.audit import rows as governed
 from ensign.control.audit.door import operation
 from ensign.control.audit.ledger import Where, record
 from ensign.control.audit.registry import Action
@@ -46,7 +47,7 @@ def lock_request(id: str, *, expected_version: int | None = None) -> tuple[Reque
 
     :raises NotFound: when there is none. :raises Conflict: when it is not at ``expected_version``.
     """
-    row = Request.objects.select_for_update().filter(pk=id).first()
+    row = governed.row(Request, lock="update", id=id)
     if row is None:
         raise NotFound("There is no such change request.", remedy="Look at the list of requests.")
     if expected_version is not None and row.version != expected_version:
@@ -107,15 +108,22 @@ def _new(
 
 
 def may_apply_at_once(
-    operations: Sequence[Operation], *, project: str, actor: Actor, at: datetime, keys: Sequence[str]
+    operations: Sequence[Operation],
+    *,
+    project: str,
+    actor: Actor,
+    at: datetime,
+    keys: Sequence[str],
+    rights: Held | None = None,
 ) -> bool:
     """Whether ``actor`` may apply these in all environments ``keys`` once nothing is asked for any more."""
+    rights = held(actor, at=at) if rights is None else rights
     if {o.type for o in operations} <= SETTINGS:
-        return bool(decide(actor, Permission.PROJECT_POLICY_PROPOSE, Scope(project), at=at))
-    return all(decide(actor, Permission.CHANGE_APPLY, Scope(project, key), at=at) for key in keys)
+        return rights.allows(Permission.PROJECT_POLICY_PROPOSE, Scope(project))
+    return all(rights.allows(Permission.CHANGE_APPLY, Scope(project, key)) for key in keys)
 
 
-def _place(request: ChangeRequest, *, actor: Actor, at: datetime, wish: Wish) -> Proposed:
+def _place(request: ChangeRequest, *, actor: Actor, at: datetime, wish: Wish, rights: Held | None = None) -> Proposed:
     """Apply it at once where the policy asks for no approval and the actor may; else draft or submit it."""
     keys = reached(project=request.project, environment=request.environment, operations=request.operations)
     policy = policy_in_force(project=request.project, environments=keys)
@@ -124,7 +132,7 @@ def _place(request: ChangeRequest, *, actor: Actor, at: datetime, wish: Wish) ->
     if (
         wish == "apply"
         and policy.required == 0
-        and may_apply_at_once(request.operations, project=request.project, actor=actor, at=at, keys=keys)
+        and may_apply_at_once(request.operations, project=request.project, actor=actor, at=at, keys=keys, rights=rights)
     ):
         # Nothing asks for a review, but a reason may be asked for all the same.
         lifecycle.submit(request, by=actor.id, at=at, policy=policy)
@@ -157,10 +165,11 @@ def propose(
     :raises Invalid, Conflict, NotFound: when it could not apply as things stand; nothing is written.
     """
     projects.environment(project, environment)
-    require_to_draft(actor=actor, at=at, project=project, environment=environment, operations=operations)
+    rights = held(actor, at=at)
+    require_to_draft(actor=actor, at=at, project=project, environment=environment, operations=operations, rights=rights)
     compiled = compile_operations(project=project, environment=environment, operations=operations, at=at)
     request = _new(compiled, actor=actor, at=at, title=title, reason=reason)
-    return _place(request, actor=actor, at=at, wish=wish)
+    return _place(request, actor=actor, at=at, wish=wish, rights=rights)
 
 
 def my_draft(actor: Actor, *, project: str, environment: str) -> Request | None:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TypeVar
-
-from django.db.models import Model, QuerySet
 
 from ensign.control.access.decisions import entitled as holds
 from ensign.control.access.domain import Scope
 from ensign.control.access.permissions import Permission
+from ensign.control.audit.rows import Lock, rows
 from ensign.control.changes.domain import algebra
 from ensign.control.changes.domain.base import Operation
 from ensign.control.changes.domain.requests import ChangeRequest, PolicyInForce
 from ensign.control.changes.domain.world import Ref, World
 from ensign.control.flags.domain import FlagConfig, FlagInfo
 from ensign.control.flags.models import Flag, FlagEnvironment
+from ensign.control.flags.surroundings import About
 from ensign.control.identity import queries as identity
 from ensign.control.kernel.actor import Actor
 from ensign.control.projects import policies
@@ -27,15 +26,23 @@ from ensign.control.projects.models import Environment, Policy
 from ensign.control.segments.domain import SegmentConfig
 from ensign.control.segments.models import Segment, SegmentEnvironment
 
-_Row = TypeVar("_Row", bound=Model)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """The values of some objects, and the version of each by its name (0: not there yet)."""
+    """The values of some objects, and the version of each by its name (0: not there yet).
+
+    ``stickiness`` is the project's default one; ``locked`` the flags' rows in the environment, when they were locked.
+    """
 
     world: World
     versions: dict[str, int]
+    stickiness: str
+    locked: Mapping[str, FlagEnvironment]
+
+    def about(self, flag: str) -> About | None:
+        """What is checked against was read already; None when there is no such flag."""
+        info = self.world.flags.get(flag)
+        return None if info is None else About(info=info, stickiness=self.stickiness, row=self.locked.get(flag))
 
 
 def load(*, project: str, environment: str, refs: Collection[Ref], lock: bool = False) -> Loaded:
@@ -46,16 +53,13 @@ def load(*, project: str, environment: str, refs: Collection[Ref], lock: bool = 
     flags = {ref.key for ref in refs if ref.kind in {"flag", "config"}}
     segments = {ref.key for ref in refs if ref.kind == "segment"}
     configured = {ref.environment for ref in refs if ref.kind == "config"} | {environment}
-    rules = _rows(Policy.objects.filter(project=project, environment=environment), lock)
-    place = _rows(Environment.objects.filter(project=project, key=environment, status="active"), lock)
-    flag_rows = _rows(Flag.objects.filter(project=project, key__in=flags), lock)
-    config_rows = _rows(
-        FlagEnvironment.objects.filter(project=project, environment__in=configured, flag__in=flags), lock
-    )
-    segment_rows = _rows(Segment.objects.filter(project=project, key__in=segments), lock)
-    content_rows = _rows(
-        SegmentEnvironment.objects.filter(project=project, environment=environment, segment__in=segments), lock
-    )
+    held: Lock | None = "update" if lock else None
+    rules = rows(Policy, lock=held, project=project, environment=environment)
+    place = rows(Environment, lock=held, project=project, key=environment, status="active")
+    flag_rows = rows(Flag, lock=held, project=project, key=flags)
+    config_rows = rows(FlagEnvironment, lock=held, project=project, environment=configured, flag=flags)
+    segment_rows = rows(Segment, lock=held, project=project, key=segments)
+    content_rows = rows(SegmentEnvironment, lock=held, project=project, environment=environment, segment=segments)
     infos = {str(row.key): FlagInfo.from_state(row.state) for row in flag_rows}
     here = {str(row.flag): FlagConfig.from_state(row.state) for row in config_rows if row.environment == environment}
     contents = {str(row.segment): SegmentConfig.from_state(row.state).constraints for row in content_rows}
@@ -77,12 +81,9 @@ def load(*, project: str, environment: str, refs: Collection[Ref], lock: bool = 
             protected=bool(place and place[0].protected),
         ),
         versions={ref.name: known.get(ref.name, 0) for ref in refs},
+        stickiness=projects.project(project).default_stickiness,
+        locked={str(row.flag): row for row in config_rows if lock and row.environment == environment},
     )
-
-
-def _rows(rows: QuerySet[_Row], lock: bool) -> Sequence[_Row]:
-    ordered = rows.order_by("pk")
-    return list(ordered.select_for_update() if lock else ordered)
 
 
 def references(*, after: World, operations: Sequence[Operation]) -> frozenset[Ref]:
@@ -108,7 +109,7 @@ def load_for(*, project: str, environment: str, operations: Sequence[Operation])
         loaded = load(project=project, environment=environment, refs=refs)
         wanted = references(after=algebra.apply_all(loaded.world, operations), operations=operations)
         if wanted <= refs:
-            return Loaded(world=loaded.world, versions={ref.name: loaded.versions[ref.name] for ref in wanted})
+            return replace(loaded, versions={ref.name: loaded.versions[ref.name] for ref in wanted})
         refs |= wanted
 
 
@@ -124,9 +125,7 @@ def policy_in_force(*, project: str, environments: Sequence[str], lock: bool = F
 
     :raises NotFound: when one of them is no active environment.
     """
-    if lock:
-        _rows(Policy.objects.filter(project=project, environment__in=environments), True)
-    found = [policies.policy(project, key) for key in environments]
+    found = policies.policies_of(project, environments, lock=lock)
     strict = policies.strictest(found)
     return PolicyInForce(
         ref="+".join(sorted(f"{view.id}@{view.version}" for view in found)),

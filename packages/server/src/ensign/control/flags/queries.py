@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from ensign.control.audit import rows as governed
 from ensign.control.flags.domain import FlagConfig, FlagInfo
 from ensign.control.flags.models import Flag, FlagEnvironment
 from ensign.control.kernel.errors import NotFound
@@ -54,10 +55,10 @@ def flag(key: str) -> FlagRow:
 
     :raises NotFound: when there is none.
     """
-    row = Flag.objects.filter(key=key).first()
-    if row is None:
+    found = governed.row(Flag, key=key)
+    if found is None:
         raise NotFound(f"There is no flag “{key[:100]}”.", remedy="Look at the list of flags.")
-    return to_flag(row)
+    return to_flag(found)
 
 
 def flags(project_key: str | None = None, *, archived: bool = False) -> list[FlagRow]:
@@ -79,9 +80,9 @@ def config(flag_key: str, environment_key: str) -> ConfigRow:
 
     :raises NotFound: when there is no such flag.
     """
-    row = FlagEnvironment.objects.filter(flag=flag_key, environment=environment_key).first()
-    if row is not None:
-        return to_config(row)
+    found = governed.row(FlagEnvironment, flag=flag_key, environment=environment_key)
+    if found is not None:
+        return to_config(found)
     project = flag(flag_key).info.project
     return ConfigRow(
         id=None, version=0, flag=flag_key, project=project, environment=environment_key, config=FlagConfig()

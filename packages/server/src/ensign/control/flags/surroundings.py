@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from ensign.control.flags import queries
-from ensign.control.flags.domain import FlagConfig
+from ensign.control.flags.domain import FlagConfig, FlagInfo
 from ensign.control.flags.models import Flag, FlagEnvironment
 from ensign.control.flags.validation import Parent, Surroundings, check_config, warnings
 from ensign.control.projects import queries as projects
@@ -22,6 +22,27 @@ class Checked:
 
     config: FlagConfig
     warnings: tuple[Caution, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """What a caller has read of a flag in this very transaction: its shared part, its project's default stickiness.
+
+    ``row`` is its content in the environment, locked; None when that was not read, or there is none.
+    """
+
+    info: FlagInfo
+    stickiness: str
+    row: FlagEnvironment | None = None
+
+    @staticmethod
+    def read(flag_key: str) -> About:
+        """Read it.
+
+        :raises NotFound: when there is no such flag or project.
+        """
+        info = queries.flag(flag_key).info
+        return About(info=info, stickiness=projects.project(info.project).default_stickiness)
 
 
 def children(flag_key: str, *, project: str, environment: str | None = None) -> frozenset[str]:
@@ -63,15 +84,17 @@ def read(
     environment: str,
     together: Mapping[str, FlagConfig] | None = None,
     segments: Collection[str] = (),
+    about: About | None = None,
 ) -> Surroundings:
     """What this content is checked against; reads only what it needs.
 
     ``together`` are other flags' new contents in the same change, ``segments`` keys of segments that the same change
-    defines in this environment.
+    defines in this environment, ``about`` what was read of the flag already.
 
     :raises NotFound: when there is no such flag or project.
     """
-    project = queries.flag(flag_key).info.project
+    about = About.read(flag_key) if about is None else about
+    project = about.info.project
     wanted = {key for strategy in config.strategies for key in strategy.segments}
     known: frozenset[str] = frozenset()
     defined: frozenset[str] = frozenset()
@@ -88,7 +111,7 @@ def read(
         flag=flag_key,
         project=project,
         environment=environment,
-        default_stickiness=projects.project(project).default_stickiness,
+        default_stickiness=about.stickiness,
         segments=defined,
         known_segments=known,
         parents=_parents(config, environment=environment, together=others) if config.dependencies else {},
@@ -103,12 +126,13 @@ def check(
     environment: str,
     together: Mapping[str, FlagConfig] | None = None,
     segments: Collection[str] = (),
+    about: About | None = None,
 ) -> Checked:
     """The canonical form of a flag's content in one environment, with warnings; arguments as in :func:`read`.
 
     :raises Invalid: naming every field that is wrong, with the remedy.
     :raises NotFound: when there is no such flag.
     """
-    about = read(config, flag_key=flag_key, environment=environment, together=together, segments=segments)
-    made = check_config(config, about=about)
+    around = read(config, flag_key=flag_key, environment=environment, together=together, segments=segments, about=about)
+    made = check_config(config, about=around)
     return Checked(config=made, warnings=tuple(warnings(made)))

@@ -6,11 +6,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
 
+from ensign.control.audit import rows as governed
 from ensign.control.audit.staging import Staged, stage
 from ensign.control.flags import queries
 from ensign.control.flags.domain import FlagConfig, FlagInfo
 from ensign.control.flags.models import Flag, FlagEnvironment
-from ensign.control.flags.surroundings import check, children
+from ensign.control.flags.surroundings import About, check, children
 from ensign.control.kernel import ids
 from ensign.control.kernel.errors import Conflict, NotFound
 from ensign.control.projects import queries as projects
@@ -27,10 +28,11 @@ def stage_config(
     at: datetime,
     together: Mapping[str, FlagConfig] | None = None,
     segments: Collection[str] = (),
+    about: About | None = None,
 ) -> Staged:
     """The next version of a flag in one environment, validated and canonical.
 
-    ``together`` and ``segments`` as in :func:`ensign.control.flags.surroundings.read`. What was staged is
+    ``together``, ``segments`` and ``about`` as in :func:`ensign.control.flags.surroundings.read`. What was staged is
     ``FlagConfig.from_state(json.loads(staged.content))``.
 
     :raises Invalid: naming every field that is wrong.
@@ -38,18 +40,19 @@ def stage_config(
     :raises Conflict: when the flag is archived.
     """
     approved.require(project=project, environments=[environment])
-    info = queries.flag(flag_key).info
+    info = queries.flag(flag_key).info if about is None else about.info
     if info.project != project:
         raise NotFound(f"There is no flag “{flag_key[:100]}” in the project “{project[:100]}”.")
     if info.archived:
         raise Conflict(f"The flag “{flag_key}” is archived.", remedy="Revive it first.", code="archived")
-    checked = check(config, flag_key=flag_key, environment=environment, together=together, segments=segments)
-    current = (
-        FlagEnvironment.objects.select_for_update()
-        .filter(project=project, environment=environment, flag=flag_key)
-        .first()
+    checked = check(
+        config, flag_key=flag_key, environment=environment, together=together, segments=segments, about=about
     )
-    state = {"flag": flag_key, "project": project, "environment": environment, **checked.config.to_state()}
+    place = {"project": project, "environment": environment, "flag": flag_key}
+    current = None if about is None else about.row
+    if current is None:
+        current = governed.row(FlagEnvironment, lock="update", **place)
+    state = {**place, **checked.config.to_state()}
     id = ids.new_id("cfg", at=at) if current is None else current.pk
     return stage(FlagEnvironment, id=id, state=state, current=current)
 
@@ -68,7 +71,7 @@ def stage_info(
     :raises NotFound: when there is no such flag.
     :raises Conflict: when the flag is to be archived while others depend on it.
     """
-    row = Flag.objects.select_for_update().filter(key=flag_key).first()
+    row = governed.row(Flag, lock="update", key=flag_key)
     if row is None:
         raise NotFound(f"There is no flag “{flag_key[:100]}”.", remedy="Look at the list of flags.")
     info = FlagInfo.from_state(row.state)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from ensign.control.audit import rows as governed
 from ensign.control.kernel import clock
 from ensign.control.kernel.errors import NotFound
 from ensign.control.projects.domain import PolicyRules
@@ -73,24 +74,35 @@ def policy(project_key: str, environment_key: str) -> PolicyView:
 
     :raises NotFound: when there is no such active environment.
     """
-    found = policies(project_key).get(environment_key)
-    if found is None:
-        raise NotFound(
-            f"There is no environment “{environment_key[:100]}” in the project “{project_key[:100]}”.",
-            remedy="Look at the project's page.",
-        )
-    return found
+    return policies_of(project_key, [environment_key])[0]
 
 
-def policies(project_key: str) -> dict[str, PolicyView]:
-    """Environment key -> policy, of every active environment of the project; two queries."""
-    protected = {
-        str(key): bool(value)
-        for key, value in Environment.objects.filter(project=project_key, status="active").values_list(
-            "key", "protected"
-        )
-    }
-    rows = Policy.objects.filter(project=project_key)
+def policies_of(project_key: str, environments: Collection[str], *, lock: bool = False) -> list[PolicyView]:
+    """The policies in force in some environments, in their order; with ``lock`` held until the commit.
+
+    :raises NotFound: when one of them is no active environment.
+    """
+    found = policies(project_key, lock=environments if lock else ())
+    for key in environments:
+        if key not in found:
+            raise NotFound(
+                f"There is no environment “{key[:100]}” in the project “{project_key[:100]}”.",
+                remedy="Look at the project's page.",
+            )
+    return [found[key] for key in environments]
+
+
+def policies(project_key: str, *, lock: Collection[str] = ()) -> dict[str, PolicyView]:
+    """Environment key -> policy, of every active environment of the project; two queries.
+
+    ``lock`` names environments whose policies are held until the commit; only these are given then.
+    """
+    if lock:
+        rows = governed.rows(Policy, lock="update", project=project_key, environment=lock)
+    else:
+        rows = governed.rows(Policy, project=project_key)
+    places = governed.rows(Environment, project=project_key, status="active")
+    protected = {str(place.key): bool(place.protected) for place in places}
     return {
         str(row.environment): to_view(row, protected=protected[str(row.environment)])
         for row in rows

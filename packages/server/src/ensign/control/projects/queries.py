@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from ensign.control.access.places import Place
+from ensign.control.audit import rows as governed
 from ensign.control.kernel import clock
 from ensign.control.kernel.errors import NotFound
 from ensign.control.projects.models import ClientToken, Environment, Project
@@ -95,7 +97,7 @@ def project(key: str) -> ProjectRow:
 
     :raises NotFound: when there is none.
     """
-    row = Project.objects.filter(key=key).first()
+    row = governed.row(Project, key=key)
     if row is None:
         raise NotFound(f"There is no project “{key[:100]}”.", remedy="Look at the list of projects.")
     return to_project(row)
@@ -109,8 +111,8 @@ def projects(*, archived: bool = False) -> list[ProjectRow]:
 
 def environments(project_key: str) -> list[EnvironmentRow]:
     """The active environments of a project in the order of progression; [] for an unknown project."""
-    rows = Environment.objects.filter(project=project_key, status="active").order_by("position", "key")
-    return [to_environment(row) for row in rows]
+    found = [to_environment(row) for row in governed.rows(Environment, project=project_key, status="active")]
+    return sorted(found, key=lambda e: (e.position, e.key))
 
 
 def all_environments() -> dict[str, list[EnvironmentRow]]:
@@ -121,12 +123,21 @@ def all_environments() -> dict[str, list[EnvironmentRow]]:
     return found
 
 
+def places() -> list[Place]:
+    """Every project, archived ones too, with its active environments: what grants and tokens may name."""
+    within = all_environments()
+    return [
+        Place(key=p.key, name=p.name, environments=tuple((e.key, e.name) for e in within.get(p.key, ())))
+        for p in projects(archived=True)
+    ]
+
+
 def environment(project_key: str, key: str) -> EnvironmentRow:
     """One active environment.
 
     :raises NotFound: when there is none.
     """
-    row = Environment.objects.filter(project=project_key, key=key, status="active").first()
+    row = governed.row(Environment, project=project_key, key=key, status="active")
     if row is None:
         raise NotFound(
             f"There is no environment “{key[:100]}” in the project “{project_key[:100]}”.",

@@ -12,6 +12,7 @@ from typing import Any
 from django.db import connection
 
 from ensign.control.audit import ledger
+from ensign.control.audit import rows as governed
 from ensign.control.audit.door import operation
 from ensign.control.audit.staging import Staged, digest
 from ensign.control.flags import queries as flag_rows
@@ -113,23 +114,22 @@ def stage_publication(
 ) -> Publication:
     """The next ruleset of one environment: what is published there, with the given contents taken as written.
 
-    ``flags`` are new contents by flag key, ``infos`` changed shared parts (archived, impression data), ``segments`` new
-    contents by segment key: all of what the same entry stages for this environment, and nothing else may have changed.
+    ``flags`` are new contents by flag key, ``infos`` shared parts that changed (archived, impression data) or were
+    read and locked already, ``segments`` new contents by segment key: all of what the same entry stages for this
+    environment, and nothing else may have changed.
     Call it inside the write door after every business row was locked; it locks the ledger's head. When one entry
     publishes to several environments, pass the publication before as ``previous``, so that numbers count on.
 
     :raises NotFound: when there is no such environment.
     """
     require_write_door()
-    place = Environment.objects.filter(project=project, key=environment).values_list("pk", flat=True).first()
+    place = governed.row(Environment, project=project, key=environment)
     if place is None:
         raise NotFound(f"There is no environment “{environment[:100]}” in the project “{project[:100]}”.")
-    id = ruleset_id(place)
-    version = Ruleset.objects.select_for_update().filter(pk=id).values_list("version", flat=True).first()
+    id = ruleset_id(place.pk)
+    version = _locked_version(id)
     ledger.lock_head()
-    known = Revision.objects.filter(project=project, environment=environment).order_by("-number")
-    before_digest = known.values_list("digest", flat=True).first()
-    newest = Revision.objects.order_by("-number").values_list("epoch", "number").first() or (1, 0)
+    before_digest, newest = _last(project, environment)
     epoch, number = newest if previous is None else max(newest, (previous.epoch, previous.number))
     before = Snapshot() if before_digest is None else _current(id, before_digest)
     after = _next(
@@ -139,6 +139,25 @@ def stage_publication(
         id, version, before_digest, before, after,
         project=project, environment=environment, epoch=epoch, number=number + 1,
     )  # fmt: skip
+
+
+def _locked_version(id: str) -> int | None:
+    """The version of a ruleset, locked until the commit, without its half megabyte; None when there is none."""
+    lock = " FOR UPDATE" if connection.vendor == "postgresql" else ""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT version FROM publishing_ruleset WHERE id = %s{lock}", [id])  # noqa: S608  # one of two
+        row = cursor.fetchone()
+    return None if row is None else int(row[0])
+
+
+def _last(project: str, environment: str) -> tuple[str | None, tuple[int, int]]:
+    """The digest last published in the environment, and epoch and number last used in the whole installation."""
+    newest = "FROM publishing_revision ORDER BY number DESC LIMIT 1"
+    here = "SELECT digest FROM publishing_revision WHERE project = %s AND environment = %s ORDER BY number DESC LIMIT 1"
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT epoch, number, ({here}) {newest}", [project, environment])  # as written
+        row = cursor.fetchone()
+    return (None, (1, 0)) if row is None else (row[2], (int(row[0]), int(row[1])))
 
 
 def _current(id: str, wanted: str) -> Snapshot:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from django.db.models import Q
 
+from ensign.control.audit import rows as governed
 from ensign.control.kernel.errors import NotFound
 from ensign.control.segments.domain import SegmentConfig, SegmentInfo
 from ensign.control.segments.models import Segment, SegmentEnvironment
@@ -56,7 +57,7 @@ def segment(project_key: str, key: str) -> SegmentRow:
 
     :raises NotFound: when there is none.
     """
-    row = Segment.objects.filter(project=project_key, key=key).first()
+    row = governed.row(Segment, project=project_key, key=key)
     if row is None:
         raise NotFound(
             f"There is no segment “{key[:100]}” in the project “{project_key[:100]}”.",

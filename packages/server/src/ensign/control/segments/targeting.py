@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from ensign.control.audit import rows as governed
 from ensign.control.audit.staging import Staged, stage
 from ensign.control.kernel import ids
 from ensign.control.projects.domain import ApprovedChange
@@ -29,10 +30,8 @@ def stage_config(
         "environment": environment,
         **check_config(config).to_state(),
     }
-    current = (
-        SegmentEnvironment.objects.select_for_update()
-        .filter(project=project, environment=environment, segment=segment_key)
-        .first()
+    current = governed.row(
+        SegmentEnvironment, lock="update", project=project, environment=environment, segment=segment_key
     )
     id = ids.new_id("sgc", at=at) if current is None else current.pk
     return stage(SegmentEnvironment, id=id, state=state, current=current)
