@@ -10,63 +10,15 @@ from __future__ import annotations
 
 import argparse
 import cProfile
-import os
 import pstats
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "packages" / "server" / "testkit"))
-
-
-def _setup(folder: str, url: str | None) -> None:
-    os.environ["ENSIGN_DATA_DIR"] = folder
-    os.environ["DJANGO_SETTINGS_MODULE"] = "ensign.settings"
-    os.environ.pop("DATABASE_URL", None)
-    if url is not None:
-        os.environ["DATABASE_URL"] = url
-    import django  # the settings read what was set above
-
-    django.setup()
-
-
-@contextmanager
-def _sqlite() -> Iterator[None]:
-    with tempfile.TemporaryDirectory() as folder:
-        _setup(folder, None)
-        from ensign_testkit.databases import SqliteFactory
-
-        factory = SqliteFactory()
-        with factory.clone():
-            yield
-        factory.close()
-
-
-@contextmanager
-def _postgresql() -> Iterator[None]:
-    from ensign_testkit.postgres import Cluster
-
-    cluster = Cluster(durable=True)
-    try:
-        with tempfile.TemporaryDirectory() as folder, cluster.admin() as connection:
-            place = f"host={connection.info.host} port={connection.info.port} user=postgres dbname=postgres"
-            _setup(folder, "postgres://ensign_app@127.0.0.1/unused")
-            from ensign_testkit.databases import PostgresFactory
-
-            factory = PostgresFactory(place)
-            with factory.clone():
-                yield
-            factory.close()
-    finally:
-        cluster.close()
-
-
-DATABASES = {"sqlite": ("SQLite", _sqlite), "postgres": ("PostgreSQL", _postgresql)}
+sys.path.insert(0, str(Path(__file__).parent))
+from databases import DATABASES
 
 
 def _measure(writers: int, seconds: float) -> list[float]:
