@@ -137,12 +137,14 @@ class DeliveryApp:
                 response = await self._answer(request)
             except Disconnected:
                 return
-            del request  # a stream lasts for days; what was asked need not
-            if isinstance(response, Streaming):
-                await send({"type": "http.response.start", "status": 200, "headers": response.headers})
-                await response.run(receive, send)
-            else:
-                await respond(send, response, head=scope["method"] == "HEAD")
+            if isinstance(response, Response):
+                await respond(send, response, head=request.method == "HEAD")
+                return
+            await send({"type": "http.response.start", "status": 200, "headers": response.headers})
+            # A stream lasts for days, and there are thousands: what was asked and answered at its start may go.
+            running = response.run(receive, send)
+            del request, response
+            await running
 
     async def _answer(self, request: Request) -> Response | Streaming:
         browser = request.path.startswith(("/api/frontend", "/api/proxy"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
 from datetime import datetime
@@ -30,6 +31,8 @@ HEADERS: tuple[Header, ...] = (
 )
 KEEP_ALIVE = 20
 """Seconds between two comments on a stream; clients give up after 60 s, proxies often after 30 s."""
+LEAD = 0.5
+"""Seconds that streams are ahead of everything else that is made of a new state."""
 BATCH = 500
 """Streams that are served before other requests get their turn."""
 CONNECTED, UPDATED = b"unleash-connected", b"unleash-updated"
@@ -78,6 +81,7 @@ class Hub:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._told = False
+        self._served = threading.Event()
 
     @property
     def full(self) -> bool:
@@ -91,11 +95,19 @@ class Hub:
         self._spawn(self._pulse())
 
     def changed(self) -> None:
-        """There is a newer state. Any thread may call it; it returns at once."""
+        """There is a newer state. Any thread but the loop's may call it.
+
+        Where there are streams it waits until they have been served, for at most `LEAD` seconds: what the caller does
+        next would take the interpreter away from them.
+        """
         loop = self._loop
-        if loop is not None:
-            with suppress(RuntimeError):  # the loop is closed: there is nobody left to tell
-                loop.call_soon_threadsafe(self._tell)
+        if loop is None:
+            return
+        self._served.clear()
+        with suppress(RuntimeError):  # the loop is closed: there is nobody left to tell
+            loop.call_soon_threadsafe(self._tell)
+            if self.count:
+                self._served.wait(LEAD)
 
     def end(self) -> None:
         """End all streams and open no more: the process is about to stop."""
@@ -119,6 +131,7 @@ class Hub:
         `known` is the event that the client has, None when it has none.
         """
         lane = self._lanes.setdefault((token, query), Lane(token, query))
+        token, query = lane.token, lane.query  # thousands of streams need no token and query each
         self._beat = (self._beat + 1) % KEEP_ALIVE
         stream = Stream(lane, send, self._beat)
         lane.streams.add(stream)
@@ -178,6 +191,8 @@ class Hub:
                 served += 1
                 if served % BATCH == 0:
                     await asyncio.sleep(0)
+        await asyncio.sleep(0)  # the loop writes what it was given
+        self._served.set()
 
     def _push(self, stream: Stream, message: Message) -> None:
         """Send without waiting; if it has to, a task does."""
