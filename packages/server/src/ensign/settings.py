@@ -17,6 +17,9 @@ KEYS_DIR = Path(os.environ.get("ENSIGN_KEYS_DIR") or DATA_DIR / "keys")
 DATABASE_URL = os.environ.get("DATABASE_URL", "")
 #: The role that owns the tables and migrates them (PostgreSQL); defaults to the serving role.
 DATABASE_OWNER_URL = os.environ.get("DATABASE_OWNER_URL", "")
+if DATABASE_OWNER_URL and not DATABASE_URL:
+    # Going on would quietly make an embedded database beside the one that was meant.
+    raise ValueError("DATABASE_OWNER_URL is set and DATABASE_URL is not; set both, with different roles")
 
 DEBUG = flag("ENSIGN_DEBUG")
 SECRET_KEY = load_or_create(KEYS_DIR, "django.key").hex()

@@ -29,6 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
         _made_data_dir = tempfile.mkdtemp(prefix="ensign-test-data-")
         os.environ["ENSIGN_DATA_DIR"] = _made_data_dir
         os.environ.pop("DATABASE_URL", None)
+        os.environ.pop("DATABASE_OWNER_URL", None)
     os.environ["DJANGO_SETTINGS_MODULE"] = "ensign.settings"
     if config.getoption("--db") == "postgres":
         if not worker:

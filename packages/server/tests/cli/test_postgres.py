@@ -254,3 +254,19 @@ def test_what_stands_in_the_way_is_one_line(durable: Cluster, tmp_path: Path) ->
     assert run(data, "migrate", env=at.migrating).returncode == 0
     with serving(data, env=at.alone) as server:
         server.wait_for(r"warning: .*two roles")
+
+
+def test_two_migrations_at_once_apply_everything_once(durable: Cluster, tmp_path: Path) -> None:
+    at = place(durable)
+    both = [
+        subprocess.Popen(
+            [ENSIGN, "migrate"], cwd=tmp_path, env=environment(tmp_path / "data", at.migrating),
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+    said = sorted(process.communicate(timeout=60)[0] for process in both)
+    assert [process.returncode for process in both] == [0, 0], said
+    assert said[0] == "Applied 0 migrations.\n"
+    with durable.admin(at.name) as connection:
+        assert connection.execute("SELECT size FROM ledger_head").fetchone() == (2,)

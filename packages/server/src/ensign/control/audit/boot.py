@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
 from ensign.control.audit import schema
@@ -21,6 +23,8 @@ from ensign.control.kernel.transactions import write_door
 
 LOG_CREATED = action("log.created", "created the log")
 SCHEMA_MIGRATED = action("schema.migrated", "migrated the database schema")
+
+_MIGRATING = 0x656E7369676E02  # "ensign" and a 2: the advisory lock of whoever migrates
 
 
 def pending_migrations() -> list[str]:
@@ -41,22 +45,40 @@ def pending_migrations() -> list[str]:
     return [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
 
 
+@contextmanager
+def _exclusively() -> Iterator[None]:
+    """On PostgreSQL one transaction for the whole run: servers wait, none ever writes to a table without its triggers,
+    a failure leaves everything as it was, and of two runs at once the second finds nothing to do.
+
+    SQLite's schema changes need foreign keys off, which no transaction can do; there the installation's lock keeps
+    servers away.
+    """
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_MIGRATING])
+        yield
+
+
 def migrate(*, at: datetime, origin: str | None = None, application_role: str | None = None) -> list[str]:
     """Apply pending migrations, reinstall the triggers and log it; returns the names of what was applied.
 
     ``origin`` names a new log (default ``ensign/<16 hex digits>``); an existing log keeps its own.
     """
-    names = pending_migrations()
-    if names:
-        schema.drop()
-        call_command("migrate", interactive=False, verbosity=0)
-    schema.install(application_role=application_role)
-    actor = system("migrator")
-    with write_door():
-        if not Head.objects.exists():
-            name = origin or f"ensign/{secrets.token_hex(8)}"
-            Head.objects.create(id=1, origin=name, size=0, last_ts=clock.text(datetime.fromtimestamp(0, at.tzinfo)))
-            record(action=LOG_CREATED, actor=actor, at=at, detail={"format": 1, "key": signer(name).key.vkey})
+    with _exclusively():
+        names = pending_migrations()
         if names:
-            record(action=SCHEMA_MIGRATED, actor=actor, at=at, detail={"migrations": names})
+            schema.drop()
+            call_command("migrate", interactive=False, verbosity=0)
+        schema.install(application_role=application_role)
+        actor = system("migrator")
+        with write_door():
+            if not Head.objects.exists():
+                name = origin or f"ensign/{secrets.token_hex(8)}"
+                Head.objects.create(id=1, origin=name, size=0, last_ts=clock.text(datetime.fromtimestamp(0, at.tzinfo)))
+                record(action=LOG_CREATED, actor=actor, at=at, detail={"format": 1, "key": signer(name).key.vkey})
+            if names:
+                record(action=SCHEMA_MIGRATED, actor=actor, at=at, detail={"migrations": names})
     return names
