@@ -13,6 +13,7 @@ from ensign.control.audit.models import Entry
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 from ensign_testkit.people import add_person, give, sign_in
+from ensign_testkit.targets import shop
 
 READS = ["/people", "/groups", "/grants", "/service-accounts", "/access/who-can?permission=org:read"]
 
@@ -100,6 +101,7 @@ def test_whoami_says_who_and_what(ids: dict[str, str]) -> None:
 
 
 def test_an_invitation_shows_its_link_once_and_the_log_never(ids: dict[str, str]) -> None:
+    shop()
     client = sign_in(Client(), add_person("Caller", "admin"))
     body = {"email": "new@example.com", "roles": [{"role": "developer", "project": "shop"}]}
     answer = post(client, "/people", body, ids)

@@ -23,6 +23,7 @@ from ensign.control.kernel.actor import ANONYMOUS, Actor, system
 from ensign.control.kernel.errors import Denied, Unauthenticated
 from ensign.control.kernel.transactions import write_door
 from ensign_testkit.people import add_person, add_service, give
+from ensign_testkit.targets import shop
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -122,6 +123,7 @@ def test_an_ended_an_expired_and_a_future_grant_confer_nothing(db: str) -> None:
 
 
 def test_groups_confer_while_one_belongs_to_them_and_they_live(db: str) -> None:
+    shop()
     at = clock.now()
     admin, person = add_person("Anna", "admin"), add_person("Bo")
     group = groups.create(actor=admin, at=at, name="Checkout")
@@ -171,6 +173,7 @@ def test_a_revoked_token_is_refused_even_with_an_actor_made_before(db: str) -> N
 
 
 def test_projects_lists_exactly_where_something_is_held(db: str) -> None:
+    shop()
     at = clock.now()
     person = add_person("Bo", "viewer", project="shop")
     give(person.id, "developer", project="api", environment="development")
@@ -242,6 +245,8 @@ def test_deciding_costs_a_fixed_number_of_queries(db: str, groups_: int) -> None
 @given(data=st.data())
 def test_any_history_of_grants_leaves_exactly_the_unended_ones(databases: Any, data: st.DataObject) -> None:
     with databases.clone():
+        for project in ("shop", "api"):
+            shop(project=project)
         at = clock.now()
         admin, person = add_person("Anna", "admin"), add_person("Bo")
         open_: dict[str, tuple[str, Scope]] = {}

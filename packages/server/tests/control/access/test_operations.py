@@ -26,6 +26,7 @@ from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Denied, Invalid, NotFound, Unauthenticated
 from ensign_testkit.people import add_person, give
+from ensign_testkit.targets import shop
 
 
 @pytest.fixture
@@ -123,6 +124,7 @@ def test_the_same_role_is_not_given_twice_until_it_is_over(admin: Actor, bo: Act
 
 
 def test_whoever_administers_a_project_grants_in_it_and_nowhere_else(admin: Actor, bo: Actor) -> None:
+    shop()
     at = clock.now()
     keeper = add_person("Keeper", "admin", project="shop")
     grants.give(actor=keeper, at=at, subject=bo.id, wish=Wish(role="developer", scope=Scope("shop")))

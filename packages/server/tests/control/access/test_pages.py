@@ -11,6 +11,7 @@ from ensign.control.access.tokens import TokenWish
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 from ensign_testkit.people import add_person, sign_in
+from ensign_testkit.targets import shop
 
 PAGES = [
     "identity:account",
@@ -65,6 +66,7 @@ def test_an_administrator_sees_every_page(admin: Actor, name: str) -> None:
 
 
 def test_pages_with_something_on_them(admin: Actor, filled: dict[str, str]) -> None:
+    shop()
     client = sign_in(Client(), admin)
     for name, address in filled.items():
         response = client.get(address)

@@ -11,6 +11,7 @@ from django import forms
 from ensign.control.access.domain import Scope
 from ensign.control.access.grants import Wish
 from ensign.control.access.permissions import Permission
+from ensign.control.access.places import places
 from ensign.control.access.presets import PRESETS, Preset
 from ensign.control.access.roles import ROLES
 from ensign.control.access.tokens import GRANTABLE, TokenWish
@@ -67,24 +68,33 @@ class SetUpForm(PlainForm):
 
 
 class ScopeFields(PlainForm):
-    """Where a role counts: keys of a project and an environment, both optional."""
+    """Where something counts: a project and an environment, both optional, of those there are.
 
-    project = forms.CharField(
-        label="Project", required=False, max_length=100, help_text="Its key; empty for the whole organisation."
-    )
-    environment = forms.CharField(
-        label="Environment", required=False, max_length=100, help_text="Its key; empty for all of the project."
-    )
+    ``within``: keys of the projects on offer; None for all.
+    """
+
+    project = forms.ChoiceField(label="Project", required=False)
+    environment = forms.ChoiceField(label="Environment", required=False)
+
+    def __init__(self, *args: Any, within: frozenset[str] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        offered = [place for place in places() if within is None or place.key in within]
+        # One list for all projects: a page without scripts cannot narrow it; what does not fit comes back as an error.
+        environments = {key: name for place in offered for key, name in place.environments}
+        project, environment = self.fields["project"], self.fields["environment"]
+        if isinstance(project, forms.ChoiceField) and isinstance(environment, forms.ChoiceField):
+            project.choices = [("", "The whole organisation"), *((p.key, f"{p.name} ({p.key})") for p in offered)]
+            environment.choices = [("", "All of the project"), *((k, f"{n} ({k})") for k, n in environments.items())]
 
     def scope(self) -> Scope:
-        """The scope that was typed.
+        """The scope that was chosen.
 
         :raises Invalid: for an environment without a project.
         """
         project = self.cleaned_data.get("project", "").strip() or None
         environment = self.cleaned_data.get("environment", "").strip() or None
         if environment and not project:
-            raise Invalid("An environment belongs to a project.", fields={"project": "Name the project, too."})
+            raise Invalid("An environment belongs to a project.", fields={"project": "Choose the project, too."})
         return Scope(project, environment)
 
 

@@ -11,6 +11,7 @@ from ensign.control.access.decisions import denied, held, view
 from ensign.control.access.domain import ORGANISATION, Decision, GrantView, Scope, subject_kind
 from ensign.control.access.models import Grant
 from ensign.control.access.permissions import NEVER_BY_TOKEN, Permission
+from ensign.control.access.places import require_known
 from ensign.control.access.roles import ROLES
 from ensign.control.audit.door import operation
 from ensign.control.audit.ledger import Where, record
@@ -31,10 +32,10 @@ class Wish:
 
 @operation
 def give(*, actor: Actor, at: datetime, subject: str, wish: Wish, reason: str = "") -> GrantView:
-    """Give a role to a person, group or service account. The keys in the scope are checked by the caller.
+    """Give a role to a person, group or service account.
 
     :raises Denied: without ``org:access:grant`` (or ``project:access:grant`` in the project), or to oneself.
-    :raises Invalid: for an unknown role or subject, an end in the past, a role that says nothing in the scope.
+    :raises Invalid: for an unknown role, subject or place, an end in the past, a role that says nothing in the scope.
     :raises Conflict: when the same role is held there already.
     """
     decision = require_granting(actor, wish.scope, at=at)
@@ -93,6 +94,7 @@ def stage_wish(subject: str, wish: Wish, *, granted_by: str, at: datetime) -> St
             "Administration is not narrowed to an environment.",
             fields={"environment": "Give this role in the whole project."},
         )
+    require_known(wish.scope)
     _check_subject(subject, wish)
     same = Grant.objects.filter(subject=subject, role=wish.role, status="active")
     for row in same.select_for_update():

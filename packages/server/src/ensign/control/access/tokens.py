@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from ensign.control.access.decisions import require
 from ensign.control.access.domain import ORGANISATION, Scope
 from ensign.control.access.permissions import NEVER_BY_TOKEN, Permission
+from ensign.control.access.places import require_known
 from ensign.control.audit.door import operation
 from ensign.control.audit.ledger import record
 from ensign.control.identity import accounts, queries
@@ -45,7 +46,7 @@ def create_personal(*, actor: Actor, at: datetime, wish: TokenWish) -> NewToken:
     """A token that acts as the person who makes it, within their grants.
 
     :raises Denied: when asked by a token: a stolen token must not make others.
-    :raises Invalid: for an unknown permission, or one that no token has.
+    :raises Invalid: for an unknown permission or place, or a permission that no token has.
     """
     own_account(actor, act="token.create")
     return _create(actor, actor.id, "personal", wish, at=at)
@@ -100,6 +101,7 @@ def _create(actor: Actor, subject: str, kind: str, wish: TokenWish, *, at: datet
         raise Invalid(
             "A token must expire.", fields={"days": f"Choose a lifetime of 1 to {TOKEN_LIFETIME_MAX.days} days."}
         )
+    require_known(wish.scope)
     staged, text = accounts.stage_token(
         kind="service" if kind == "service" else "personal",
         subject=subject,

@@ -10,7 +10,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from ensign.control.access import tokens
+from ensign.control.access.decisions import held
 from ensign.control.access.forms import TokenForm
+from ensign.control.access.permissions import Permission
 from ensign.control.identity import queries as identity
 from ensign.control.identity.views.account import tabs
 from ensign.control.identity.web import (
@@ -38,12 +40,13 @@ def listing(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def create(request: HttpRequest) -> HttpResponse:
     """Make a personal token, shown once."""
-    actor = signed_in(request)
-    form = TokenForm(request.POST or None)
+    actor, at = signed_in(request), clock.now()
+    # Whoever may not see a project does not learn here that there is one.
+    form = TokenForm(request.POST or None, within=held(actor, at=at).projects(Permission.PROJECT_READ))
     status, back = 200, reverse("access:tokens")
     if request.method == "POST" and form.is_valid():
         try:
-            made = tokens.create_personal(actor=actor, at=clock.now(), wish=form.wish())
+            made = tokens.create_personal(actor=actor, at=at, wish=form.wish())
         except EnsignError as error:
             status = add_errors(form, error)
         else:
