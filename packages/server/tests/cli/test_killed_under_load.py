@@ -174,6 +174,7 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_half_there(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_nor_after_many_deaths(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     data, env = prepared(kind, tmp_path, lambda: request.getfixturevalue("durable"))

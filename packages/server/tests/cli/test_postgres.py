@@ -205,6 +205,10 @@ def test_a_backup_restores_into_an_empty_database_and_the_sdk_follows(house: Hou
     keys = {"ENSIGN_KEYS_DIR": str(house.server.data_dir / "keys")}
     again = run(house.server.data_dir, "restore", str(file), env=house.place.migrating)
     assert again.returncode == 7, again.stderr
+    assert "not empty" in again.stderr
+    lowly = run(data, "restore", str(file), env={**other.serving, **keys})
+    assert lowly.returncode == 7, lowly.stderr
+    assert "DATABASE_OWNER_URL" in lowly.stderr
     with Client(
         url=house.server.url, token=house.token["token"], app_name="shop", refresh_interval=0.2, cache_dir=tmp_path
     ) as client:

@@ -205,9 +205,10 @@ def _run(tool: str, *arguments: str) -> None:
     fixed = [f"--dbname={config['NAME']}" if argument == "--dbname=" else argument for argument in arguments]
     done = subprocess.run([str(found), *fixed], env=environment, capture_output=True, text=True, check=False)  # noqa: S603  # no shell; arguments are ours
     if done.returncode:
-        raise Unavailable(
-            f"{tool} failed: {done.stderr.strip()[:400]}", remedy="Check the server's version and the role."
-        )
+        remedy = f"Check the role, and that {tool} is not older than the server."
+        if "permission denied" in done.stderr:
+            remedy = "Set DATABASE_OWNER_URL to the role that owns the database; restoring needs it."
+        raise Unavailable(f"{tool} failed: {done.stderr.strip().splitlines()[0][:400]}", remedy=remedy)
 
 
 def _pack(path: Path, manifest: dict[str, Any], dump: Path) -> None:
