@@ -54,7 +54,8 @@ def _usage(at: datetime) -> object:
 
 
 def _sign_ins(at: datetime) -> object:
-    return sign_in.summarise(at=at)
+    sign_in.summarise(at=at)
+    return None
 
 
 def _refusals(at: datetime) -> object:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from django.http import HttpRequest, HttpResponse
-from ninja import Query, Router, Schema
+from ninja import Query, Router, Schema, Status
 
 from ensign.control.access.decisions import require
 from ensign.control.access.domain import Scope
@@ -157,7 +157,7 @@ def create_flag(request: HttpRequest, response: HttpResponse, project: str, body
     """Make a flag. It is off everywhere."""
     row = operations.create_flag(actor=_actor(request), at=clock.now(), project=project, **body.dict())
     etag.give(response, version=row.version)
-    return 201, _whole(row)
+    return Status(201, _whole(row))
 
 
 @router.get("/projects/{project}/flags/{flag}", response=FlagOut)

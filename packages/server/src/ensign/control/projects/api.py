@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.http import HttpRequest, HttpResponse
-from ninja import Router, Schema
+from ninja import Router, Schema, Status
 from pydantic import AwareDatetime
 
 from ensign.control.access.decisions import held, require
@@ -162,7 +162,7 @@ def create_project(request: HttpRequest, response: HttpResponse, body: ProjectIn
     """Make a project with the environments development, staging and production."""
     row = operations.create_project(actor=_actor(request), at=clock.now(), **body.dict())
     etag.give(response, version=row.version)
-    return 201, row
+    return Status(201, row)
 
 
 @router.get("/projects/{project}", response=ProjectOut)
@@ -204,7 +204,7 @@ def create_environment(request: HttpRequest, response: HttpResponse, project: st
     """Add an environment."""
     row = operations.create_environment(actor=_actor(request), at=clock.now(), project=project, **body.dict())
     etag.give(response, version=row.version)
-    return 201, _environment(row, policies(project)[row.key])
+    return Status(201, _environment(row, policies(project)[row.key]))
 
 
 @router.get("/projects/{project}/environments/{environment}", response=EnvironmentOut)
@@ -258,7 +258,7 @@ def create_token(request: HttpRequest, response: HttpResponse, body: TokenIn) ->
     made = client_tokens.create_token(actor=_actor(request), at=clock.now(), **body.dict())
     response["Cache-Control"] = "no-store"
     fields = {name: getattr(made.row, name) for name in TokenOut.model_fields}
-    return 201, {**fields, "token": made.text}
+    return Status(201, {**fields, "token": made.text})
 
 
 @router.get("/client-tokens/{token}", response=TokenOut)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from ninja import Router, Schema
+from ninja import Router, Schema, Status
 
 from ensign.control.access.decisions import require
 from ensign.control.access.domain import Scope
@@ -83,7 +83,7 @@ def create_segment(request: HttpRequest, response: HttpResponse, project: str, b
     """Make a segment. It counts for nobody until a change defines it in an environment."""
     row = operations.create_segment(actor=_actor(request), at=clock.now(), project=project, **body.dict())
     etag.give(response, version=row.version)
-    return 201, _out(row, {})
+    return Status(201, _out(row, {}))
 
 
 @router.get("/projects/{project}/segments/{segment}", response=SegmentOut)
