@@ -208,7 +208,7 @@ def _run(tool: str, *arguments: str) -> None:
         remedy = f"Check the role, and that {tool} is not older than the server."
         if "permission denied" in done.stderr:
             remedy = "Set DATABASE_OWNER_URL to the role that owns the database; restoring needs it."
-        raise Unavailable(f"{tool} failed: {done.stderr.strip().splitlines()[0][:400]}", remedy=remedy)
+        raise Unavailable(f"{tool} failed: {done.stderr.strip()[:400]}", remedy=remedy)
 
 
 def _pack(path: Path, manifest: dict[str, Any], dump: Path) -> None:
