@@ -9,12 +9,18 @@ import struct
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.sessions.backends.db import SessionStore
+from django.http import HttpRequest
+from django.test import RequestFactory
+
 from ensign.control.access import grants, groups, people, service_accounts, setup, tokens
 from ensign.control.access.domain import Scope
 from ensign.control.access.grants import Wish
 from ensign.control.access.tokens import TokenWish
-from ensign.control.identity import factors
+from ensign.control.identity import factors, sign_in
 from ensign.control.identity import operations as identity
+from ensign.control.identity.models import Account
 from ensign.control.kernel.actor import ANONYMOUS, Actor
 from ensign.control.projects import enforcement
 from ensign.control.projects import operations as projects
@@ -36,6 +42,10 @@ def code_of(secret: str, *, at: datetime) -> str:
     return f"{(struct.unpack('>I', digest[offset : offset + 4])[0] & 0x7FFFFFFF) % 1_000_000:06d}"
 
 
+#: How long people of the demo go on in one session; real ones are shorter, but the log should not be full of them.
+SESSION = timedelta(days=5)
+
+
 @dataclass
 class Company:
     """Who is there, by key: ``ids`` of people, groups and service accounts, and who has left."""
@@ -46,9 +56,23 @@ class Company:
     groups: dict[str, str] = field(default_factory=dict)
     services: dict[str, str] = field(default_factory=dict)
 
+    sessions: dict[str, tuple[datetime, HttpRequest]] = field(default_factory=dict)
+
     def actor(self, key: str, *, at: datetime) -> Actor:
-        """A session of theirs that has just proved a second factor."""
+        """A session of theirs that has just proved a second factor; they sign in when the last one is over."""
+        if key in self.sessions and at - self.sessions[key][0] > SESSION:
+            self.sign_in(key, at=at)
         return Actor(kind="person", id=self.ids[key], via="session", mfa_at=at)
+
+    def sign_in(self, key: str, *, at: datetime) -> None:
+        """Begin a session with the second factor, as the page does; the one before has run out."""
+        if key in self.sessions:
+            self.sessions[key][1].session.flush()
+        request = RequestFactory(headers={"User-Agent": "Mozilla/5.0 (demo)"}).get("/login")
+        request.session, request.user = SessionStore(), AnonymousUser()
+        account = Account.objects.select_related("person").get(person_id=self.ids[key])
+        sign_in.complete(request, account, way="totp", at=at)
+        self.sessions[key] = at, request
 
     def service(self, key: str) -> Actor:
         """A service account, acting by token."""
@@ -118,9 +142,11 @@ def leave(company: Company, player: Player, at: datetime) -> None:
     admin = company.actor(cast.FIRST.key, at=at)
     people.deactivate(actor=admin, at=at, person_id=company.ids[player.key], reason="Last day with us; HR ticket 4711.")
     del company.here[player.key]
+    company.sessions.pop(player.key, None)
 
 
 def _enrol(company: Company, key: str, *, at: datetime) -> None:
     actor = Actor(kind="person", id=company.ids[key], via="session")
     code = code_of(company.secret, at=at)
     factors.enrol_totp(actor=actor, at=at, secret=company.secret, code=code, password=cast.PASSWORD)
+    company.sign_in(key, at=at)
