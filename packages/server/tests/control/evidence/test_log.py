@@ -5,26 +5,33 @@ entry's page tells what changed, for every object, and says what was redacted; p
 from __future__ import annotations
 
 import html
+import inspect
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from django.test import Client
+from ensign.control.access import decisions, domain
+from ensign.control.access.permissions import Permission
 from ensign.control.audit import checkpoints, history
 from ensign.control.audit.history import Change
+from ensign.control.audit.ledger import record
 from ensign.control.audit.models import Entry, Touch
 from ensign.control.audit.redaction import redact
 from ensign.control.audit.registry import governed_models
-from ensign.control.evidence import queries, told
+from ensign.control.evidence import queries, told, words
 from ensign.control.evidence.queries import log
+from ensign.control.identity.actions import SIGN_IN_BLOCKED, SIGNED_IN
 from ensign.control.kernel import clock
 from ensign.control.kernel.errors import Denied, NotFound
+from ensign.control.kernel.transactions import write_door
 from ensign_ledger import merkle
 from ensign_ledger.checkpoint import parse_checkpoint
 from ensign_ledger.note import signers_of
 from ensign_testkit.log_story import LogStory, api, log_story
-from ensign_testkit.people import SYSTEM, add_service
+from ensign_testkit.people import SYSTEM, add_person, add_service, give
 
 ANY = history.Filters()
 
@@ -268,3 +275,68 @@ def test_a_row_says_who_approved_it_and_a_refusal_stands_out(story: LogStory) ->
     assert f"/log/{story.applied}" in rows_shown(applied)
     assert "Rev Reviewer" in applied[applied.index('id="log-rows"') :]
     assert "Refused</span>" not in applied
+
+
+def shown(page: str) -> str:
+    """The words of the log's rows, without tags."""
+    rows = page[page.index('id="log-rows"') :]
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", rows)))
+
+
+def test_a_row_says_in_words_what_changed_and_what_was_refused_and_why(story: LogStory) -> None:
+    client = story.client(story.auditor)
+    applied = shown(client.get("/log", {"q": "changes"}).content.decode())
+    assert "applied the change new-checkout: rollout 10 % → 50 %" in applied
+    refused = shown(client.get("/log", {"q": "access.denied"}).content.decode())
+    assert f"was refused to {Permission.CHANGE_APPROVE.description}: they wrote or edited it themselves" in refused
+    assert "change:approve" not in refused
+
+
+def test_ways_to_sign_in_lists_and_numbers_are_told_in_words(db: str) -> None:
+    with write_door():
+        signed = record(action=SIGNED_IN, actor=SYSTEM, at=clock.now(), detail={"way": "totp"})
+        blocked = record(
+            action=SIGN_IN_BLOCKED,
+            actor=SYSTEM,
+            at=clock.now(),
+            detail={"way": "password", "limits": ["account", "ip"]},
+        )
+    entries = [history.entry(one.seq) for one in (signed, blocked)]
+    assert words.line(entries[0], {}) == " with an authenticator app"
+    given = replace(entries[0], action="grant.given", detail={"role": "viewer", "subject": "usr_ben"})
+    assert words.line(given, {"usr_ben": "Ben Books"}) == ": viewer of Ben Books"
+    told_facts = {fact.label: fact.value for fact in words.facts(entries[1], {})}
+    assert told_facts == {"How": "with a password", "Limits": "account, ip"}
+
+
+def test_every_code_of_a_refusal_has_words() -> None:
+    """Those of access are read from its sources."""
+    sources = "".join(inspect.getsource(module) for module in (decisions, domain))
+    codes = set(re.findall(r'_no\(\s*"([a-z-]+)"', sources))
+    assert {"no-grant", "anonymous", "token-ended", "disabled"} <= codes
+    assert {code.replace("-", "_") for code in codes} <= words.WHY.keys()
+    for code in ("own_change", "not_involved", "approval_by_token", "mfa_required", "own_access"):
+        assert code in words.WHY
+    assert words.why("a_code_of_the_future") == "a code of the future"
+
+
+def test_people_are_links_only_for_who_may_open_their_pages(story: LogStory) -> None:
+    """Nobody is led to a page that refuses them, which would stand in the log, too."""
+    person = add_person("Shona Shop", at=story.cast.at)
+    give(person.id, "developer", project="shop")
+    for reader, links in ((story.cast.admin, True), (person, False)):
+        client = story.client(reader)
+        for path in ("/", "/log", f"/log/{story.applied}"):
+            page = client.get(path).content.decode()
+            assert "Dan Dev" in page
+            assert ('href="/people/usr_' in page) is links, (reader.id, path)
+    assert client.get(f"/people/{story.cast.dev.id}").status_code == 403
+
+
+def test_the_environment_is_chosen_from_those_that_there_are(story: LogStory) -> None:
+    client = story.client(story.auditor)
+    page = client.get("/log", {"environment": "staging"}).content.decode()
+    select = page[page.index('name="environment"') :].partition("</select>")[0]
+    assert re.findall(r'value="([a-z]*)"', select) == ["", "development", "staging", "production"]
+    assert 'value="staging" selected' in select
+    assert not rows_shown(client.get("/log", {"environment": "archived-one"}).content.decode())

@@ -36,7 +36,7 @@ class LogFilter(forms.Form):
     q = forms.ChoiceField(label="What", required=False)
     actor = forms.ChoiceField(label="Who", required=False)
     project = forms.ChoiceField(label="Project", required=False)
-    environment = forms.CharField(label="Environment", required=False, max_length=100)
+    environment = forms.ChoiceField(label="Environment", required=False)
     since = _date("From")
     until = _date("To")
     object = forms.CharField(required=False, max_length=100, widget=forms.HiddenInput)
@@ -56,13 +56,22 @@ class LogFilter(forms.Form):
     ]
 
     def __init__(
-        self, data: Any, *, people: list[tuple[str, str]], projects: list[str], codes: list[tuple[str, str]]
+        self,
+        data: Any,
+        *,
+        people: list[tuple[str, str]],
+        projects: list[str],
+        environments: list[str],
+        codes: list[tuple[str, str]],
     ) -> None:
         super().__init__(data)
         what, who, where = self.fields["q"], self.fields["actor"], self.fields["project"]
         assert isinstance(what, forms.ChoiceField)
         assert isinstance(who, forms.ChoiceField)
         assert isinstance(where, forms.ChoiceField)
+        stage = self.fields["environment"]
+        assert isinstance(stage, forms.ChoiceField)
+        stage.choices = [("", "Any"), *((key, key) for key in environments)]
         known = {code for code, _ in self.WHAT}
         what.choices = [*self.WHAT, *((code, title) for code, title in codes if code not in known)]
         who.choices = [("", "Anybody"), *people]

@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from ensign.control.audit.history import Change, EntryView
-from ensign.control.evidence import told
+from ensign.control.evidence import told, words
 from ensign.control.ui import looks
 
 _MANY = 12
+_TITLED = frozenset({"change_request", "comment"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,10 @@ class LogRow:
     person: looks.Person
     title: str
     subject: str
+    quoted: bool
+    """The subject is a title that somebody gave, not a key."""
+    told: str
+    """What changed, why it was refused, how somebody signed in: in words that follow the title, the subject in them."""
     project: str
     environment: str
     approved_by: tuple[str, ...]
@@ -47,8 +52,10 @@ class LogRow:
     reason: str | None
 
 
-def person(id: str, names: Mapping[str, str], actor: Mapping[str, str] | None = None) -> looks.Person:
-    """Somebody as the pages show them."""
+def person(
+    id: str, names: Mapping[str, str], actor: Mapping[str, str] | None = None, *, linked: bool = False
+) -> looks.Person:
+    """Somebody as the pages show them. ``linked``: the reader may open people's pages."""
     kind = {"usr": "person", "svc": "service"}.get(id[:3], "system")
     name = "Somebody who was not signed in" if id == "anonymous" else names.get(id, id)
     detail = "by token" if actor is not None and actor.get("token") else ""
@@ -56,7 +63,7 @@ def person(id: str, names: Mapping[str, str], actor: Mapping[str, str] | None = 
         name=name,
         kind="service" if kind == "service" else "person" if kind == "person" else "system",
         detail=detail,
-        href=f"/people/{id}" if kind == "person" else "",
+        href=f"/people/{id}" if linked and kind == "person" else "",
     )
 
 
@@ -67,19 +74,22 @@ def _main(entry: EntryView) -> str:
     found = [told.name(change) for change in inner]
     listed = [name for name in dict.fromkeys(found) if name]
     if not listed:
-        return str(entry.detail.get("permission", ""))
+        return ""
     return listed[0] if len(listed) == 1 else f"{listed[0]} and {len(listed) - 1} more"
 
 
-def line(entry: EntryView, names: Mapping[str, str]) -> LogRow:
-    """An entry as a line."""
+def line(entry: EntryView, names: Mapping[str, str], *, linked: bool = False) -> LogRow:
+    """An entry as a line; ``linked`` as for ``person``."""
     approval: Mapping[str, Any] = entry.approval or {}
+    subject, told_ = _main(entry), words.line(entry, names)
     return LogRow(
         seq=entry.seq,
         at=entry.at,
-        person=person(entry.actor["id"], names, entry.actor),
+        person=person(entry.actor["id"], names, entry.actor, linked=linked),
         title=entry.title,
-        subject=_main(entry),
+        subject=subject,
+        quoted=all(change.kind in _TITLED for change in entry.changes),
+        told=f" {subject}{told_}" if told_ and subject not in told_ else told_,
         project=entry.project,
         environment=entry.environment,
         approved_by=tuple(names.get(one["id"], one["id"]) for one in approval.get("approvers", ())),

@@ -12,7 +12,7 @@ from ensign.control.access.decisions import held, require
 from ensign.control.access.permissions import Permission
 from ensign.control.audit import checkpoints, history
 from ensign.control.audit.history import EntryView, Filters
-from ensign.control.evidence import changes
+from ensign.control.evidence import changes, words
 from ensign.control.identity.queries import names
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import NotFound
@@ -62,7 +62,9 @@ def log(actor: Actor, filters: Filters, *, at: datetime, before: int | None = No
     """
     found = history.entries(_visible(actor, filters, at=at), before=before, limit=limit + 1)
     page = tuple(found[:limit])
-    return LogPage(page, names(changes.people(page)), page[-1].seq if len(found) > limit else None)
+    return LogPage(
+        page, names(changes.people(page) | words.mentioned(page)), page[-1].seq if len(found) > limit else None
+    )
 
 
 def entry(actor: Actor, seq: int, *, at: datetime) -> LogPage:
@@ -74,7 +76,7 @@ def entry(actor: Actor, seq: int, *, at: datetime) -> LogPage:
     found = history.entry(seq)
     if visible.projects is not None and found.project not in visible.projects:
         raise NotFound(f"The log has no entry {seq} that you may read.", remedy="Ask for the role auditor.")
-    return LogPage((found,), names(changes.people([found])), None)
+    return LogPage((found,), names(changes.people([found]) | words.mentioned([found])), None)
 
 
 def proof(actor: Actor, seq: int, *, at: datetime) -> Proof:

@@ -35,6 +35,8 @@ NOUNS: Mapping[str, str] = MappingProxyType(
 )
 
 State = Mapping[str, Any]
+_BRIEF = 2
+_CLIP = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,34 @@ def tell(change: Change) -> Told:
             # The state was written by a version whose members this one does not read: told by its members instead.
             pass
     return _plain(called, change.before, change.after)
+
+
+def brief(change: Change) -> str:
+    """What changed, for one line: ``guest-checkout: rollout 30 % → 45 %``. Empty for what decides nothing.
+
+    Only what decides who sees what is said so short; the name of everything else is enough in a list.
+    """
+    if change.kind not in _SPECIAL or change.after is None or not change.comparable:
+        return ""
+    called = name(change) or f"{noun(change.kind)} of {change.after.get('environment', '')}"
+    rows = tell(change).rows
+    said = [_short(row) for row in rows[:_BRIEF]]
+    more = [f"and {len(rows) - _BRIEF} more"] if len(rows) > _BRIEF else []
+    return f"{called}: {', '.join([*said, *more])}" if said else ""
+
+
+def _short(row: Row) -> str:
+    path, _, what = row.what.rpartition(" › ")
+    what = f"{what} " if path else ""
+    if row.before is None:
+        return f"{what}added: {_clipped(row.after or '')}"
+    if row.after is None:
+        return f"{what}removed: {_clipped(row.before)}"
+    return f"{what}{_clipped(row.before)} → {_clipped(row.after)}"
+
+
+def _clipped(text: str) -> str:
+    return text if len(text) <= _CLIP else f"{text[: _CLIP - 1].rstrip()}…"
 
 
 def _plain(called: str, before: State | None, after: State) -> Told:

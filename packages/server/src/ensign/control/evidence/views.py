@@ -14,7 +14,7 @@ from ensign.control.access.decisions import Held, held, require
 from ensign.control.access.permissions import Permission
 from ensign.control.audit import anchors, checkpoints, registry
 from ensign.control.audit.history import Filters
-from ensign.control.evidence import operations, pages, queries
+from ensign.control.evidence import operations, pages, queries, words
 from ensign.control.evidence.api import answer
 from ensign.control.evidence.forms import ChangesExportForm, LogFilter, end_of, start_of
 from ensign.control.identity.actors import from_request
@@ -23,10 +23,11 @@ from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Invalid, Unauthenticated
 from ensign.control.kernel.ids import is_id
-from ensign.control.projects.queries import projects
+from ensign.control.projects.queries import all_environments, projects
 from ensign.control.ui import looks
 
 PAGE = 50
+_KEY = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 _BUILT_IN = re.compile(r"anonymous|sys_[a-z_]{1,40}")
 
 
@@ -54,13 +55,14 @@ def log(request: HttpRequest) -> HttpResponse:
     page = queries.log(actor, form.filters() if valid else Filters(below=0), at=at, before=position, limit=PAGE)
     given = {name: value for name, value in request.GET.items() if value and name != "before"}
     older = "" if page.next_before is None else "?" + urlencode({**given, "before": page.next_before})
+    linked = holds.allows(Permission.ORG_READ)
     newest = "?" + urlencode(given) if position is not None else ""
     return render(
         request,
         "evidence/log.html",
         {
             "form": form,
-            "rows": [pages.line(entry, page.names) for entry in page.entries],
+            "rows": [pages.line(entry, page.names, linked=linked) for entry in page.entries],
             "pager": looks.Pager(shown=len(page.entries), noun="entries", newer=newest, older=older),
             "filtered": bool(given),
             "head": checkpoints.head(),
@@ -84,6 +86,7 @@ def _filter(request: HttpRequest, holds: Held) -> LogFilter:
         request.GET,
         people=sorted(offered.items(), key=lambda pair: pair[1].casefold()),
         projects=_readable(holds),
+        environments=_environments(_readable(holds), request.GET.get("environment", "")),
         codes=sorted((code, title.title) for code, title in registry.actions().items()),
     )
 
@@ -93,6 +96,15 @@ def _readable(holds: Held) -> list[str]:
     return [project.key for project in projects() if keys is None or project.key in keys]
 
 
+def _environments(keys: list[str], asked: str) -> list[str]:
+    """Keys of the environments of these projects, in their order; and the one that a link names, archived perhaps."""
+    every = all_environments()
+    found = dict.fromkeys(row.key for key in keys for row in every.get(key, ()))
+    if _KEY.fullmatch(asked):
+        found.setdefault(asked)
+    return list(found)
+
+
 @require_GET
 def entry(request: HttpRequest, seq: int) -> HttpResponse:
     """GET /log/<seq>: one entry with differences, approval and proof."""
@@ -100,17 +112,19 @@ def entry(request: HttpRequest, seq: int) -> HttpResponse:
     page = queries.entry(actor, seq, at=at)
     found = page.entries[0]
     approval = found.approval
+    linked = held(actor, at=at).allows(Permission.ORG_READ)
     return render(
         request,
         "evidence/entry.html",
         {
             "entry": found,
-            "row": pages.line(found, page.names),
+            "row": pages.line(found, page.names, linked=linked),
+            "facts": words.facts(found, page.names),
             "touched": [pages.touched(change) for change in found.changes if change.kind != "ruleset"],
             "published": [change for change in found.changes if change.kind == "ruleset"],
-            "author": None if approval is None else pages.person(approval["author"], page.names),
+            "author": None if approval is None else pages.person(approval["author"], page.names, linked=linked),
             "approvers": [
-                (pages.person(one["id"], page.names), clock.parse(one["at"]))
+                (pages.person(one["id"], page.names, linked=linked), clock.parse(one["at"]))
                 for one in (approval or {}).get("approvers", ())
             ],
             "size": checkpoints.head().size,

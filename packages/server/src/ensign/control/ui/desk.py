@@ -123,6 +123,7 @@ def desk(who: Visitor) -> Desk:
     names = identity.names(ids | population.people(entries))
     colours = _Environments(who)
     steps = tuple(first_steps(who))
+    linked = who.may(Permission.ORG_READ)
     todo = [
         *(_kill(kill, names, colours) for kill in kills),
         *(
@@ -139,7 +140,7 @@ def desk(who: Visitor) -> Desk:
         recent=[
             Recent(
                 title=_title(entry),
-                row=log.line(entry, names),
+                row=log.line(entry, names, linked=linked),
                 environment=colours.look(entry.project, entry.environment),
             )
             for entry in entries

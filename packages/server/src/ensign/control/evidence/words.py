@@ -1,0 +1,200 @@
+"""What an entry says besides who and where, in words: why it was refused, how somebody signed in, its facts. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from ensign.control.access.permissions import Permission
+from ensign.control.audit import registry
+from ensign.control.audit.history import EntryView
+from ensign.control.evidence import told
+
+#: Code of a refusal -> why, as it follows a colon.
+WHY: Mapping[str, str] = MappingProxyType(
+    {
+        "anonymous": "nobody was signed in",
+        "approval_by_token": "an approval is given in person, never by a token",
+        "denied": "their roles do not include it here",
+        "disabled": "the account has been deactivated",
+        "last_administrator": "nobody would be left to administer",
+        "mfa_required": "it needs a second factor, proved a short while ago",
+        "no_grant": "no role of theirs includes it here",
+        "not_by_token": "it is done in person, never by a token",
+        "not_involved": "they neither wrote, edited nor approved it",
+        "own_access": "nobody changes their own access",
+        "own_change": "they wrote or edited it themselves, or stand behind who did",
+        "second_administrator": "another administrator has to do it",
+        "token_ended": "the token has expired or was revoked",
+        "token_scope": "the token does not reach that far",
+    }
+)
+#: Way to sign in or to prove a factor -> how, in words.
+WAYS: Mapping[str, str] = MappingProxyType(
+    {
+        "factor": "at the second factor",
+        "invitation": "by an invitation",
+        "limit": "after too many tries",
+        "link": "by a one-time link",
+        "passkey": "with a passkey",
+        "password": "with a password",
+        "recovery_code": "with a recovery code",
+        "setup": "by setting up",
+        "totp": "with an authenticator app",
+    }
+)
+#: Member of an entry's detail -> what people call it, where that is not its name.
+LABELS: Mapping[str, str] = MappingProxyType(
+    {
+        "all_projects": "all projects",
+        "code": "why",
+        "entries": "entries in the period",
+        "mismatches": "differences found",
+        "note_sha256": "SHA-256 of the checkpoint",
+        "permission": "asked to",
+        "root": "root of the log",
+        "sha256": "SHA-256",
+        "size": "entries in the log",
+        "state_root": "root of the states",
+        "subject": "whose",
+        "way": "how",
+    }
+)
+_NAMED = re.compile(r"(?:usr|grp|svc)_\w+")
+_EXACT = re.compile(r"[a-z]{3}_[0-9a-z]{20,}|[0-9a-f]{32,}|\S{60,}")
+_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """One member of an entry's detail. ``exact``: an id or a digest, to be shown letter by letter."""
+
+    label: str
+    value: str
+    exact: bool
+
+
+def mentioned(entries: Iterable[EntryView]) -> set[str]:
+    """Ids of people, groups and service accounts that the details name."""
+    values = (value for entry in entries for value in entry.detail.values())
+    return {value for value in values if isinstance(value, str) and _NAMED.fullmatch(value)}
+
+
+def asked(permission: str) -> str:
+    """What somebody asked to do: ``approve changes``."""
+    described = next((known.description for known in Permission if known == permission), None)
+    if described is not None:
+        return described
+    known = registry.actions().get(permission)
+    return permission if known is None else f"do what the log calls “{known.title}”"
+
+
+def why(code: str) -> str:
+    """Why it was refused; a code that is not known here is said as it stands."""
+    return WHY.get(code, code.replace("_", " "))
+
+
+def facts(entry: EntryView, names: Mapping[str, str]) -> list[Fact]:
+    """The detail of an entry, member by member."""
+    return [
+        Fact(
+            label=_label(name),
+            value=_value(name, value, names),
+            exact=isinstance(value, str) and value not in names and bool(_EXACT.fullmatch(value)),
+        )
+        for name, value in entry.detail.items()
+    ]
+
+
+def _label(name: str) -> str:
+    text = LABELS.get(name, name.replace("_", " "))
+    return text[:1].upper() + text[1:]
+
+
+def _value(name: str, value: Any, names: Mapping[str, str]) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None:
+        return "none"
+    if isinstance(value, list | tuple):
+        return ", ".join(_value(name, item, names) for item in value) or "none"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {_value('', item, names)}" for key, item in value.items()) or "none"
+    if isinstance(value, int):
+        return f"{value:,}"
+    text = str(value)
+    if name == "permission":
+        return f"{asked(text)} ({text})"
+    if name == "code":
+        return why(text)
+    if name == "way":
+        return WAYS.get(text, text)
+    if name == "limits":
+        return text.replace("_", " ")
+    return names.get(text, text)
+
+
+def line(entry: EntryView, names: Mapping[str, str]) -> str:
+    """What follows the title of an entry in a sentence, with what joins them; empty if there is nothing to say.
+
+    ``applied the change`` + `` guest-checkout: rollout 30 % → 45 %``, ``signed in`` + `` with a passkey``.
+    """
+    special = _LINES.get(entry.action)
+    if special is not None:
+        try:
+            return special(entry.detail, names)
+        except (KeyError, TypeError, ValueError):
+            # Written by a version with other members: the entry's page shows them one by one.
+            return ""
+    if "way" in entry.detail:
+        way = WAYS.get(str(entry.detail["way"]), "")
+        return f" {way}" if way else ""
+    said = [text for text in map(told.brief, entry.changes) if text]
+    more = [f"and {len(said) - _SHOWN} more"] if len(said) > _SHOWN else []
+    return f" {'; '.join([*said[:_SHOWN], *more])}" if said else ""
+
+
+_Detail = Mapping[str, Any]
+_Names = Mapping[str, str]
+
+
+def _grant(detail: _Detail, names: _Names) -> str:
+    return f": {detail['role']} of {names.get(detail['subject'], detail['subject'])}"
+
+
+def _member(detail: _Detail, names: _Names) -> str:
+    return f": {names.get(detail['person'], detail['person'])} in {names.get(detail['group'], detail['group'])}"
+
+
+def _refusal(detail: _Detail, names: _Names) -> str:  # noqa: ARG001 (one shape for all lines)
+    return f" to {asked(detail['permission'])}: {why(detail['code'])}"
+
+
+def _anchored(detail: _Detail, names: _Names) -> str:  # noqa: ARG001 (as above)
+    return f": {detail['size']:,} entries, as a {detail['kind']}"
+
+
+def _checked(detail: _Detail, names: _Names) -> str:  # noqa: ARG001 (as above)
+    found = detail["mismatches"]
+    return f": {detail['count']:,} rows, {'no' if not found else f'{found:,}'} difference{'' if found == 1 else 's'}"
+
+
+def _counted(detail: _Detail, names: _Names) -> str:  # noqa: ARG001 (as above)
+    return f": {detail['count']:,} in a minute or more"
+
+
+_LINES: Mapping[str, Callable[[_Detail, _Names], str]] = MappingProxyType(
+    {
+        "access.denied": _refusal,
+        "drift.checked": _checked,
+        "grant.given": _grant,
+        "grant.ended": _grant,
+        "group.member_added": _member,
+        "group.member_removed": _member,
+        "ledger.anchored": _anchored,
+        "session.refusals_summarised": _counted,
+    }
+)
