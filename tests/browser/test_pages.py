@@ -1,5 +1,5 @@
 """Claims about every page that there is: axe finds nothing, nothing scrolls sideways, the console stays silent, it
-reads without JavaScript and answers in time; and a page that is new fails here until it has a row."""
+reads without JavaScript; and a page that is new fails here until it has a row."""
 
 from __future__ import annotations
 
@@ -22,8 +22,6 @@ pytestmark = pytest.mark.browser
 
 ROOT = Path(__file__).parents[2]
 SHOTS = ROOT / "test-results" / "pages"
-SLOWEST_MS = 500
-"""From the click to the parsed page, for 1,000 flags on loopback."""
 
 SHOP = {"project": "shop"}
 CHECKOUT = {**SHOP, "flag": "new-checkout"}
@@ -317,16 +315,30 @@ def test_switching_the_project_keeps_the_room(site: Site) -> None:
         page.wait_for_url("**/projects/empty/segments")
 
 
-def test_a_thousand_flags_are_listed_in_time_and_walked_by_keyboard(site: Site) -> None:
+def test_a_thousand_flags_are_listed_and_walked_by_keyboard(site: Site) -> None:
     with browsing(site.browser, state=site.cookies) as page:
-        took = []
-        for _ in range(4):
-            page.goto(site.server.url + reverse("flags:list", kwargs={"project": filled.MANY}))
-            page.wait_for_selector("html[data-ready]")
-            took.append(page.evaluate("performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd"))
+        page.goto(site.server.url + reverse("flags:list", kwargs={"project": filled.MANY}))
+        page.wait_for_selector("html[data-ready]")
         assert page.locator("tbody tr").count() == 1000
         assert sideways(page) == 0
         for _ in range(3):
             page.keyboard.press("j")
         expect(page.get_by_role("link", name="flag-0002-of-the-thousand")).to_be_focused()
-        assert min(took) <= SLOWEST_MS, took
+
+
+@pytest.mark.parametrize("width", [1440, 1024])
+def test_rows_of_the_flag_list_are_one_line_and_nothing_runs_out_of_its_cell(site: Site, width: int) -> None:
+    """Whatever stands in them: stale, conditions, several strategies, requests that wait. Only a long key may wrap."""
+    with browsing(site.browser, state=site.cookies, width=width) as page:
+        page.goto(site.server.url + reverse("flags:list", kwargs=SHOP))
+        page.wait_for_selector("html[data-ready]")
+        expect(page.locator("tbody .pending").first).to_be_visible()
+        rows = page.evaluate(
+            """() => [...document.querySelectorAll("tbody tr")].map((row) => [
+              row.querySelector("th a").textContent, row.getBoundingClientRect().height,
+              [...row.children].map((cell) => cell.scrollWidth - cell.clientWidth)])"""
+        )
+        assert len(rows) > 3
+        for key, height, over in rows:
+            assert height <= (90 if key == filled.LONG else 37), (key, height)
+            assert max(over) <= 0, (key, over)

@@ -23,12 +23,12 @@ from ensign.control.ui import looks
 
 def state(cell: Cell, *, pending: int = 0) -> looks.FlagState:
     """A cell as the lists show it."""
-    note = ""
+    note = short = ""
     if cell.state == "on" and cell.strategies > 1:
-        note = f"{cell.strategies} strategies"
+        note, short = f"{cell.strategies} strategies", f"×{cell.strategies}"
     elif cell.state == "on" and cell.conditions:
-        note = "with conditions"
-    return looks.FlagState(state=cell.state, rollout=cell.rollout, note=note, pending=pending)  # type: ignore[arg-type]
+        note, short = "conditional", "if"
+    return looks.FlagState(state=cell.state, rollout=cell.rollout, note=note, short=short, pending=pending)  # type: ignore[arg-type]
 
 
 @lru_cache(maxsize=4096)
@@ -41,7 +41,7 @@ def cell_html(environment: str, cell: Cell, pending: int) -> SafeString:
 _ROW = (
     '<tr><th scope="row"><a class="key" href="/projects/{}/flags/{}">{}</a>{}</th>'
     '<td class="col-wide" data-label="Type">{}</td>{}'
-    '<td data-label="Changed"><time datetime="{}" title="{}" data-moment>{}</time></td></tr>'
+    '<td class="col-changed" data-label="Changed"><time datetime="{}" title="{}" data-moment>{}</time></td></tr>'
 )
 _STALE = mark_safe(' <span class="badge tone-warn">stale</span>')
 

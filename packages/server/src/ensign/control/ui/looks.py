@@ -95,6 +95,8 @@ class FlagState:
     """Per cent, 0 to 100, of the widest strategy; None where rollout says nothing."""
     note: str = ""
     """What the number leaves out: "3 strategies"."""
+    short: str = ""
+    """The note where there is no room for it: "×3"; shown in lists, and never read out."""
     pending: int = 0
     """How many open requests would change it."""
 
