@@ -63,9 +63,7 @@ def test_what_looks_like_a_secret_is_replaced_in_text(text: str) -> None:
         assert secret not in clean
 
 
-@pytest.mark.parametrize(
-    "text", ["shop/production went from 10 % to 50 %", "usr_01jd00", "10:30.5"]
-)
+@pytest.mark.parametrize("text", ["shop/production went from 10 % to 50 %", "usr_01jd00", "10:30.5"])
 def test_harmless_text_stays(text: str) -> None:
     assert logs.redact_text(text) == text
 

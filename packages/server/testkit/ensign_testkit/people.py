@@ -32,7 +32,8 @@ def add_person(
 ) -> Actor:
     """A person with ``roles`` in the given scope; returns the actor of a session of theirs.
 
-    ``mfa``: whether the session has proved a second factor, at ``at`` or a minute ago. With ``password`` they can sign in for real.
+    ``mfa``: whether the session has proved a second factor, at ``at`` or a minute ago. With ``password`` they can
+    sign in for real.
     """
     given_at, at = at, at or clock.now()
     id = new_id("usr", at=at)

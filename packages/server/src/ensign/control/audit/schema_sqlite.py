@@ -103,7 +103,7 @@ def _pending(governed: Mapping[str, type[Governed]]) -> list[tuple[str, str]]:
     written = " OR ".join(
         # The first comparison finds the row by its key, the second holds it to its kind; by the second alone, SQLite
         # would read every row of every table for each row that is written.
-        f"EXISTS (SELECT 1 FROM \"{model._meta.db_table}\" WHERE id = substr(OLD.object, {len(kind) + 2})"
+        f'EXISTS (SELECT 1 FROM "{model._meta.db_table}" WHERE id = substr(OLD.object, {len(kind) + 2})'
         f" AND OLD.object = '{kind}:' || id AND version = OLD.version AND ledger_seq = OLD.seq)"
         for kind, model in governed.items()
     )
