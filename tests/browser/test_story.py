@@ -17,7 +17,7 @@ import time
 import venv
 import zipfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -74,7 +74,7 @@ class Application:
             except queue.Empty:
                 raise AssertionError(f"never saw {per_cent} %; saw {self.seen} of {PEOPLE}") from None
 
-    def stop(self) -> None:
+    def close(self) -> None:
         """End it."""
         self.process.terminate()
         self.process.wait(10)
@@ -126,15 +126,6 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
         yield Stage(server=server, browser=browser, stack=stack)
         stack.close()
         browser.close()
-
-
-@contextmanager
-def running(application: Application) -> Iterator[Application]:
-    """The application for the block."""
-    try:
-        yield application
-    finally:
-        application.stop()
 
 
 def set_up(stage: Stage) -> Page:
@@ -371,7 +362,7 @@ def story(stage: Stage, folder: Path) -> None:
 
     begun = draft(stage, erik, link="Add a strategy in Production", per_cent=10, switch_on=True, title="Begin at 10 %")
     approve_and_apply(stage, petra, begun, name="ten")
-    with running(Application(stage.server.url, make_token(stage, ada))) as application:
+    with closing(Application(stage.server.url, make_token(stage, ada))) as application:
         application.sees(10)
 
         wider = draft(stage, erik, link="Edit Gradual rollout in Production", per_cent=50, switch_on=False,
