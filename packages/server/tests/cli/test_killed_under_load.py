@@ -178,4 +178,4 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_half_there(
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_nor_after_many_deaths(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     data, env = prepared(kind, tmp_path, lambda: request.getfixturevalue("durable"))
-    killed_again_and_again(data, env, times=15, seed=2)
+    killed_again_and_again(data, env, times=12, seed=2)

@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -88,8 +89,10 @@ def test_pages_carry_a_strict_policy_and_static_files_are_kept_for_ever(server: 
 
 def test_metrics_hold_numbers_for_this_machine(server: Server) -> None:
     server.get("/nothing-here")
-    text = server.get("/metrics").body.decode()
-    assert 'ensign_http_requests_total{method="GET",plane="control",status="404"}' in text
+    counted = 'ensign_http_requests_total{method="GET",plane="control",status="404"}'
+    deadline = time.monotonic() + 20
+    while counted not in (text := server.get("/metrics").body.decode()):  # counted after the answer has gone out
+        assert time.monotonic() < deadline
     assert "ensign_build_info" in text
 
 

@@ -1,4 +1,4 @@
-"""Claims about streams of a real `ensign serve`: a change by the API arrives; a signal ends all of it soon."""
+"""Claims about streams of a real `ensign serve`: a change by the API arrives; a signal ends everything in order."""
 
 from __future__ import annotations
 
