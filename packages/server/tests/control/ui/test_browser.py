@@ -143,7 +143,7 @@ def test_typing_a_filter_swaps_the_list_keeps_the_address_and_tells_screen_reade
         page.locator("#q").fill("login")
         expect(page.locator("#flags tbody tr")).to_have_count(1)
         page.wait_for_url("**q=login**")
-        expect(page.locator("#live")).to_have_text("1 of 1 flags")
+        expect(page.locator("#live")).to_have_text("1 of 1 flag")
         expect(page.locator("#q")).to_have_value("login")
         page.locator("#q").fill("nothing like it")
         expect(page.get_by_role("heading", name="No flag matches these filters")).to_be_visible()
