@@ -112,7 +112,7 @@ class Streamer:
 
     def _run(self) -> None:
         """One stream until it ends. Raises _Refused or _Broken, unless it was interrupted."""
-        from ensign_sdk._internal.transport import TransportError  # the first use of HTTP, in this thread
+        from ensign_sdk._internal.transport import TransportError  # deferred: the first use of HTTP, in this thread
 
         try:
             headers = self._open()
@@ -133,7 +133,7 @@ class Streamer:
 
     def _open(self) -> Mapping[str, str]:
         """Ask for the stream; returns the answer's headers. Raises _Refused, _Broken, TransportError."""
-        from ensign_sdk._internal.transport import Transport
+        from ensign_sdk._internal.transport import Transport  # deferred: as above
 
         config = self._config
         if self._transport is None:
