@@ -133,7 +133,7 @@ class Streamer:
 
     def _open(self) -> Mapping[str, str]:
         """Ask for the stream; returns the answer's headers. Raises _Refused, _Broken, TransportError."""
-        from ensign_sdk._internal.transport import Transport  # deferred: as above
+        from ensign_sdk._internal.transport import Transport  # deferred: the first use of HTTP, in this thread
 
         config = self._config
         if self._transport is None:
