@@ -80,7 +80,7 @@ def page_request(site: None) -> HttpRequest:
     return request
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server() -> Iterator[str]:
     """The style guide served on a free port of the loopback; its address."""
     with override_settings(**_settings()):
@@ -93,7 +93,7 @@ def server() -> Iterator[str]:
         thread.terminate()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """The system's Chromium."""
     with sync_playwright() as playwright:
