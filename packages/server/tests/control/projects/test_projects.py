@@ -12,6 +12,7 @@ from ensign.control.access.permissions import Permission
 from ensign.control.audit.ledger import record
 from ensign.control.audit.models import Entry
 from ensign.control.flags.operations import create_flag, update_flag
+from ensign.control.identity.tokens import hashed
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import ANONYMOUS, Actor, system
 from ensign.control.kernel.errors import Conflict, Denied, Invalid, NotFound
@@ -146,7 +147,7 @@ def test_only_the_hash_of_a_token_is_stored(db: str) -> None:
     assert prefix == "shop:production"
     assert len(secret) == 56
     row = ClientToken.objects.get()
-    assert row.token_hash == tokens.token_hash(made.text)
+    assert row.token_hash == hashed(made.text)
     assert secret not in row.content
     assert all(secret not in entry.body for entry in Entry.objects.all())
     revoked = tokens.revoke_token(actor=anna, at=AT, id=made.row.id, reason="leaked")

@@ -9,7 +9,6 @@ file), ``ENSIGN_ANCHOR_WEBHOOK`` (https URL), ``ENSIGN_ANCHOR_GIT`` (a clone wit
 
 from __future__ import annotations
 
-import hashlib
 import os
 import subprocess
 from collections.abc import Callable
@@ -23,6 +22,7 @@ from ensign.control.audit import checkpoints
 from ensign.control.audit.ledger import record
 from ensign.control.audit.models import Entry
 from ensign.control.audit.registry import action
+from ensign.control.audit.staging import digest
 from ensign.control.kernel import clock, outbound
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import EnsignError, Unavailable
@@ -100,7 +100,7 @@ def anchor(*, actor: Actor, at: datetime) -> list[Outcome]:
         outcomes.append(Outcome(kind, checkpoint.size, error))
         detail = {"kind": kind, "size": checkpoint.size, "root": checkpoint.root.hex()}
         if error is None:
-            detail["note_sha256"] = hashlib.sha256(note.encode()).hexdigest()
+            detail["note_sha256"] = digest(note)
         with write_door():
             record(action=ANCHOR_FAILED if error else ANCHORED, actor=actor, at=at, detail=detail, reason=error)
     return outcomes

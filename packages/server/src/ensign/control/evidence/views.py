@@ -17,11 +17,10 @@ from ensign.control.audit.history import Filters
 from ensign.control.evidence import operations, pages, queries, words
 from ensign.control.evidence.api import answer
 from ensign.control.evidence.forms import ChangesExportForm, LogFilter, end_of, start_of
-from ensign.control.identity.actors import from_request
 from ensign.control.identity.queries import names, people, service_accounts
+from ensign.control.identity.web import signed_in
 from ensign.control.kernel import clock
-from ensign.control.kernel.actor import Actor
-from ensign.control.kernel.errors import Invalid, Unauthenticated
+from ensign.control.kernel.errors import Invalid
 from ensign.control.kernel.ids import is_id
 from ensign.control.projects.queries import all_environments, projects
 from ensign.control.ui import looks
@@ -31,21 +30,10 @@ _KEY = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 _BUILT_IN = re.compile(r"anonymous|sys_[a-z_]{1,40}")
 
 
-def _signed_in(request: HttpRequest) -> Actor:
-    """Who reads.
-
-    :raises Unauthenticated: when nobody is signed in.
-    """
-    actor = from_request(request)
-    if actor.kind == "anonymous":
-        raise Unauthenticated("Nobody is signed in.", remedy="Sign in to read the log.")
-    return actor
-
-
 @require_GET
 def log(request: HttpRequest) -> HttpResponse:
     """GET /log: entries, newest first; the filters are the address."""
-    actor, at = _signed_in(request), clock.now()
+    actor, at = signed_in(request), clock.now()
     holds = held(actor, at=at)
     form = _filter(request, holds)
     before = request.GET.get("before", "")
@@ -108,7 +96,7 @@ def _environments(keys: list[str], asked: str) -> list[str]:
 @require_GET
 def entry(request: HttpRequest, seq: int) -> HttpResponse:
     """GET /log/<seq>: one entry with differences, approval and proof."""
-    actor, at = _signed_in(request), clock.now()
+    actor, at = signed_in(request), clock.now()
     page = queries.entry(actor, seq, at=at)
     found = page.entries[0]
     approval = found.approval
@@ -135,14 +123,14 @@ def entry(request: HttpRequest, seq: int) -> HttpResponse:
 @require_GET
 def proof(request: HttpRequest, seq: int) -> HttpResponse:
     """GET /log/<seq>/proof: the inclusion proof, made when asked for."""
-    found = queries.proof(_signed_in(request), seq, at=clock.now())
+    found = queries.proof(signed_in(request), seq, at=clock.now())
     return render(request, "evidence/proof.html", {"proof": found})
 
 
 @require_http_methods(["GET", "POST"])
 def export(request: HttpRequest) -> HttpResponse:
     """GET and POST /log/export: the changes of a period as a file."""
-    actor, at = _signed_in(request), clock.now()
+    actor, at = signed_in(request), clock.now()
     holds = held(actor, at=at)
     keys = _readable(holds)
     whole = holds.allows(Permission.ORG_LEDGER_EXPORT)
@@ -178,7 +166,7 @@ def export(request: HttpRequest) -> HttpResponse:
 @require_POST
 def export_ledger(request: HttpRequest) -> HttpResponse:
     """POST /log/export/ledger: the whole log as an evidence bundle."""
-    return answer(operations.export_ledger(actor=_signed_in(request), at=clock.now()))
+    return answer(operations.export_ledger(actor=signed_in(request), at=clock.now()))
 
 
 def _fingerprint() -> str:

@@ -5,7 +5,6 @@ Only the SHA-256 of the text is stored: 224 random bits need no slow hash. The t
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from ensign.control.access.permissions import Permission
 from ensign.control.audit.door import operation
 from ensign.control.audit.ledger import Where, record
 from ensign.control.audit.staging import stage
+from ensign.control.identity.tokens import hashed
 from ensign.control.kernel import clock, ids
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Invalid, NotFound
@@ -34,11 +34,6 @@ class NewToken:
 
     row: queries.TokenRow
     text: str
-
-
-def token_hash(text: str) -> str:
-    """What is stored of a token: the SHA-256 of its text in hex."""
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @operation
@@ -74,7 +69,7 @@ def create_token(
         "type": type,
         "projects": list(keys),
         "environment": environment,
-        "token_hash": token_hash(text),
+        "token_hash": hashed(text),
         "status": "active",
         "created_by": actor.id,
         "created_at": clock.text(at),

@@ -10,10 +10,9 @@ from django.http import HttpRequest
 from ensign.control.access.decisions import Held, denied, held
 from ensign.control.access.domain import Scope
 from ensign.control.access.permissions import Permission
-from ensign.control.identity import actors
+from ensign.control.identity.web import signed_in
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
-from ensign.control.kernel.errors import Unauthenticated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,9 +46,7 @@ def visit(request: HttpRequest, *, project: str | None = None) -> Visit:
     :raises Unauthenticated: when nobody is signed in.
     :raises Denied: when they may not read the project.
     """
-    actor, at = actors.from_request(request), clock.now()
-    if actor.kind == "anonymous":
-        raise Unauthenticated("Nobody is signed in.", remedy="Sign in.")
+    actor, at = signed_in(request), clock.now()
     found = Visit(actor=actor, at=at, held=held(actor, at=at))
     request.actor = actor  # type: ignore[attr-defined]  # the log line and recorded refusals name who it was
     if project is not None:
