@@ -243,13 +243,12 @@ def test_a_large_ruleset_comes_whole_and_in_pieces(plane, connect) -> None:
     assert len(event.events) in {1, 3_000}, "events, or everything where they would be too many"
 
 
-def test_the_server_stops_at_once_with_streams_open(plane, connect) -> None:
+def test_the_server_stops_by_itself_with_streams_open(plane, connect, caplog) -> None:
     streams = [connect() for _ in range(20)]
     for stream in streams:
         stream.event()
-    began = time.monotonic()
     plane.server.stop()
-    assert time.monotonic() - began < 0.9, "uvicorn would wait a second and then cut them off"
+    assert "timeout graceful shutdown exceeded" not in caplog.text, "uvicorn waits a second and then cuts streams off"
     assert [stream.next() for stream in streams] == [None] * 20
     assert plane.app.hub.count == 0
 

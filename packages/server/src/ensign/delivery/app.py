@@ -108,7 +108,7 @@ class DeliveryApp:
         return path in _EXACT or any(path == prefix or path.startswith(f"{prefix}/") for prefix in _PREFIXES)
 
     async def startup(self) -> None:
-        """Load the last good state and begin to follow the source. Does not wait for it."""
+        """Load the last good state and begin to follow the source; see `Feed.start` for how long that may take."""
         self.hub.start()
         await asyncio.to_thread(self.feed.start)
         self.usage.start()

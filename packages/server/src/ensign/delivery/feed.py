@@ -29,6 +29,7 @@ class Feed:
     """
 
     RECONCILE = 5.0  # seconds between reads even when nobody signals a change
+    PATIENCE = 2.0  # seconds that a start waits for the first reading
 
     def __init__(
         self,
@@ -58,11 +59,16 @@ class Feed:
         self._listener = listener
 
     def start(self) -> None:
-        """Load the last-good file and begin to follow the source. Does not wait for it."""
+        """Load the last-good file and begin to follow the source.
+
+        Without such a file it waits until the source was asked once, so that a server that says it serves does not
+        answer its first clients with 503; at most `PATIENCE` seconds, as the source may not answer at all.
+        """
         self._load()
         self._stop.clear()
         self._thread = threading.Thread(target=self._run, name="ensign-delivery-feed", daemon=True)
         self._thread.start()
+        self.wait_until(lambda: self.warm or self._failures > 0, self.PATIENCE)
 
     def stop(self) -> None:
         """End the thread and close the source."""
@@ -106,8 +112,10 @@ class Feed:
                 self._failed(SourceError("internal error"))
 
     def _failed(self, problem: SourceError) -> None:
-        self.current = False
-        self._failures += 1
+        with self._changed:
+            self.current = False
+            self._failures += 1
+            self._changed.notify_all()
         if self._failures == 1:
             kept = "serving the last good state" if self.warm else "nothing to serve yet"
             log.error("cannot read rulesets (%s); %s, and trying again", problem, kept)

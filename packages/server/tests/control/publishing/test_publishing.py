@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -18,7 +20,7 @@ from ensign.control.publishing import hints, operations
 from ensign.control.publishing.checks import problems
 from ensign.control.publishing.derive import rederive
 from ensign.control.publishing.models import Revision, Ruleset
-from ensign.control.publishing.operations import new_epoch, stage_publication
+from ensign.control.publishing.operations import EPOCHS_SINCE, new_epoch, stage_publication
 from ensign.control.publishing.snapshot import Snapshot
 from ensign.control.segments.domain import SegmentConfig
 from ensign.control.segments.operations import create_segment
@@ -27,6 +29,10 @@ from ensign_testkit.people import SYSTEM
 from ensign_testkit.targets import APPLIED, put, put_info, put_segment, rollout, shop
 
 SE = Constraint(context_name="country", operator="IN", values=("SE", "NO"))
+
+
+class Undone(Exception):
+    """Rolls a transaction back."""
 
 
 def body(environment: str = "development", project: str = "shop") -> dict[str, Any]:
@@ -179,14 +185,39 @@ def test_a_new_epoch_is_logged_per_ruleset_and_starts_far_ahead(db: str) -> None
     shop("a")
     put({"a": FlagConfig(enabled=True)}, environment="development")
     put({"a": FlagConfig(enabled=True)}, environment="production")
-    assert new_epoch(actor=system("restore"), at=clock.now(), reason="restored from a backup") == 2
-    assert (body()["epoch"], body("production")["epoch"]) == (2, 2)
+    at = clock.now()
+    seconds = int((at - EPOCHS_SINCE).total_seconds())
+    assert new_epoch(actor=system("restore"), at=at, reason="restored from a backup") == seconds
+    assert (body()["epoch"], body("production")["epoch"]) == (seconds, seconds)
     numbers = list(Revision.objects.order_by("number").values_list("number", flat=True))
-    assert numbers == [1, 2, 1_000_003, 1_000_004]
+    assert numbers == [1, 2, seconds + 1, seconds + 2]
     put({"a": FlagConfig(enabled=False)})
     last = Revision.objects.order_by("-number")[0]
-    assert (last.epoch, last.number) == (2, 1_000_005)
+    assert (last.epoch, last.number) == (seconds, seconds + 3)
     assert problems() == []
+
+
+def test_one_backup_restored_twice_never_leads_back(db: str) -> None:
+    shop("a")
+    put({"a": FlagConfig(enabled=True)})
+    backup, first = clock.now(), {}
+    with suppress(Undone), write_door():
+        new_epoch(actor=system("restore"), at=backup, reason="restored from a backup")
+        put({"a": FlagConfig(enabled=False)})
+        first = body()
+        raise Undone  # to where the backup was
+    assert body()["epoch"] == 1
+    new_epoch(actor=system("restore"), at=backup + timedelta(minutes=1), reason="restored once more")
+    assert (body()["epoch"], body()["number"]) > (first["epoch"], first["number"])
+    assert body()["number"] > first["number"]
+
+
+def test_a_new_epoch_leads_on_with_a_clock_that_stands_in_the_past(db: str) -> None:
+    shop("a")
+    put({"a": FlagConfig(enabled=True)})
+    long_ago = datetime(2019, 1, 1, tzinfo=UTC)
+    assert new_epoch(actor=system("restore"), at=long_ago, reason="restored from a backup") == 2
+    assert (body()["epoch"], body()["number"]) == (2, 2)
 
 
 def test_nobody_but_ensign_itself_starts_an_epoch(db: str) -> None:

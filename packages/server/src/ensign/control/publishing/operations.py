@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib import import_module
 from typing import Any
 
@@ -29,8 +29,10 @@ from ensign.control.publishing.snapshot import Feature, Snapshot, changed
 from ensign.control.segments.domain import SegmentConfig
 from ensign.control.segments.models import Segment
 
-#: A new epoch begins this far ahead, so that event ids of the wire, which carry no epoch, don't meet lost ones again.
-EPOCH_STRIDE = 1_000_000
+#: Epochs that restores start, and their first numbers, are at least the seconds since then: so one old backup restored
+#: twice leads on, too, past what the first restore had published. Event ids of the wire are such numbers, of 32 bits
+#: and without an epoch; that reaches to the year 2156, if there is less than one publication a second.
+EPOCHS_SINCE = datetime(2020, 1, 1, tzinfo=UTC)
 
 # Ruleset id -> (digest of its content, its parts). Looked up by digest, which holds a random nonce: the parts of
 # another version, of a rolled-back transaction or of another database are never taken for the current ones.
@@ -233,9 +235,10 @@ def _publication(
 
 @operation
 def new_epoch(*, actor: Actor, at: datetime, reason: str) -> int:
-    """Publish every ruleset anew under the next epoch; returns it. One entry for each.
+    """Publish every ruleset anew under a later epoch; returns it. One entry for each.
 
     For `ensign restore`: SDKs follow a higher epoch to rules with a lower number, and refuse a lower number otherwise.
+    What was published after the backup is lost, other restores with it, so epoch and number follow the clock.
     Only Ensign itself may do it, on the machine that holds the database.
     """
     if actor.kind != "system":
@@ -243,13 +246,14 @@ def new_epoch(*, actor: Actor, at: datetime, reason: str) -> int:
     rows = list(Ruleset.objects.select_for_update().order_by("id"))
     ledger.lock_head()
     epoch, number = Revision.objects.order_by("-number").values_list("epoch", "number").first() or (1, 0)
-    number += EPOCH_STRIDE
+    seconds = int((at - EPOCHS_SINCE).total_seconds())
+    epoch, number = max(epoch + 1, seconds), max(number, seconds)
     for row in rows:
         number += 1
         state, parts = row.state, Snapshot.parse(row.content)
         publication = _publication(
             row.pk, row.version, digest(row.content), parts, parts,
-            project=state["project"], environment=state["environment"], epoch=epoch + 1, number=number,
+            project=state["project"], environment=state["environment"], epoch=epoch, number=number,
         )  # fmt: skip
         recorded = ledger.record(
             action=EPOCH_STARTED,
@@ -258,7 +262,7 @@ def new_epoch(*, actor: Actor, at: datetime, reason: str) -> int:
             staged=[publication.staged],
             where=ledger.Where(project=state["project"], environment=state["environment"]),
             reason=reason,
-            detail={"epoch": epoch + 1, "number": number},
+            detail={"epoch": epoch, "number": number},
         )
         publication.finish(seq=recorded.seq)
-    return int(epoch) + 1
+    return int(epoch)
