@@ -326,7 +326,7 @@ def test_a_thousand_flags_are_listed_and_walked_by_keyboard(site: Site) -> None:
         expect(page.get_by_role("link", name="flag-0002-of-the-thousand")).to_be_focused()
 
 
-@pytest.mark.parametrize("width", [1440, 1024])
+@pytest.mark.parametrize("width", [1920, 1440, 1300, 1210, 1024])
 def test_rows_of_the_flag_list_are_one_line_and_nothing_runs_out_of_its_cell(site: Site, width: int) -> None:
     """Whatever stands in them: stale, conditions, several strategies, requests that wait. Only a long key may wrap."""
     with browsing(site.browser, state=site.cookies, width=width) as page:
