@@ -216,7 +216,8 @@ def test_a_backup_restores_into_an_empty_database_and_the_sdk_follows(house: Hou
         kept = client.status().revision
         restored = run(data, "restore", str(file), "--json", env={**other.migrating, **keys})
         assert restored.returncode == 0, restored.stderr
-        assert json.loads(restored.stdout)["epoch"] == kept[0] + 1
+        epoch = json.loads(restored.stdout)["epoch"]
+        assert epoch > kept[0]
     with (
         serving(data, env={**other.serving, **keys}) as server,
         Client(
@@ -225,7 +226,7 @@ def test_a_backup_restores_into_an_empty_database_and_the_sdk_follows(house: Hou
     ):
         assert "warning:" not in "".join(server.lines)
         until(lambda: client.is_enabled("menu"))
-        assert client.status().revision[0] == kept[0] + 1
+        assert client.status().revision[0] == epoch
         assert run(data, "ledger", "verify", env={**other.serving, **keys}).returncode == 0
         visitor = Visitor(server)
         assert visitor.sign_in("bo@example.com", PASSWORD).status == 303
