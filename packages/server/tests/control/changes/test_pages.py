@@ -103,6 +103,11 @@ def test_a_second_edit_goes_on_from_the_draft_and_loses_nothing_of_the_first(db:
     assert 'value="50"' in page
     assert "Half of them" in page
     assert "As in your draft" not in browser(cast.approver).get(editor).content.decode(), "a draft is its author's own"
+    flag = f"/projects/shop/flags/{FLAG}"
+    assert "Your draft changes this." in text(dev.get(flag))
+    assert "Your draft changes this." not in text(browser(cast.approver).get(flag))
+    dev.post(DRAFT, {"operation": "variants.set", "flag": FLAG, "variant-0-name": "blue", "variant-1-name": "green"})
+    assert 'value="green"' in dev.get(flag).content.decode()
     dev.post(DRAFT, {"operation": "strategy.remove", "flag": FLAG, "strategy": strategy})
     assert dev.get(editor).status_code == 404
     dev.post(f"{DRAFT}/finish", {"act": "discard"})

@@ -91,6 +91,7 @@ def column(
     """A flag in one environment."""
     config = FlagConfig() if row is None else row.config
     project, environment = place.row.project, place.row.key
+    may_draft = here.may(Permission.CHANGE_DRAFT, project, environment)
     return pages.Column(
         place=place,
         cell=listing.NEVER if row is None else listing.cell_of(config),
@@ -103,6 +104,7 @@ def column(
         pending=pending,
         draft=pages.draft_address(project, environment),
         kill=pages.kill_address(project, environment, flag),
-        may_draft=here.may(Permission.CHANGE_DRAFT, project, environment),
+        may_draft=may_draft,
         may_kill=here.may(Permission.FLAG_KILL, project, environment),
+        drafted=beside.drafted(here.actor, project=project, environment=environment, flag=flag) if may_draft else None,
     )
