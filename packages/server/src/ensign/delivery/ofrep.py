@@ -103,7 +103,7 @@ class Evaluator:
 
     def __init__(self, environment: str, engine: Ruleset, names: Iterable[str], known: Evaluator | None = None) -> None:
         before = {} if known is None else known.flags
-        self.flags = {name: _prepared(engine, name, before.get(name)) for name in names}
+        self.flags: dict[str, Prepared] = {name: _prepared(engine, name, before.get(name)) for name in names}
         static: list[bytes] = []
         self._plain: list[tuple[Callable[[Context], int], tuple[bytes, ...]]] = []
         self._varied: list[Varied] = []

@@ -1,4 +1,4 @@
-"""What a flag's variants are worth in OFREP: one type a flag, and each value as ready JSON (docs/reference/ofrep.md)."""
+"""What a flag's variants are worth in OFREP: one type a flag, each value as ready JSON (docs/reference/ofrep.md)."""
 
 from __future__ import annotations
 
