@@ -38,7 +38,10 @@ plausible = st.recursive(
 )
 bodies = st.binary(max_size=200) | plausible.map(lambda value: json.dumps(value).encode())
 HEADERS = (b"if-none-match", b"unleash-client-spec", b"accept-encoding", b"origin", b"content-length",
-           b"unleash-sdk", b"authorization", b"access-control-request-headers", b"x-api-key", b"last-event-id")  # fmt: skip
+           b"unleash-sdk", b"authorization", b"access-control-request-headers",
+           b"x-api-key", b"last-event-id")  # fmt: skip
+QUERIES = (b"project=x&tag=a:b", b"properties[a]=1&userId=%ff", b"tag=::", b"flagConfigEtag=9.9",
+           b"flagConfigLastModified=99&token=ab")  # fmt: skip
 header_values = st.binary(max_size=30).filter(lambda value: not {10, 13, 0} & set(value))
 
 
@@ -78,16 +81,7 @@ def ask(app: DeliveryApp, method: str, path: str, query: bytes, headers: list[tu
 @given(
     method=st.sampled_from(["GET", "POST", "HEAD", "OPTIONS", "DELETE", "PUT"]),
     path=st.sampled_from(PATHS) | st.text(max_size=30).map("/".__add__),
-    query=st.binary(max_size=60)
-    | st.sampled_from(
-        [
-            b"project=x&tag=a:b",
-            b"properties[a]=1&userId=%ff",
-            b"tag=::",
-            b"flagConfigEtag=9.9",
-            b"flagConfigLastModified=99e9&token=ab",
-        ]
-    ),
+    query=st.binary(max_size=60) | st.sampled_from(QUERIES),
     token=st.sampled_from([*TOKENS, "Bearer " + TOKENS[0]]),
     extra=st.dictionaries(st.sampled_from(HEADERS), header_values, max_size=3),
     body=bodies,

@@ -58,10 +58,8 @@ class Varied:
         }
         self._settings = plan.settings
         self._kept: dict[tuple[int, bool], tuple[Evaluation, Answer]] = {}
-
-    def body(self, context: Context) -> bytes:
-        """The answer for `context`."""
-        return self.answer(context, self.flag.choose(context)).body
+        self.bodies: dict[int, bytes] = {}
+        """What is known by the evaluation alone, by its identity; for the hot path."""
 
     def answer(self, context: Context, evaluation: Evaluation) -> Answer:
         """The answer that stands for what the engine said."""
@@ -69,6 +67,8 @@ class Varied:
         kept = self._kept.get((id(evaluation), named))
         if kept is None:
             kept = self._kept[id(evaluation), named] = (evaluation, self._build(evaluation, named=named))
+            if not self._named:
+                self.bodies[id(evaluation)] = kept[1].body
         return kept[1]
 
     def _is_named(self, context: Context, code: int) -> bool:
@@ -122,7 +122,10 @@ class Evaluator:
         """The items of all flags for `context`, separated by commas."""
         parts = [*self._static]
         parts += [bodies[decide(context)] for decide, bodies in self._plain]
-        parts += [varied.body(context) for varied in self._varied]
+        for varied in self._varied:
+            evaluation = varied.flag.choose(context)
+            body = varied.bodies.get(id(evaluation))
+            parts.append(varied.answer(context, evaluation).body if body is None else body)
         return b",".join(parts)
 
 
