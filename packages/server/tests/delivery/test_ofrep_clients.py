@@ -26,6 +26,7 @@ from ensign_testkit.browsing import launch
 from ensign_testkit.node import installed
 from ensign_testkit.seeding import seed
 from ensign_testkit.server import Server, run
+from ensign_testkit.streams import EventStream
 from playwright.sync_api import Page, sync_playwright
 
 HERE = Path(__file__).parent / "clients" / "ofrep"
@@ -337,3 +338,16 @@ def test_the_web_provider_polls_with_its_tag(world: World, page_url: str) -> Non
         page.wait_for_function("() => !contract.answer(['watched', 'boolean', true]).value", timeout=30_000)
         assert {request["status"] for request in seen(page)["requests"]} == {200, 304}
         assert seen(page)["troubles"] == []
+
+
+def test_the_address_of_a_stream_survives_a_restart_of_the_server(world: World) -> None:
+    headers = {"Authorization": world.tokens["frontend"]}
+    answer = world.server.request("POST", "/ofrep/v1/evaluate/flags", {}, headers=headers).json()
+    address = answer["eventStreams"][0]["endpoint"]["requestUri"]
+    lines = world.server.lines
+    world.server.stop()
+    world.server = Server(world.server.data_dir)
+    world.until(lambda: world.server.get("/ready").status == 200)
+    with EventStream(world.server.port, "", path=address) as stream:
+        assert json.loads(stream.event().fields["data"])["type"] == "refetchEvaluation"
+    assert not any("/ofrep/v1/stream" in line for line in lines), "addresses of streams are secret"

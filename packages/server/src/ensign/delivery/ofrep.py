@@ -31,6 +31,7 @@ class Plain:
 
     def __init__(self, flag: CompiledFlag, plan: FlagPlan) -> None:
         self.flag = flag
+        self.constant = constant(plan)
         self.ready = tuple(
             Answer(dumps({"key": flag.name, "reason": reason, "value": code > 0, "variant": ON if code else OFF}))
             for code, reason in enumerate(reasons(plan))
@@ -51,6 +52,7 @@ class Varied:
 
     def __init__(self, flag: CompiledFlag, plan: FlagPlan, shape: Shape) -> None:
         self.flag = flag
+        self.constant = constant(plan)
         self._shape = shape
         self._reasons = reasons(plan)
         self._named = {
@@ -109,7 +111,7 @@ class Evaluator:
         self._varied: list[Varied] = []
         for prepared in self.flags.values():
             flag = prepared.flag
-            if flag.plan is not None and constant(flag.plan):
+            if prepared.constant:
                 static.append(prepared.answer({}, flag.choose({})).body)
             elif isinstance(prepared, Plain):
                 self._plain.append((flag.decide, prepared.bodies))
