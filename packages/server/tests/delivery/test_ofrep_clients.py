@@ -32,10 +32,10 @@ from playwright.sync_api import Page, sync_playwright
 HERE = Path(__file__).parent / "clients" / "ofrep"
 CACHE = Path(__file__).parents[4] / "var" / "ofrep-clients"
 CLIENTS = (
-    ("openfeature-provider-ofrep (Python)", "0.3.0", "single"),
-    ("@openfeature/ofrep-provider (Node)", "0.1.3", "single"),
-    ("@openfeature/ofrep-web-provider (Chromium)", "0.4.3", "bulk, event stream"),
-    ("@openfeature/ofrep-web-provider (Chromium)", "0.4.3", "bulk, polling"),
+    ("openfeature-provider-ofrep (Python)", "0.3.0", "by key"),
+    ("@openfeature/ofrep-provider (Node)", "0.1.3", "by key"),
+    ("@openfeature/ofrep-web-provider (Chromium)", "0.4.3", "all at once, event stream"),
+    ("@openfeature/ofrep-web-provider (Chromium)", "0.4.3", "all at once, polling"),
 )
 """(client, version, mode) of each that this file tries; docs/reference/ofrep.md names the same."""
 
@@ -196,6 +196,10 @@ def test_the_versions_are_those_that_the_table_names(modules: Path) -> None:
     for name, wanted in {(name.partition(" ")[0], wanted) for name, wanted, _ in CLIENTS[1:]}:
         found = json.loads((modules / "node_modules" / name / "package.json").read_text())["version"]
         assert found == wanted
+    page = (Path(__file__).parents[4] / "docs" / "reference" / "ofrep.md").read_text().splitlines()
+    for name, wanted, mode in CLIENTS:
+        package, word = name.partition(" ")[0], mode.rpartition(" ")[2]
+        assert [row for row in page if f"`{package}`" in row and f"| {wanted} |" in row and word in row], name
 
 
 @pytest.mark.parametrize("ending", ["", "/"])
