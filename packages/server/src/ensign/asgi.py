@@ -155,11 +155,16 @@ def build(*, worker: bool = True) -> Ensign:
     """The application for the database of the settings; Django must be set up."""
     delivery = DeliveryApp(
         _source(), _keep, last_good=Path(settings.DATA_DIR) / "last-good.json",
-        cors_origins=settings.CORS_ORIGINS, max_streams=settings.MAX_STREAMS,
+        cors_origins=settings.CORS_ORIGINS, max_streams=settings.MAX_STREAMS, stream_key=_stream_key(),
     )  # fmt: skip
     metrics.STREAMS.set_function(lambda: delivery.hub.count)
     control = ControlPlane(threads=settings.THREADS)
     return Ensign(control=control, delivery=delivery, worker=Worker() if worker else None)
+
+
+def _stream_key() -> bytes:
+    """From the key that server processes share; what it seals are addresses of streams that tell of no content."""
+    return hmac.digest(settings.SECRET_KEY.encode(), b"ensign: addresses of OFREP event streams", "sha256")
 
 
 def _keep(batch: UsageBatch) -> None:

@@ -18,6 +18,7 @@ PATHS = (
     "/api/client/features", "/api/client/features/menu", "/api/client/register", "/api/client/metrics",
     "/api/client/metrics/bulk", "/api/client/delta", "/api/frontend", "/api/frontend/client/metrics",
     "/api/frontend/client/register", "/api/proxy", "/edge/validate", "/health", "/ready",
+    "/ofrep/v1/evaluate/flags", "/ofrep/v1/evaluate/flags/menu", "/ofrep/v1/evaluate/flags//a/b/", "/ofrep/v1/stream",
 )  # fmt: skip
 
 json_values = st.recursive(
@@ -28,6 +29,7 @@ json_values = st.recursive(
 KEYS = (
     "appName", "bucket", "toggles", "yes", "no", "variants", "stop", "context", "properties", "userId", "tokens",
     "applications", "metrics", "featureName", "environment", "timestamp", "sdkVersion", "instanceId", "connectionId",
+    "targetingKey",
 )  # fmt: skip
 plausible = st.recursive(
     json_values | st.sampled_from(["production", "menu", "a"]),
@@ -36,7 +38,10 @@ plausible = st.recursive(
 )
 bodies = st.binary(max_size=200) | plausible.map(lambda value: json.dumps(value).encode())
 HEADERS = (b"if-none-match", b"unleash-client-spec", b"accept-encoding", b"origin", b"content-length",
-           b"unleash-sdk", b"authorization", b"access-control-request-headers")  # fmt: skip
+           b"unleash-sdk", b"authorization", b"access-control-request-headers",
+           b"x-api-key", b"last-event-id")  # fmt: skip
+QUERIES = (b"project=x&tag=a:b", b"properties[a]=1&userId=%ff", b"tag=::", b"flagConfigEtag=9.9",
+           b"flagConfigLastModified=99&token=ab")  # fmt: skip
 header_values = st.binary(max_size=30).filter(lambda value: not {10, 13, 0} & set(value))
 
 
@@ -76,7 +81,7 @@ def ask(app: DeliveryApp, method: str, path: str, query: bytes, headers: list[tu
 @given(
     method=st.sampled_from(["GET", "POST", "HEAD", "OPTIONS", "DELETE", "PUT"]),
     path=st.sampled_from(PATHS) | st.text(max_size=30).map("/".__add__),
-    query=st.binary(max_size=60) | st.sampled_from([b"project=x&tag=a:b", b"properties[a]=1&userId=%ff", b"tag=::"]),
+    query=st.binary(max_size=60) | st.sampled_from(QUERIES),
     token=st.sampled_from([*TOKENS, "Bearer " + TOKENS[0]]),
     extra=st.dictionaries(st.sampled_from(HEADERS), header_values, max_size=3),
     body=bodies,

@@ -67,8 +67,10 @@ class Gate:
         self._refusals = refusals
         self._clock = clock
 
-    def admit(self, request: Request, wanted: str) -> Token:
-        """The token, if it is of type `wanted` and valid at this instant. Raises Refusal: 401, 403, 429 or 503.
+    def admit(self, request: Request, *wanted: str, text: str | None = None) -> Token:
+        """The token, if it is of a type in `wanted` and valid at this instant. Raises Refusal: 401, 403, 429 or 503.
+
+        `text` is the token's where it stands elsewhere than in `Authorization`.
 
         1. Without rulesets nothing can be said: 503.
         2. No token: 401. A person's or service account's token: 403.
@@ -78,7 +80,8 @@ class Gate:
         feed = self._feed
         if not feed.warm:
             raise unavailable()
-        text = bare(request.header(b"authorization"))
+        if text is None:
+            text = bare(request.header(b"authorization"))
         client = request.client
         if not text:
             raise self._refusals.refuse(client, 401, UNAUTHENTICATED, "no token")
@@ -91,9 +94,13 @@ class Gate:
             raise self._refusals.refuse(client, 401, UNAUTHENTICATED, "unknown token")
         if token.expired(self._clock()):
             raise self._refusals.refuse(client, 401, UNAUTHENTICATED, "expired token")
-        if token.type != wanted:
+        if token.type not in wanted:
             raise self._refusals.refuse(client, 403, WRONG_TYPE, "token of the wrong type")
         return token
+
+    def refused(self, request: Request, reason: str) -> Refusal:
+        """401 for whoever has no valid credential of another kind; counted as all refusals are."""
+        return self._refusals.refuse(request.client, 401, UNAUTHENTICATED, reason)
 
     def valid(self, text: str) -> Token | None:
         """The token of this text if it counts now; for `/edge/validate`."""

@@ -122,11 +122,15 @@ def _document(state: State, environment: str) -> bytes:
     return b'{"version":2,"features":[' + features + b'],"segments":' + segments + b"}"
 
 
+def engine(state: State, environment: str) -> Ruleset:
+    """The rules of all projects, as a parent may live in one that the token does not see; read once per state."""
+    found: Ruleset | None = state.memo.get(("engine", environment))
+    if found is None:
+        found = state.memo["engine", environment] = Ruleset.parse(_document(state, environment))
+    return found
+
+
 def _build(state: State, environment: str, projects: tuple[str, ...]) -> Evaluator:
-    """The engine holds all projects, as a parent may live in one that the token does not see."""
-    engine: Ruleset | None = state.memo.get(("engine", environment))
-    if engine is None:
-        engine = state.memo["engine", environment] = Ruleset.parse(_document(state, environment))
     rulesets = state.scope(None if projects == ALL else projects, environment)
     names = sorted({feature.name for ruleset in rulesets for feature in ruleset.features})
-    return Evaluator(engine, names)
+    return Evaluator(engine(state, environment), names)

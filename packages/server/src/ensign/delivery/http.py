@@ -90,6 +90,12 @@ class Request:
         return self.headers.get(name, b"").decode("latin-1").strip()
 
     @property
+    def exact_path(self) -> str:
+        """The path as it came, percent-decoded."""
+        path: str = self._scope["path"]
+        return path
+
+    @property
     def client(self) -> str:
         """The client's address as the server in front of us sees it (uvicorn applies X-Forwarded-For if told to)."""
         client = self._scope.get("client")
@@ -131,11 +137,15 @@ class Request:
 
     async def json(self, limit: int) -> Any:
         """The body read as JSON (RFC 8259). Raises Refusal: 413 when too large, 400 when it is no JSON."""
-        body = await self.body(limit)
-        try:
-            return json.loads(body, parse_constant=_no_constant)
-        except (ValueError, RecursionError) as problem:
-            raise Refusal(400, "", "The body is not valid JSON.") from problem
+        return parsed(await self.body(limit))
+
+
+def parsed(body: bytes) -> Any:
+    """`body` read as JSON (RFC 8259). Raises Refusal (400)."""
+    try:
+        return json.loads(body, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as problem:
+        raise Refusal(400, "", "The body is not valid JSON.") from problem
 
 
 def _no_constant(name: str) -> None:

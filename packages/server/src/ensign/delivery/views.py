@@ -43,7 +43,7 @@ def view(state: State, query: Query) -> View:
     """The answer to `query` from `state`."""
     found: View | None = state.memo.get(query)
     if found is None:
-        if sum(isinstance(key, Query) for key in state.memo) >= MAX_VIEWS:
+        if sum(isinstance(key, Query) for key in list(state.memo)) >= MAX_VIEWS:  # other threads build in it, too
             state.memo.clear()
         found = state.memo[query] = build(state, query)
     return found
