@@ -195,7 +195,9 @@ def goals(cases: Json, starts: Json) -> dict[str, bool]:
     names = next(iter(cases.values()))
     found: dict[str, bool] = {}
     if UNLEASH in names:
-        found["60 times as fast as UnleashClient in every case"] = all(cases[c][UNLEASH]["ratio"] >= 60 for c in rules.CASES)
+        found["60 times as fast as UnleashClient in every case"] = all(
+            cases[c][UNLEASH]["ratio"] >= 60 for c in rules.CASES
+        )
     peers = [name for name in OTHERS if name in names and name not in {UNLEASH, "openfeature_constant"}]
     if peers:
         found["3 times as fast as the best peer in every case"] = all(

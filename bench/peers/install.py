@@ -126,7 +126,11 @@ def unleash_edge() -> Path:
 
 def main() -> int:
     """Install all, and say what is missing; 0 all the same, as the benchmarks run without."""
-    for what, make in (("Python SDKs", python_peers), ("Unleash server", unleash_server), ("Unleash Edge", unleash_edge)):
+    for what, make in (
+        ("Python SDKs", python_peers),
+        ("Unleash server", unleash_server),
+        ("Unleash Edge", unleash_edge),
+    ):
         print(f"{what}: ", end="", flush=True)
         try:
             print(make().relative_to(ROOT), flush=True)
