@@ -54,7 +54,7 @@ class Running:
 
     name: str
     python: str
-    errors: Any = field(default_factory=lambda: tempfile.TemporaryFile("w+"))
+    errors: Any = field(default_factory=lambda: tempfile.TemporaryFile("w+"))  # noqa: SIM115  # see close
 
     def __post_init__(self) -> None:
         self.process = subprocess.Popen(
@@ -236,7 +236,7 @@ def show(report: Json) -> None:
 
 
 def main() -> int:
-    """Run, print, and write JSON if asked; 0 however slow (a benchmark is no test), 1 if Ensign itself answers wrongly."""
+    """Run, print, and write JSON if asked; 0 however slow, 1 if Ensign itself answers wrongly."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=25, help="interleaved rounds")
     parser.add_argument("--seconds", type=float, default=60, help="after which no further round begins")

@@ -31,7 +31,8 @@ request = function()
 end
 done = function(summary, latency, _)
   local e = summary.errors
-  io.write(string.format('RESULT {{"requests":%d,"us":%d,"bytes":%d,"refused":%d,"broken":%d,"p50_us":%d,"p99_us":%d}}\\n',
+  io.write('RESULT ', string.format(
+    '{{"requests":%d,"us":%d,"bytes":%d,"refused":%d,"broken":%d,"p50_us":%d,"p99_us":%d}}\\n',
     summary.requests, summary.duration, summary.bytes, e.status, e.connect + e.read + e.write + e.timeout,
     latency:percentile(50), latency:percentile(99)))
 end

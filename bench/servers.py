@@ -20,7 +20,6 @@ sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "packages" / "ser
 from ensign_testkit.installing import place  # noqa: E402  # found by the path set above
 from ensign_testkit.postgres import Cluster  # noqa: E402  # as above
 from ensign_testkit.server import Server, environment, run, serving  # noqa: E402  # as above
-
 from load import Shot  # noqa: E402  # as above
 
 from bench.peers import install, rules  # noqa: E402  # as above

@@ -48,7 +48,7 @@ def _run(command: Sequence[str], *, seconds: float, **environment: str) -> None:
 
 
 def _once(name: str, mark: str, make: Callable[[], None]) -> None:
-    """Make what is not there as `mark` wants it; what could not be made stays so until its mark changes or is removed."""
+    """Make what is not there as `mark` wants it; what could not be made stays so until the mark changes."""
     kept = PLACE / f"{name}.made"
     text = kept.read_text(encoding="utf-8") if kept.exists() else ""
     if text == mark:

@@ -72,7 +72,7 @@ class This(Contender):
         import statsig_python_core as core  # deferred: see Contender
 
         class Store(core.DataStore):  # type: ignore[misc]  # written in Rust
-            def get(self, key: str) -> Any:
+            def get(self, _key: str) -> Any:
                 return core.DataStoreResponse(result=text, time=1767981029384)
 
         options = core.StatsigOptions(data_store=Store(), disable_network=True)
