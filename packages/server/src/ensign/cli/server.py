@@ -17,7 +17,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 
-from ensign import asgi
+from ensign import asgi, collector
 from ensign.cli.frame import err, out
 from ensign.cli.local import as_owner, database_errors, only_one
 from ensign.control.audit import boot, schema
@@ -143,7 +143,8 @@ def serve(*, listener: socket.socket, worker: bool) -> None:
         # Uvicorn hands the signal on once it has ended well; being told to stop is not a failure.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: None)
-        server.run(sockets=[listener])
+        with collector.seldom():
+            server.run(sockets=[listener])
         if not server.started:
             raise Unavailable("The server could not start; the lines above say why.", remedy="See the log.")
 

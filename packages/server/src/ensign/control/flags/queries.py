@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -94,6 +95,17 @@ def configs(project_key: str, environment_key: str | None = None) -> list[Config
     rows = FlagEnvironment.objects.filter(project=project_key)
     if environment_key is not None:
         rows = rows.filter(environment=environment_key)
+    return [to_config(row) for row in rows]
+
+
+def configs_naming(project_key: str, environment_key: str, flag_key: str) -> list[ConfigRow]:
+    """The configured flags of an environment whose content holds a flag's key: its own, and whatever depends on it.
+
+    The database looks for the quoted key in the text, so that a thousand contents need not be read for a few; it may
+    find one too many, and the caller looks at what it means.
+    """
+    quoted = json.dumps(flag_key, ensure_ascii=False)
+    rows = FlagEnvironment.objects.filter(project=project_key, environment=environment_key, content__contains=quoted)
     return [to_config(row) for row in rows]
 
 

@@ -89,6 +89,8 @@ def kills(
 
 def would_switch_on(*, project: str, environment: str, flag: str) -> tuple[str, ...]:
     """Flags that would come on in the environment when ``flag`` goes off there, as things stand."""
+    configs = {row.flag: row.config for row in flags.configs_naming(project, environment, flag)}
+    if not switched_on_by_off(flag, configs):  # as nearly always, and somebody is waiting for the switch
+        return ()
     archived = {row.info.key for row in flags.flags(project, archived=True)}
-    configs = {row.flag: row.config for row in flags.configs(project, environment)}
     return switched_on_by_off(flag, configs, archived=archived)
