@@ -31,7 +31,7 @@ def test_the_vectors_hold(case: dict[str, Any]) -> None:
     wanted = expected.get("value")
     assert (type(found.value), found.value) == (type(wanted), wanted)
     if found.error != "FLAG_NOT_FOUND":
-        assert found.metadata == {"flagSetId": "shop", "type": "release", "stale": False}
+        assert found.metadata == {"flagSetId": "shop", "type": "release"}
 
 
 def test_whether_a_flag_is_on_can_be_asked_of_every_type() -> None:

@@ -45,7 +45,7 @@ class Resolution(NamedTuple):
     metadata: Mapping[str, bool | str] = {}  # shared by all, and changed by none
 
 
-class _UnreadableError(Exception):
+class UnreadableError(Exception):
     """A payload is not what its type says."""
 
 
@@ -60,13 +60,16 @@ class Mapped:
         self.kind: Kind = "boolean" if plan is None else kind_of(plan.definition)
         self._on: tuple[Reason, ...] = ()
         self._drawn: tuple[bool, ...] = ()
-        self.metadata: Mapping[str, bool | str] = {}
+        self.metadata: dict[str, bool | str] = {}
         if plan is not None:
             codes = range(1, max(len(plan.strategies), 1) + 1)
             self._on = tuple(_reason(plan, code) for code in codes)
             self._drawn = tuple(_several(plan, code) for code in codes)
             definition = plan.definition
-            self.metadata = {"flagSetId": definition.project, "type": definition.type, "stale": definition.stale}
+            texts = {"flagSetId": definition.project, "type": definition.type}
+            self.metadata = {name: text for name, text in texts.items() if text}
+            if definition.stale:
+                self.metadata["stale"] = True
 
     def resolution(self, answer: Evaluation) -> Resolution:
         """`answer`, which `flag.choose` gave, as a value of the flag's own type."""
@@ -77,8 +80,8 @@ class Mapped:
         if not answer.enabled or not variant.enabled:
             return Resolution(None, variant.name, "DEFAULT" if answer.enabled else self._off(), metadata=self.metadata)
         try:
-            value = _value(variant, self.kind)
-        except _UnreadableError as problem:
+            value = value_of(variant, self.kind)
+        except UnreadableError as problem:
             message = f"the variant {variant.name!r} of {answer.name!r}: {problem}"
             return Resolution(None, variant.name, "ERROR", "PARSE_ERROR", message, self.metadata)
         reason: Reason = "SPLIT" if self._drawn[position] else self._on[position]
@@ -140,12 +143,13 @@ def kind_of(definition: FlagDefinition) -> Kind:
     return "string"
 
 
-def _value(variant: Variant, kind: Kind) -> Any:
+def value_of(variant: Variant, kind: Kind) -> Any:
+    """What `variant` gives to a flag of this type; None for a payload that is missing. Raises UnreadableError."""
     if variant.payload is None:
         return variant.name if kind == "string" else None
     raw = text(variant.payload.get("value"))
     if raw is None:
-        raise _UnreadableError("its payload has no value")
+        raise UnreadableError("its payload has no value")
     if kind == "string":
         return raw
     return _number(raw.strip(), kind) if kind in {"integer", "float"} else _object(raw)
@@ -157,9 +161,9 @@ def _number(raw: str, kind: Kind) -> int | float:
             return int(raw)
         number = float(raw)
     except ValueError:  # no number, or more digits than the interpreter reads
-        raise _UnreadableError("its payload is no number") from None
+        raise UnreadableError("its payload is no number") from None
     if not isfinite(number):
-        raise _UnreadableError("its payload is no finite number")
+        raise UnreadableError("its payload is no finite number")
     return number
 
 
@@ -167,9 +171,9 @@ def _object(raw: str) -> Any:
     try:
         found = json.loads(raw, parse_constant=_refused)
     except (ValueError, RecursionError):
-        raise _UnreadableError("its payload is no JSON") from None
+        raise UnreadableError("its payload is no JSON") from None
     if not isinstance(found, dict | list):
-        raise _UnreadableError("its payload is neither an object nor a list")
+        raise UnreadableError("its payload is neither an object nor a list")
     return found
 
 
