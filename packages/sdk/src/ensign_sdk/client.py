@@ -11,7 +11,7 @@ from ensign_engine import DISABLED, Evaluation, Ruleset, Variant
 
 from ensign_sdk._internal import lifecycle
 from ensign_sdk._internal.cache import DiskCache
-from ensign_sdk._internal.handles import answered, bound
+from ensign_sdk._internal.handles import answered, bound, called
 from ensign_sdk._internal.metrics import Reporter
 from ensign_sdk._internal.observed import Listener, ObservedTable, Table
 from ensign_sdk._internal.poller import Poller
@@ -312,7 +312,7 @@ class Client:
 
     def _rescued(self, what: str, name: object, default: object) -> bool:
         if not self._complained:
-            log.exception("%s(%r) failed; further failures are not logged", what, name)
+            log.exception("%s(%s) failed; further failures are not logged", what, called(name))
         self._complained = True
         return default is True
 

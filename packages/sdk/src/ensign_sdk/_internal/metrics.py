@@ -59,7 +59,8 @@ class Reporter:
             self._registered = True  # or refused for good: counts matter more
         with self.lock:
             self._collect()
-            toggles, since, until = self._pending, self._since, _now()
+            toggles, until = self._pending, _now()
+            since = min(self._since, until)  # a clock that was set back would give a span that no server accepts
             self._pending, self._since = {}, until
         if toggles:
             reply = self._post(METRICS, self._report(toggles, since, until), timeout)
