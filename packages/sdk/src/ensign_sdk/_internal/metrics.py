@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ensign_engine import Counters
 
 from ensign_sdk._internal import backoff
+from ensign_sdk._internal.deferred import load_http
 from ensign_sdk.config import BUILT_IN, Config
 from ensign_sdk.version import SDK, SPEC
 
@@ -103,6 +104,7 @@ class Reporter:
         return backoff.after_failures(self._failures, least=max(wait, min(self._config.metrics_interval, 5.0)))
 
     def _post(self, path: str, document: dict[str, Any], timeout: float) -> "Reply | None":
+        load_http()
         from ensign_sdk._internal.transport import Transport, TransportError  # here: its first use, in this thread
 
         config = self._config

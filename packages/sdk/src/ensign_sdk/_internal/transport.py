@@ -1,5 +1,6 @@
 """HTTP by the standard library; imported by the threads that need it, so that importing the SDK stays quick."""
 
+import encodings.idna  # noqa: F401  # looked-up names are encoded by it; not to be first imported while forking
 import http.client
 import os
 import socket
