@@ -47,14 +47,21 @@ def ended(process: subprocess.Popen[str]) -> str:
     return told
 
 
-@pytest.mark.parametrize("options", [("--preload",), (), ("--preload", "--worker-class", "gthread", "--threads", "4")])
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--preload", "wsgi_app:app"),
+        ("wsgi_app:app",),
+        ("--preload", "--worker-class", "gthread", "--threads", "4", "django_app:application"),
+    ],
+)
 def test_gunicorns_workers_follow_and_count_each_for_itself(
     plane, tmp_path: Path, until, options: tuple[str, ...]
 ) -> None:
     listener = socket.create_server(("127.0.0.1", 0))
     address = f"http://127.0.0.1:{listener.getsockname()[1]}/?user=7"
     number = listener.fileno()
-    command = [sys.executable, "-m", "gunicorn", "-w", "3", "--bind", f"fd://{number}", *options, "wsgi_app:app"]
+    command = [sys.executable, "-m", "gunicorn", "-w", "3", "--bind", f"fd://{number}", *options]
     asked: list[tuple[int, str]] = []
 
     def ask() -> str:
