@@ -11,8 +11,10 @@ from collections.abc import Callable
 
 import pytest
 from ensign_sdk import Client
+from ensign_sdk.openfeature import EnsignProvider
 from ensign_testkit import adversary as enemy
 from ensign_testkit.delivery import flag
+from openfeature.evaluation_context import EvaluationContext
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 
@@ -120,6 +122,27 @@ def test_a_closed_or_unstarted_client_stays_as_it_is_in_a_child(plane, connect) 
         return alone and closed.is_enabled("menu") and unstarted.wait_until_ready(10) and unstarted.is_enabled("menu")
 
     assert ended(child(work)) == 0
+
+
+def test_an_openfeature_provider_goes_on_in_a_child(plane, connect) -> None:
+    provider = EnsignProvider(connect(plane.url, streaming=True))
+    provider.initialize(EvaluationContext())
+    reading, writing = os.pipe()
+
+    def work() -> bool:
+        on = provider.resolve_boolean_details("menu", False).value
+        os.write(writing, b".")
+        went_off = eventually(lambda: not provider.resolve_boolean_details("menu", True).value)
+        looks = any(thread.name == "ensign-openfeature" for thread in threading.enumerate())
+        provider.shutdown()
+        return on and went_off and looks
+
+    process = child(work)
+    assert os.read(reading, 1) == b"."
+    plane.source.publish([flag("menu", enabled=False)])
+    assert ended(process) == 0
+    assert eventually(lambda: not provider.resolve_boolean_details("menu", True).value)
+    provider.shutdown()
 
 
 IMPORTING = """

@@ -19,7 +19,11 @@ from typing import Any, TypeVar
 
 from ensign_engine import Ruleset
 from ensign_engine.openfeature import Mapped, Resolution, context_of
-from openfeature.evaluation_context import EvaluationContext
+
+try:
+    from openfeature.evaluation_context import EvaluationContext
+except ModuleNotFoundError as problem:
+    raise ModuleNotFoundError(f"{problem}; it comes with: pip install 'ensign-sdk[openfeature]'") from problem
 from openfeature.event import ProviderEventDetails
 from openfeature.exception import ErrorCode, ProviderNotReadyError
 from openfeature.flag_evaluation import FlagResolutionDetails, FlagValueType, Reason
