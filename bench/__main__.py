@@ -35,10 +35,12 @@ MEASUREMENTS = (
     Measurement(
         name="evaluation", about="evaluating flags in an application, against UnleashClient", quick=("--rounds", "3")
     ),
+    Measurement(name="sdk", about="what the SDK costs at an application's start", quick=("--runs", "2")),
     Measurement(name="ledger_verify", about="verifying evidence offline", quick=("20000",)),
     Measurement(name="ledger_commits", about="commits to the log", quick=("--seconds", "2")),
     Measurement(name="publishing", about="publishing a ruleset of 1,000 flags", quick=("--changes", "20")),
     Measurement(name="control", about="changes, pages and the API at 1,000 flags", quick=("--rounds", "20")),
+    Measurement(name="pages", about="pages in a browser at 1,000 flags", quick=("--rounds", "2")),
     Measurement(
         name="streams",
         about="streams, and a kill switch reaching every client",

@@ -2,20 +2,20 @@
 
 import logging
 import os
-import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Self
 from weakref import WeakSet
 
 from ensign_engine import DISABLED, Evaluation, Ruleset, Variant
 
 from ensign_sdk._internal import lifecycle
 from ensign_sdk._internal.cache import DiskCache
-from ensign_sdk._internal.handles import answered, bound
+from ensign_sdk._internal.handles import answered, bound, called
 from ensign_sdk._internal.metrics import Reporter
 from ensign_sdk._internal.observed import Listener, ObservedTable, Table
 from ensign_sdk._internal.poller import Poller
+from ensign_sdk._internal.settled import Settled
 from ensign_sdk._internal.store import Store
 from ensign_sdk._internal.streamer import Streamer
 from ensign_sdk._internal.worker import Worker
@@ -31,7 +31,8 @@ class Client:
     """Evaluates flags in this process and keeps their rules up to date in the background.
 
     Making one raises ValueError for arguments that cannot be meant. After that nothing here raises, and nothing
-    waits for the network but `wait_until_ready` and `close`. Safe to share between threads and across forks.
+    waits for the network but `wait_until_ready`, `close` and `async with`. Safe to share between threads and across
+    forks.
     """
 
     _config: Config | None
@@ -103,7 +104,7 @@ class Client:
         environment: str | None = None,
         custom_strategies: Mapping[str, CustomStrategy] | None = None,
         on_impression: Callable[[Impression], object] | None = None,
-    ) -> "Client":
+    ) -> Self:
         """A client on a fixed ruleset: a document in the wire format, its JSON in bytes, or the file that holds it.
 
         It starts no threads and sends nothing. Raises ValueError.
@@ -188,6 +189,11 @@ class Client:
         self._settled.wait(timeout)
         return self.ready
 
+    async def ready_async(self, timeout: float | None = None) -> bool:
+        """`wait_until_ready` for coroutines: no thread waits, and the loop goes on."""
+        await self._settled.wait_async(timeout)
+        return self.ready
+
     def status(self) -> Status:
         """What this client runs on, for health pages and tests."""
         return self._store.status()
@@ -223,16 +229,32 @@ class Client:
         if all(ended):
             self._poller.close()
 
-    def __enter__(self) -> "Client":
+    async def close_async(self, timeout: float = 2.0) -> None:
+        """`close` for coroutines: it waits for the network in a thread."""
+        import asyncio  # deferred: applications without an event loop never load it
+
+        await asyncio.to_thread(self.close, timeout)
+
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    async def __aenter__(self) -> Self:
+        """Wait for the first rules, at most `timeout` seconds; go on without them then."""
+        self.start()
+        await self.ready_async(None if self._config is None else self._config.timeout)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close_async()
+
     def _prepare(self, ruleset: Ruleset, on_impression: Callable[[Impression], object] | None) -> None:
         self._listener = None if on_impression is None else Listener(on_impression)
         self._handles: WeakSet[Any] = WeakSet()
-        self._settled = threading.Event()
+        self._watchers: tuple[Callable[[], object], ...] = ()
+        self._settled = Settled()
         self._closed = self._running = False
         self._complained = False
         self._workers: tuple[Worker, ...] = ()
@@ -244,9 +266,14 @@ class Client:
         table: Table = ruleset.table
         if self._listener is not None:
             table = ObservedTable(ruleset.table, self._listener)
+        self._exchanged(table)
+
+    def _exchanged(self, table: Table) -> None:
         self._table = table
         for handle in tuple(self._handles):
             handle.bind(table)
+        for told in self._watchers:
+            told()
 
     def _begin(self, config: Config, brought: Ruleset | None) -> None:
         """Rules to begin with: what the server said last, else what the application brings along."""
@@ -285,7 +312,7 @@ class Client:
 
     def _rescued(self, what: str, name: object, default: object) -> bool:
         if not self._complained:
-            log.exception("%s(%r) failed; further failures are not logged", what, name)
+            log.exception("%s(%s) failed; further failures are not logged", what, called(name))
         self._complained = True
         return default is True
 
@@ -298,7 +325,7 @@ class Client:
     def _after_fork_in_child(self) -> None:
         """The child has no threads, and locks that it cannot trust: everything that holds some is made anew."""
         settled = self._settled.is_set()
-        self._settled = threading.Event()
+        self._settled = Settled()
         if settled:
             self._settled.set()
         self._reporter.lock.release()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ensign_engine import Counters
 
 from ensign_sdk._internal import backoff
+from ensign_sdk._internal.deferred import load_http
 from ensign_sdk.config import BUILT_IN, Config
 from ensign_sdk.version import SDK, SPEC
 
@@ -59,7 +60,8 @@ class Reporter:
             self._registered = True  # or refused for good: counts matter more
         with self.lock:
             self._collect()
-            toggles, since, until = self._pending, self._since, _now()
+            toggles, until = self._pending, _now()
+            since = min(self._since, until)  # a clock that was set back would give a span that no server accepts
             self._pending, self._since = {}, until
         if toggles:
             reply = self._post(METRICS, self._report(toggles, since, until), timeout)
@@ -102,6 +104,7 @@ class Reporter:
         return backoff.after_failures(self._failures, least=max(wait, min(self._config.metrics_interval, 5.0)))
 
     def _post(self, path: str, document: dict[str, Any], timeout: float) -> "Reply | None":
+        load_http()
         from ensign_sdk._internal.transport import Transport, TransportError  # here: its first use, in this thread
 
         config = self._config

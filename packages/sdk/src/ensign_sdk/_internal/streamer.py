@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ensign_sdk._internal import backoff
 from ensign_sdk._internal.cache import DiskCache, Origin
+from ensign_sdk._internal.deferred import load_http
 from ensign_sdk._internal.poller import Poller, revision_of
 from ensign_sdk._internal.sse import Event, Parser
 from ensign_sdk._internal.store import Store
@@ -112,6 +113,7 @@ class Streamer:
 
     def _run(self) -> None:
         """One stream until it ends. Raises _Refused or _Broken, unless it was interrupted."""
+        load_http()
         from ensign_sdk._internal.transport import TransportError  # deferred: the first use of HTTP, in this thread
 
         try:
@@ -228,7 +230,10 @@ class Streamer:
         now = time.monotonic()
         if at_once or now - self._saved_at >= SAVING:
             self._unsaved, self._saved_at = False, now
-            body = json.dumps(self._store.ruleset.to_document(), separators=(",", ":")).encode()
+            try:
+                body = json.dumps(self._store.ruleset.to_document(), separators=(",", ":")).encode()
+            except RecursionError:  # nested too deeply to be written, though not to be used
+                return
             self._cache.save(body, self._store.origin)
 
 
