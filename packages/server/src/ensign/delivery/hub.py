@@ -18,9 +18,12 @@ from typing import Any
 from ensign.delivery.deltas import Delta
 from ensign.delivery.feed import Feed
 from ensign.delivery.http import Header, Message, Receive, Send
+from ensign.delivery.instances import Instance, Who
 from ensign.delivery.outlet import PIECE, Stalled, abort, body, patiently, step
+from ensign.delivery.published import Revision
 from ensign.delivery.query import Query
 from ensign.delivery.tokens import Token
+from ensign.delivery.tracker import Tracker
 
 log = logging.getLogger("ensign.delivery")
 
@@ -44,10 +47,11 @@ _END = body(b"", more=False)
 class Stream:
     """One client. `busy` while a send is under way, `over` once it is to end."""
 
-    __slots__ = ("beat", "busy", "lane", "over", "position", "send")
+    __slots__ = ("beat", "busy", "instance", "lane", "over", "position", "send")
 
-    def __init__(self, lane: Lane, send: Send, beat: int) -> None:
+    def __init__(self, lane: Lane, send: Send, beat: int, instance: Instance) -> None:
         self.lane = lane
+        self.instance = instance
         self.send = send
         self.beat = beat
         self.position = 0
@@ -69,10 +73,11 @@ class Lane:
 class Hub:
     """Holds the streams, at most `limit`."""
 
-    def __init__(self, feed: Feed, *, clock: Callable[[], datetime], limit: int) -> None:
+    def __init__(self, feed: Feed, tracker: Tracker, *, clock: Callable[[], datetime], limit: int) -> None:
         self.count = 0
         self.ended = False
         self._feed = feed
+        self._tracker = tracker
         self._clock = clock
         self._limit = limit
         self._lanes: dict[tuple[Token, Query], Lane] = {}
@@ -125,7 +130,9 @@ class Hub:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def serve(self, token: Token, query: Query, known: int | None, receive: Receive, send: Send) -> None:
+    async def serve(
+        self, token: Token, query: Query, who: Who | None, known: int | None, receive: Receive, send: Send
+    ) -> None:
         """Run one stream until its client leaves or it is ended; the response has started already.
 
         `known` is the event that the client has, None when it has none.
@@ -133,7 +140,9 @@ class Hub:
         lane = self._lanes.setdefault((token, query), Lane(token, query))
         token, query = lane.token, lane.query  # thousands of streams need no token and query each
         self._beat = (self._beat + 1) % KEEP_ALIVE
-        stream = Stream(lane, send, self._beat)
+        held = None if known is None else (self._feed.latest.revision(query)[0], known)
+        stream = Stream(lane, send, self._beat, self._tracker.joined(who, token, query, held))
+        del who
         lane.streams.add(stream)
         self._beats[stream.beat].add(stream)
         self.count += 1
@@ -143,6 +152,7 @@ class Hub:
                 pass
         finally:
             stream.over = True
+            self._tracker.left(stream.instance)
             self.count -= 1
             self._beats[stream.beat].discard(stream)
             lane.streams.discard(stream)
@@ -157,6 +167,7 @@ class Hub:
             return
         delta = latest.hydration(query) if known is None else latest.since(query, known)
         stream.position = max(latest.revision(query)[1], known or 0)
+        self._tracker.told(stream.instance, _revision(delta), latest.revision(query))
         for piece in [_NOTHING] if delta is None else _pieces(CONNECTED, delta):
             await patiently(stream.send(body(piece)))
         await self._catch_up(stream)
@@ -173,21 +184,24 @@ class Hub:
         served = 0
         for lane in list(self._lanes.values()):
             latest = self._feed.latest
-            newest = latest.revision(lane.query)[1]
-            frames: dict[int, Message | Delta | None] = {}
+            revision = latest.revision(lane.query)
+            newest = revision[1]
+            frames: dict[int, tuple[Message | Delta | None, Revision | None]] = {}
             for stream in list(lane.streams):
                 position = stream.position
                 if stream.busy or stream.over or position >= newest:
                     continue
                 if position not in frames:
-                    frames[position] = _frame(latest.since(lane.query, position))
-                frame = frames[position]
+                    delta = latest.since(lane.query, position)
+                    frames[position] = (_frame(delta), _revision(delta))
+                frame, given = frames[position]
                 if isinstance(frame, Delta):  # too much for one piece
                     self._later(stream, self._catch_up(stream))
                 else:
                     stream.position = newest
                     if frame is not None:
                         self._push(stream, frame)
+                    self._tracker.told(stream.instance, given, revision)
                 served += 1
                 if served % BATCH == 0:
                     await asyncio.sleep(0)
@@ -215,6 +229,7 @@ class Hub:
             latest = self._feed.latest
             delta = latest.since(query, stream.position)
             stream.position = max(stream.position, latest.revision(query)[1])
+            self._tracker.told(stream.instance, _revision(delta), latest.revision(query))
             if delta is None:
                 break
             for piece in _pieces(UPDATED, delta):
@@ -282,6 +297,10 @@ def _head(event: bytes, delta: Delta) -> bytes:
     """`revision` is a field of ours: by the specification of server-sent events clients ignore what they don't know."""
     epoch, number = delta.revision
     return b"event: %b\nid: %d\nrevision: %d.%d\ndata: " % (event, delta.number, epoch, number)
+
+
+def _revision(delta: Delta | None) -> Revision | None:
+    return None if delta is None else delta.revision
 
 
 def _frame(delta: Delta | None) -> Message | Delta | None:
