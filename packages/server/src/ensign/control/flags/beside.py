@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,4 +34,24 @@ def waiting(project: str) -> dict[tuple[str, str], list[Pending]]:
     for source in _sources:
         for place, pending in source(project).items():
             found.setdefault(place, []).extend(pending)
+    return found
+
+
+#: (project, flag, time) -> what to show about propagation in each environment; `publishing/_reach.html` takes it.
+Reach = Callable[[str, str, datetime], Mapping[str, object]]
+
+_reach: list[Reach] = []
+
+
+def register_reach(source: Reach) -> None:
+    """Have ``source`` asked how far the last change of a flag has come, for the flag's page."""
+    if source not in _reach:
+        _reach.append(source)
+
+
+def reach(project: str, flag: str, *, at: datetime) -> dict[str, object]:
+    """What to show about propagation, by environment."""
+    found: dict[str, object] = {}
+    for source in _reach:
+        found |= source(project, flag, at)
     return found
