@@ -183,10 +183,9 @@ def _rows(places: Collection[Place]) -> dict[Place, list[Reach]]:
     """Of each pair of node and reporter the first row that speaks of the publication."""
     numbers = {number for _, _, number in places}
     together = Q(number__gt=F("since"), since__lte=max(numbers), number__gte=min(numbers))
-    rows = Reach.objects.filter(
-        Q(number__in=numbers) | together,
-        project__in={project for project, _, _ in places}, environment__in={environment for _, environment, _ in places},
-    ).exclude(number=NOW).order_by("number")  # fmt: skip
+    projects, environments = {place[0] for place in places}, {place[1] for place in places}
+    rows = Reach.objects.filter(project__in=projects, environment__in=environments, number__gt=NOW)
+    rows = rows.filter(Q(number__in=numbers) | together).order_by("number")
     said: dict[tuple[str, str], list[Reach]] = defaultdict(list)
     for row in rows:
         said[row.project, row.environment].append(row)
