@@ -1,5 +1,5 @@
-"""Claims: with real clients on a real `ensign serve`, the numbers are right: who runs a change, who was only sent it, who
-lacks it, and after how long; and the log holds what came of it.
+"""Claims: with real clients on a real `ensign serve`, the numbers are right: who runs a change, who was only sent it,
+who lacks it, and after how long; and the log holds what came of it.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ def test_every_kind_of_client_is_counted_for_what_is_known_of_it(floor: Floor) -
     }
     assert (reach["instances"], reach["running"], reach["sent"], reach["missing"], reach["gone"]) == (6, 4, 2, 0, 0)
     assert reach["sentence"].startswith("Live on 4 of 6 instances after ")
-    assert reach["sentence"].endswith("; 2 were sent it, by SDKs that do not confirm.")
+    assert reach["sentence"].endswith("; 2 were sent it and cannot confirm.")
     assert 0 < reach["p50_ms"] <= reach["p99_ms"] <= reach["ms"] < 60_000
     # One that takes nothing any more is missing, and said to be; what it rests on is its own word.
     floor.clients["two"].send_signal(signal.SIGSTOP)

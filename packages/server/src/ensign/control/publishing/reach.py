@@ -121,8 +121,7 @@ class ReachView:
             parts[0] += after
         if self.sent:
             verb = "was" if self.sent == 1 else "were"
-            tail = ", by SDKs that do not confirm" if self.settled else ""
-            parts.append(f"{self.sent:,} {verb} sent it{tail}")
+            parts.append(f"{self.sent:,} {verb} sent it" + (" and cannot confirm" if self.settled else ""))
         if self.missing:
             parts.append(self._missing())
         return "; ".join(parts) + "."

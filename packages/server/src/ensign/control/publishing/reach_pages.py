@@ -29,6 +29,7 @@ class Shown:
     id: str
     sentence: str
     note: str = ""
+    detail: str = ""
     tone: str = "calm"
     icon: str = "waiting"
     href: str = ""
@@ -76,13 +77,13 @@ def of_view(view: ReachView, *, at: datetime, where: str = "") -> Shown | None:
         tone, icon = "warn", "warning"
     elif view.settled:
         icon = "info"
-    note = ""
+    detail = ""
     if view.running > 1 and view.p50_ms is not None and view.p99_ms is not None:
-        note = f"Half of them had it after {duration(view.p50_ms)}, 99 in 100 after {duration(view.p99_ms)}."
+        detail = f"Half of them had it after {duration(view.p50_ms)}, 99 in 100 after {duration(view.p99_ms)}."
     if view.gone:
-        note += f" {view.gone:,} ended before they had it."
+        detail += f" {view.gone:,} ended before they had it."
     return Shown(
-        id=f"reach-{view.number}", sentence=view.sentence, note=note.strip(), tone=tone, icon=icon,
+        id=f"reach-{view.number}", sentence=view.sentence, detail=detail.strip(), tone=tone, icon=icon,
         href=_address(view.project, view.environment, view.number) + ("?where=1" if where else ""),
         again=again, view=view, where=where,
     )  # fmt: skip
