@@ -13,13 +13,13 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from ensign.delivery.instances import Instance, Who
+from ensign.delivery.instances import NEVER, Instance, Who
 from ensign.delivery.published import Revision
 from ensign.delivery.query import Query
 from ensign.delivery.reach import NOW, POLLING, STREAMING, Group, Reach, bounded
 from ensign.delivery.spreading import GroupKey, Spreading
 from ensign.delivery.state import Place, State
-from ensign.delivery.tokens import Token
+from ensign.delivery.tokens import ALL, Token
 
 log = logging.getLogger("ensign.delivery")
 
@@ -258,8 +258,13 @@ class Tracker:
         scopes: dict[tuple[str, tuple[str, ...] | None], list[Instance]] = {}
         for instance in self._instances.values():
             scopes.setdefault((instance.environment, instance.projects), []).append(instance)
+        newest = {place: ruleset.revision for place, ruleset in self._state.rulesets.items()}
+        # Where nothing was published yet, applications may wait for the first flag.
+        tokens = [token for token in self._state.tokens.values() if token.projects != ALL]
+        for place in [*self._census, *((project, t.environment) for t in tokens for project in t.projects)]:
+            newest.setdefault(place, NEVER)
         found = []
-        for place, ruleset in self._state.rulesets.items():
+        for place, revision in newest.items():
             counts: dict[GroupKey, list[int]] = {}
             for instances in scopes.values():
                 if not instances[0].sees(place):
@@ -267,13 +272,13 @@ class Tracker:
                 for one in instances:
                     row = counts.setdefault((one.app, one.sdk, one.mode), [0, 0, 0])
                     row[0] += 1
-                    row[1] += one.running >= ruleset.revision
-                    row[2] += one.running < ruleset.revision <= one.sent
+                    row[1] += one.running >= revision
+                    row[2] += one.running < revision <= one.sent
             groups = bounded(Group(*key, *row) for key, row in counts.items())
             said_at, said = self._census.get(place, (-REPEAT, ()))
             if groups != said or (groups and at - said_at >= REPEAT):
                 self._census[place] = (at, groups)
                 found.append(Reach(
-                    self.node, self.node, *place, (ruleset.revision[0], NOW), NOW, self._clock(), groups, final=True,
+                    self.node, self.node, *place, (revision[0], NOW), NOW, self._clock(), groups, final=True,
                 ))  # fmt: skip
         return found
