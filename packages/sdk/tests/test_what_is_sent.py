@@ -14,7 +14,8 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_it_shows_every_request_and_no_attribute_of_the_context() -> None:
     done = run()
     assert done.returncode == 0, done.stderr
-    for request in ("GET /api/client/streaming", "POST /api/client/register", "POST /api/client/metrics"):
+    for request in ("GET /api/client/streaming", "POST /api/client/register", "POST /api/client/metrics",
+                    "POST /api/client/applied"):  # fmt: skip
         assert done.stdout.count(request) == 1
     sent = "\n".join(line for line in done.stdout.splitlines() if not line.startswith("---"))
     assert "ada" not in sent

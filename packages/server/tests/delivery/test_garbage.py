@@ -18,6 +18,7 @@ PATHS = (
     "/api/client/features", "/api/client/features/menu", "/api/client/register", "/api/client/metrics",
     "/api/client/metrics/bulk", "/api/client/delta", "/api/frontend", "/api/frontend/client/metrics",
     "/api/frontend/client/register", "/api/proxy", "/edge/validate", "/health", "/ready",
+    "/api/client/applied",
 )  # fmt: skip
 
 json_values = st.recursive(
@@ -28,6 +29,7 @@ json_values = st.recursive(
 KEYS = (
     "appName", "bucket", "toggles", "yes", "no", "variants", "stop", "context", "properties", "userId", "tokens",
     "applications", "metrics", "featureName", "environment", "timestamp", "sdkVersion", "instanceId", "connectionId",
+    "applied", "revision", "agoMs", "before", "node",
 )  # fmt: skip
 plausible = st.recursive(
     json_values | st.sampled_from(["production", "menu", "a"]),
@@ -36,7 +38,8 @@ plausible = st.recursive(
 )
 bodies = st.binary(max_size=200) | plausible.map(lambda value: json.dumps(value).encode())
 HEADERS = (b"if-none-match", b"unleash-client-spec", b"accept-encoding", b"origin", b"content-length",
-           b"unleash-sdk", b"authorization", b"access-control-request-headers")  # fmt: skip
+           b"unleash-sdk", b"unleash-connection-id", b"unleash-interval", b"authorization",
+           b"access-control-request-headers")  # fmt: skip
 header_values = st.binary(max_size=30).filter(lambda value: not {10, 13, 0} & set(value))
 
 
