@@ -21,18 +21,18 @@ def said(place: tuple[str, str], number: int, *groups: Group, at: datetime, **mo
     """A report about publication `number` of `place`, taken in at `at`. Times are 38 ms for each that runs it."""
     running = sum(one.running for one in groups)
     given: dict[str, Any] = {
-        "node": NODE, "reporter": NODE, "since": number, "times": {38: running} if running else {},
+        "node": NODE, "reporter": NODE, "since": number, "times": ((38, running),) if running else (),
         "slowest_ms": 38 if running else None, "final": True, **more,
     }  # fmt: skip
     project, environment = place
     return Reach(
-        project=project, environment=environment, revision=(1, number), groups=groups, began_at=at, **given
+        project=project, environment=environment, revision=(1, number), groups=groups, began_at=at, said_at=at, **given
     )  # fmt: skip
 
 
 def present(place: tuple[str, str], *groups: Group, at: datetime, node: str = NODE) -> Reach:
     """Who is connected."""
-    return said(place, NOW, *groups, at=at, node=node, reporter=node, times={}, slowest_ms=None)
+    return said(place, NOW, *groups, at=at, node=node, reporter=node, times=(), slowest_ms=None)
 
 
 def fill(project: str, *, at: datetime) -> None:
@@ -58,7 +58,7 @@ def fill(project: str, *, at: datetime) -> None:
                 number,
                 *groups,
                 at=published + timedelta(milliseconds=4),
-                times={12: 120, 29: 80, 38: 5},
+                times=((12, 120), (29, 80), (38, 5)),
                 within=15,
             ),
             present(place, *groups, at=at),

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,6 +21,7 @@ from ensign.delivery.spreading import WAIT
 from ensign.delivery.state import State
 from ensign.delivery.tokens import Token
 from ensign.delivery.tracker import MAX_WATCHED, REPEAT, Tracker
+from ensign.delivery.usage import Usage, UsageBatch
 from ensign_testkit.delivery import flag
 from ensign_testkit.streams import EventStream
 from hypothesis import given
@@ -115,7 +117,7 @@ def test_it_counts_who_was_there_and_how_long_each_took_however_late_they_say_so
     assert counts(found) == (2, 1, 1)
     assert found is not None
     assert found.slowest_ms in {38, 39}  # 1.962 s before it said so, 2 s after it was published
-    assert (found.times, found.final) == ({found.slowest_ms: 1}, False)
+    assert (found.times, found.final) == (((found.slowest_ms, 1),), False)
     bench.applied("b", (revision, 2.0))
     found = bench.said()
     assert found is not None
@@ -324,6 +326,43 @@ def test_times_are_rounded_up_to_two_digits(ms: float) -> None:
     found = rounded(ms)
     assert ms - 0.001 <= found <= max(ms * 1.1, ms + 1)
     assert len(str(found).rstrip("0")) <= 2
+
+
+def test_what_a_node_below_says_goes_on_by_the_clock_of_the_node_above() -> None:
+    """Its own clock may be wrong by hours."""
+    batches: list[UsageBatch] = []
+    usage = Usage(batches.append)
+    wrong = NOON - timedelta(hours=5)
+    row = Reach("edge", "edge", *SHOP, (1, 7), 7, wrong, wrong + timedelta(seconds=2), (Group("a", "b", "polling", 1),))
+    usage.pass_on([row, row], at=NOON)
+    assert usage.flush(counts=False)
+    (batch,) = batches
+    (found,) = batch.reach
+    assert (found.began_at, found.said_at) == (NOON - timedelta(seconds=2), NOON)
+    assert usage.flush()
+    assert len(batches) == 1
+
+
+def test_what_the_sink_does_not_take_is_said_again_in_its_newest_form() -> None:
+    taken: list[UsageBatch] = []
+    broken = True
+
+    def sink(batch: UsageBatch) -> None:
+        if broken:
+            raise OSError
+        taken.append(batch)
+
+    usage = Usage(sink)
+    one = Reach("n", "n", *SHOP, (1, 7), 7, NOON, NOON, (Group("a", "b", "polling", 2, 1),))
+    other = replace(one, revision=(1, 8))
+    newer = replace(one, groups=(Group("a", "b", "polling", 2, 2),))
+    said = [(one, other), (newer,), ()]
+    usage.reach = lambda: said.pop(0)
+    assert not usage.flush(counts=False)
+    assert not usage.flush()
+    broken = False
+    assert usage.flush()
+    assert set(taken[0].reach) == {newer, other}
 
 
 # --- over HTTP ----------------------------------------------------------------------------------------

@@ -5,8 +5,8 @@ Counts by application, SDK and mode; no address, no connection id, nothing about
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ensign.delivery.published import Revision
@@ -16,6 +16,9 @@ NOW = 0
 """As a publication's number: no publication, but who is connected at present."""
 MAX_GROUPS = 100
 OTHER = "(others)"
+
+Slot = tuple[str, str, str, str, int]
+"""(node, reporter, project, environment, number)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +49,9 @@ class Reach:
       that one then reports `running` alone.
     * `number` is `NOW` for who is connected at present; then `running` counts those on the newest rules.
     * `since`: the first publication that this stands for, when several were taken in at once.
-    * `began_at`: when the reporter took the publication in, by its clock. `times` (milliseconds, rounded up to two
-      digits -> how many instances) and `slowest_ms` count from there.
+    * `began_at`: when the reporter took the publication in, by its clock, which said `said_at` when it reported.
+      `times`, pairs of milliseconds (rounded up to two digits) and how many instances took so long, and `slowest_ms`
+      count from there.
     * `left`: instances that were there when it was published and ended before they ran it; not among `instances`.
     * `within`: seconds in which those that poll will have asked again.
     * `final`: nothing more is to be expected.
@@ -60,17 +64,26 @@ class Reach:
     revision: Revision
     since: int
     began_at: datetime
+    said_at: datetime
     groups: tuple[Group, ...]
-    times: Mapping[int, int] = field(default_factory=dict)
+    times: tuple[tuple[int, int], ...] = ()
     slowest_ms: int | None = None
     left: int = 0
     within: int = 0
     final: bool = False
 
     @property
-    def key(self) -> tuple[str, str, str, str, int]:
+    def slot(self) -> Slot:
         """What a later report replaces."""
         return (self.node, self.reporter, self.project, self.environment, self.revision[1])
+
+    def heard(self, at: datetime) -> Reach:
+        """The same by the clock of the node above, which hears it `at`.
+
+        What the report waited on its way is taken for a difference of the clocks: times may come out longer than they
+        were, never shorter.
+        """
+        return replace(self, began_at=self.began_at + (at - self.said_at), said_at=at)
 
 
 def rounded(ms: float) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from ensign.delivery.instances import Instance
@@ -24,6 +24,11 @@ class Tally:
     running: dict[GroupKey, int] = field(default_factory=dict)
     times: dict[int, int] = field(default_factory=dict)
     slowest: int | None = None
+
+    @property
+    def pairs(self) -> tuple[tuple[int, int], ...]:
+        """The times with their counts, in order."""
+        return tuple(sorted(self.times.items()))
 
     def add(self, group: GroupKey, ms: float) -> None:
         """One more."""
@@ -88,18 +93,19 @@ class Spreading:
         """Whether it need not be watched any longer."""
         return self.ended or at - self.began > WAIT
 
-    def reports(self, node: str, at: float) -> list[Reach]:
+    def reports(self, node: str, at: float, said_at: datetime) -> list[Reach]:
         """How far it has come, where that is news."""
         for instance in tuple(self._waiting):
             self.runs(instance)
         self.news = False
         final = self.old(at) or not any(_may_confirm(i, self.revision) for i in self._waiting)
-        found = [self._report(node, final=final)]
-        found += [self._relayed_report(node, holder, tally) for holder, tally in self.elsewhere.items()]
-        said, self._said = self._said, found
+        found = [self._report(node, said_at, final=final)]
+        found += [self._relayed_report(node, holder, tally, said_at) for holder, tally in self.elsewhere.items()]
+        said = {replace(report, said_at=said_at) for report in self._said}
+        self._said = found
         return [report for report in found if report not in said]
 
-    def _report(self, node: str, *, final: bool) -> Reach:
+    def _report(self, node: str, said_at: datetime, *, final: bool) -> Reach:
         sent: dict[GroupKey, int] = {}
         for instance, group in self._waiting.items():
             if instance.sent >= self.revision:
@@ -111,14 +117,14 @@ class Spreading:
         ]
         polls = [i.interval for i in self._waiting if i.mode == POLLING and i.sent < self.revision]
         return Reach(
-            node, node, *self.place, self.revision, self.since, self.began_at, bounded(groups), dict(self.here.times),
-            self.here.slowest, self._left, int(max(polls, default=0) + 0.999), final,
+            node, node, *self.place, self.revision, self.since, self.began_at, said_at, bounded(groups),
+            self.here.pairs, self.here.slowest, self._left, int(max(polls, default=0) + 0.999), final,
         )  # fmt: skip
 
-    def _relayed_report(self, node: str, holder: str, tally: Tally) -> Reach:
+    def _relayed_report(self, node: str, holder: str, tally: Tally, said_at: datetime) -> Reach:
         groups = bounded(Group(*key, running=count) for key, count in tally.running.items())
         return Reach(
-            holder, node, *self.place, self.revision, self.since, self.began_at, groups, dict(tally.times),
+            holder, node, *self.place, self.revision, self.since, self.began_at, said_at, groups, tally.pairs,
             tally.slowest,
         )  # fmt: skip
 

@@ -157,16 +157,16 @@ class Tracker:
 
     def take(self) -> tuple[Reach, ...]:
         """What is to be reported now."""
-        at = self._now()
+        at, said_at = self._now(), self._clock()
         with self._lock:
             self._forget(at)
             found: list[Reach] = []
             for spreading in self._closed:
-                found += spreading.reports(self.node, at)
+                found += spreading.reports(self.node, at, said_at)
             self._closed.clear()
             for place, watched in list(self._watched.items()):
                 for spreading in watched:
-                    found += spreading.reports(self.node, at)
+                    found += spreading.reports(self.node, at, said_at)
                 kept = [spreading for spreading in watched if not spreading.old(at)]
                 if kept:
                     self._watched[place] = kept
@@ -174,7 +174,7 @@ class Tracker:
                     del self._watched[place]
             if at - self._counted_at >= CENSUS:
                 self._counted_at = at
-                found += self._present(at)
+                found += self._present(at, said_at)
             return tuple(found)
 
     def close(self) -> None:
@@ -253,7 +253,7 @@ class Tracker:
             for spreading in watched:
                 spreading.left(instance)
 
-    def _present(self, at: float) -> list[Reach]:
+    def _present(self, at: float, said_at: datetime) -> list[Reach]:
         """Who is connected, by place, where that differs from what was reported last."""
         scopes: dict[tuple[str, tuple[str, ...] | None], list[Instance]] = {}
         for instance in self._instances.values():
@@ -275,10 +275,10 @@ class Tracker:
                     row[1] += one.running >= revision
                     row[2] += one.running < revision <= one.sent
             groups = bounded(Group(*key, *row) for key, row in counts.items())
-            said_at, said = self._census.get(place, (-REPEAT, ()))
-            if groups != said or (groups and at - said_at >= REPEAT):
+            last, said = self._census.get(place, (-REPEAT, ()))
+            if groups != said or (groups and at - last >= REPEAT):
                 self._census[place] = (at, groups)
                 found.append(Reach(
-                    self.node, self.node, *place, (revision[0], NOW), NOW, self._clock(), groups, final=True,
+                    self.node, self.node, *place, (revision[0], NOW), NOW, said_at, said_at, groups, final=True,
                 ))  # fmt: skip
         return found

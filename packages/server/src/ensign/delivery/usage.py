@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
-from ensign.delivery.reach import Reach
+from ensign.delivery.reach import Reach, Slot
 
 log = logging.getLogger("ensign.delivery")
 
@@ -91,7 +91,8 @@ class Usage:
         self._refusals: dict[str, int] = {}
         self._dropped = 0
         self._failing = False
-        self._unsaid: dict[tuple[str, str, str, str, int], Reach] = {}
+        self._unsaid: dict[Slot, Reach] = {}
+        self._heard: dict[Slot, Reach] = {}
         self._soon = threading.Event()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -128,6 +129,14 @@ class Usage:
         """A request was refused, e.g. `401 unknown token`."""
         with self._lock:
             self._refusals[reason] = self._refusals.get(reason, 0) + 1
+
+    def pass_on(self, reports: Iterable[Reach], *, at: datetime) -> None:
+        """Hand on what a node below says about reach, heard `at`."""
+        with self._lock:
+            for row in reports:
+                if row.slot in self._heard or len(self._heard) < MAX_ROWS:
+                    self._heard[row.slot] = row.heard(at)
+        self._soon.set()
 
     def soon(self) -> None:
         """There is something about reach: hand it over within `SOON` seconds. Any thread may call it."""
@@ -183,7 +192,10 @@ class Usage:
     def _reached(self) -> tuple[Reach, ...]:
         """What is to be said about reach, with what could not be said before and is still true."""
         said, self._unsaid = self._unsaid, {}
-        said.update({row.key: row for row in self.reach()})
+        with self._lock:
+            said |= self._heard
+            self._heard = {}
+        said |= {row.slot: row for row in self.reach()}
         return tuple(said.values())
 
     def _take(self) -> UsageBatch:
@@ -195,7 +207,7 @@ class Usage:
             return batch
 
     def _restore(self, batch: UsageBatch) -> None:
-        self._unsaid = {row.key: row for row in batch.reach[:MAX_ROWS]}
+        self._unsaid = {row.slot: row for row in batch.reach[:MAX_ROWS]}
         for row in batch.counts:
             self.count(row.key, yes=row.yes, no=row.no)
         with self._lock:

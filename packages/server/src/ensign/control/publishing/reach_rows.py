@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Protocol
 
@@ -65,7 +65,7 @@ class Said(Protocol):
     @property
     def groups(self) -> Iterable[GroupSaid]: ...
     @property
-    def times(self) -> Mapping[int, int]: ...
+    def times(self) -> Iterable[tuple[int, int]]: ...
     @property
     def slowest_ms(self) -> int | None: ...
     @property
@@ -94,7 +94,7 @@ def store(reports: Iterable[Said], *, at: datetime) -> None:
     rows = sorted(
         (
             (r.project, r.environment, r.revision[1], r.node, r.reporter, r.revision[0], r.since, instant(r.began_at),
-             _groups_text(r.groups), json.dumps({str(ms): n for ms, n in sorted(r.times.items())}),
+             _groups_text(r.groups), json.dumps({str(ms): n for ms, n in r.times}),
              r.slowest_ms, r.left, r.within, r.final, instant(at))
             for r in reports
         ),
