@@ -99,7 +99,8 @@ def test_the_bytes_that_are_printed_are_those_that_arrive_and_no_others(recorder
 def test_it_shows_every_request_and_no_attribute_of_the_context() -> None:
     done = run()
     assert done.returncode == 0, done.stderr
-    for request in ("GET /api/client/streaming", "POST /api/client/register", "POST /api/client/metrics"):
+    for request in ("GET /api/client/streaming", "POST /api/client/register", "POST /api/client/metrics",
+                    "POST /api/client/applied"):  # fmt: skip
         assert done.stdout.count(request) == 1
     sent = b"".join(pieces(done.stdout))
     assert b"ada" not in sent

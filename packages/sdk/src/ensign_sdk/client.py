@@ -11,6 +11,7 @@ from ensign_engine import DISABLED, Evaluation, Ruleset, Variant
 
 from ensign_sdk._internal import lifecycle
 from ensign_sdk._internal.cache import DiskCache
+from ensign_sdk._internal.confirmer import Confirmer, Errands
 from ensign_sdk._internal.handles import answered, bound, called
 from ensign_sdk._internal.metrics import Reporter
 from ensign_sdk._internal.observed import Listener, ObservedTable, Table
@@ -41,6 +42,7 @@ class Client:
     _poller: Poller
     _streamer: Streamer | None
     _reporter: Reporter
+    _confirmer: Confirmer
     _cache: DiskCache | None
 
     def __init__(
@@ -223,7 +225,9 @@ class Client:
         left = deadline - time.monotonic()
         if self._config.sends_metrics and all(ended) and left > 0:
             try:
-                self._reporter.flush(timeout=min(left, self._config.timeout))
+                self._confirmer.flush(timeout=min(left, self._config.timeout))
+                left = deadline - time.monotonic()
+                self._reporter.flush(timeout=max(0.1, min(left, self._config.timeout)))
             except Exception:  # a defect here must not fail the application's own shutdown
                 log.exception("the last counts could not be sent")
         if all(ended):
@@ -296,15 +300,19 @@ class Client:
         self._poller = Poller(config, self._store, cache=self._cache, headers=headers, tried=self._tried)
         self._reporter = Reporter(config, self._store.ruleset.counters, connection_id=connection_id, headers=headers)
         self._streamer = None
+        self._confirmer = Confirmer(self._reporter.post, timeout=config.timeout)
         if config.streaming:
             self._streamer = Streamer(
-                config, self._store, self._poller, cache=self._cache, headers=headers, tried=self._tried
-            )
+                config, self._store, self._poller, cache=self._cache, headers=headers, tried=self._tried,
+                confirmer=self._confirmer if config.sends_metrics else None,
+            )  # fmt: skip
             self._workers = (Worker("ensign-streamer", self._streamer.step, self._streamer.interrupt),)
         else:
             self._workers = (Worker("ensign-poller", self._poller.step),)
         if config.sends_metrics:
-            self._workers += (Worker("ensign-metrics", self._reporter.step),)
+            reporting = Worker("ensign-metrics", Errands(self._confirmer.step, self._reporter.step).step)
+            self._confirmer.wake = reporting.wake
+            self._workers += (reporting,)
 
     def _tried(self) -> None:
         if self.ready:

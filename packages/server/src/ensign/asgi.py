@@ -24,7 +24,7 @@ from ensign.control.kernel import clock
 from ensign.control.kernel.transactions import write_door
 from ensign.control.projects.hints import TOKENS
 from ensign.control.publishing import hints as revisions
-from ensign.control.publishing import refusals, usage
+from ensign.control.publishing import reach_rows, refusals, usage
 from ensign.delivery.app import DeliveryApp
 from ensign.delivery.source import Source, SqliteSource
 from ensign.delivery.usage import UsageBatch
@@ -171,6 +171,7 @@ def _keep(batch: UsageBatch) -> None:
     """Counts and refusals are stored together or not at all: a batch that failed is handed over once more."""
     with write_door():
         usage.store(batch)
+        reach_rows.store(batch.reach, at=clock.now())
         refusals.keep(batch.refusals, at=clock.now())
 
 

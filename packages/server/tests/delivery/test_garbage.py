@@ -19,6 +19,7 @@ PATHS = (
     "/api/client/metrics/bulk", "/api/client/delta", "/api/frontend", "/api/frontend/client/metrics",
     "/api/frontend/client/register", "/api/proxy", "/edge/validate", "/health", "/ready",
     "/ofrep/v1/evaluate/flags", "/ofrep/v1/evaluate/flags/menu", "/ofrep/v1/evaluate/flags//a/b/", "/ofrep/v1/stream",
+    "/api/client/applied",
 )  # fmt: skip
 
 json_values = st.recursive(
@@ -30,6 +31,7 @@ KEYS = (
     "appName", "bucket", "toggles", "yes", "no", "variants", "stop", "context", "properties", "userId", "tokens",
     "applications", "metrics", "featureName", "environment", "timestamp", "sdkVersion", "instanceId", "connectionId",
     "targetingKey",
+    "applied", "revision", "agoMs", "before", "node",
 )  # fmt: skip
 plausible = st.recursive(
     json_values | st.sampled_from(["production", "menu", "a"]),
@@ -38,8 +40,8 @@ plausible = st.recursive(
 )
 bodies = st.binary(max_size=200) | plausible.map(lambda value: json.dumps(value).encode())
 HEADERS = (b"if-none-match", b"unleash-client-spec", b"accept-encoding", b"origin", b"content-length",
-           b"unleash-sdk", b"authorization", b"access-control-request-headers",
-           b"x-api-key", b"last-event-id")  # fmt: skip
+           b"unleash-sdk", b"unleash-connection-id", b"unleash-interval", b"authorization",
+           b"access-control-request-headers", b"x-api-key", b"last-event-id")  # fmt: skip
 QUERIES = (b"project=x&tag=a:b", b"properties[a]=1&userId=%ff", b"tag=::", b"flagConfigEtag=9.9",
            b"flagConfigLastModified=99&token=ab")  # fmt: skip
 header_values = st.binary(max_size=30).filter(lambda value: not {10, 13, 0} & set(value))

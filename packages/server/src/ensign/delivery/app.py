@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 
 from ensign.delivery import frontend, ofrep, ofrep_api, ofrep_stream, views
+from ensign.delivery.applied import AppliedApi
 from ensign.delivery.auth import Gate, Refusals, unavailable
 from ensign.delivery.client_api import ClientApi
 from ensign.delivery.cors import Cors
@@ -36,6 +37,7 @@ from ensign.delivery.ofrep_api import OfrepApi
 from ensign.delivery.published import dumps
 from ensign.delivery.source import Source
 from ensign.delivery.state import State
+from ensign.delivery.tracker import Tracker
 from ensign.delivery.usage import Sink, Usage
 
 log = logging.getLogger("ensign.delivery")
@@ -84,16 +86,20 @@ class DeliveryApp:
         clock: Callable[[], datetime] = _utc_now,
     ) -> None:
         self.feed = Feed(source, last_good=last_good, prepare=_prepare)
-        self.hub = Hub(self.feed, clock=clock, limit=max_streams)
-        self.feed.follow(self.hub.changed)
         self.usage = Usage(sink, interval=flush_interval)
+        self.tracker = Tracker(clock=clock, wake=self.usage.soon)
+        self.usage.reach = self.tracker.take
+        self.hub = Hub(self.feed, self.tracker, clock=clock, limit=max_streams)
+        self.feed.follow(self._changed)
         self._gate = Gate(self.feed, Refusals(self.usage, limit=refusal_limit), clock=clock)
         browsers = Cors(cors_origins)
         openfeature = Cors(
             cors_origins, methods=b"POST, GET, OPTIONS", headers=_OFREP_HEADERS, exposed=b"ETag, Retry-After"
         )
         self._cors = {"/api/frontend": browsers, "/api/proxy": browsers, "/ofrep": openfeature}
-        client = ClientApi(self.feed, self._gate, self.usage, self.hub, clock=clock, version=version("ensign"))
+        client = ClientApi(
+            self.feed, self._gate, self.usage, self.hub, self.tracker, clock=clock, version=version("ensign")
+        )
         browser = FrontendApi(self.feed, self._gate, self.usage, clock=clock)
         self._ofrep = OfrepApi(self.feed, self._gate, self.usage, self.hub, key=stream_key, clock=clock)
         self._feature = client.feature
@@ -101,6 +107,7 @@ class DeliveryApp:
             "/api/client/features": {"GET": client.features, "POST": client.features},
             "/api/client/delta": {"GET": client.delta},
             "/api/client/streaming": {"GET": client.streaming},
+            "/api/client/applied": {"POST": AppliedApi(self._gate, self.tracker).applied},
             "/api/client/register": {"POST": client.register},
             "/api/client/metrics": {"POST": client.metrics},
             "/api/client/metrics/bulk": {"POST": client.bulk},
@@ -132,8 +139,15 @@ class DeliveryApp:
         """End the streams, hand over the last counts and end the threads."""
         await self.hub.stop()
         self._ofrep.freshness.stop()
+        self.tracker.close()
         await asyncio.to_thread(self.usage.stop)
         await asyncio.to_thread(self.feed.stop)
+
+    def _changed(self) -> None:
+        """A newer state: the streams come first, then the list of who was there."""
+        count = self.tracker.published(self.feed.latest.state)
+        self.hub.changed()
+        count()
 
     def hint(self) -> None:
         """Something was published just now: look at once. For the control plane in the same process."""

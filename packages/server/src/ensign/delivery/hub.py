@@ -18,10 +18,13 @@ from typing import Any
 from ensign.delivery.deltas import Latest
 from ensign.delivery.feed import Feed
 from ensign.delivery.http import Header, Message, Receive, Send
+from ensign.delivery.instances import Instance, Who
 from ensign.delivery.outlet import Stalled, abort, body, patiently, step
+from ensign.delivery.published import Revision
 from ensign.delivery.query import Query
 from ensign.delivery.talk import RULES, Large, Talk
 from ensign.delivery.tokens import Token
+from ensign.delivery.tracker import Tracker
 
 log = logging.getLogger("ensign.delivery")
 
@@ -43,10 +46,11 @@ _END = body(b"", more=False)
 class Stream:
     """One client. `busy` while a send is under way, `over` once it is to end."""
 
-    __slots__ = ("beat", "busy", "lane", "over", "position", "send")
+    __slots__ = ("beat", "busy", "instance", "lane", "over", "position", "send")
 
-    def __init__(self, lane: Lane, send: Send, beat: int) -> None:
+    def __init__(self, lane: Lane, send: Send, beat: int, instance: Instance | None) -> None:
         self.lane = lane
+        self.instance = instance
         self.send = send
         self.beat = beat
         self.position = 0
@@ -69,10 +73,11 @@ class Lane:
 class Hub:
     """Holds the streams, at most `limit`."""
 
-    def __init__(self, feed: Feed, *, clock: Callable[[], datetime], limit: int) -> None:
+    def __init__(self, feed: Feed, tracker: Tracker, *, clock: Callable[[], datetime], limit: int) -> None:
         self.count = 0
         self.ended = False
         self._feed = feed
+        self._tracker = tracker
         self._clock = clock
         self._limit = limit
         self._lanes: dict[tuple[Token, Query, Talk], Lane] = {}
@@ -126,16 +131,28 @@ class Hub:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def serve(
-        self, token: Token, query: Query, known: int | None, receive: Receive, send: Send, *, talk: Talk = RULES
+        self,
+        token: Token,
+        query: Query,
+        who: Who | None,
+        known: int | None,
+        receive: Receive,
+        send: Send,
+        *,
+        talk: Talk = RULES,
     ) -> None:
         """Run one stream until its client leaves or it is ended; the response has started already.
 
-        `known` is the event that the client has, None when it has none.
+        `known` is the event that the client has, None when it has none. Propagation is followed to those who get
+        rules; `who` says which of an application's instances it is.
         """
         lane = self._lanes.setdefault((token, query, talk), Lane(token, query, talk))
         token, query = lane.token, lane.query  # thousands of streams need no token and query each
         self._beat = (self._beat + 1) % KEEP_ALIVE
-        stream = Stream(lane, send, self._beat)
+        held = None if known is None else (self._feed.latest.revision(query)[0], known)
+        instance = self._tracker.joined(who, token, query, held) if talk is RULES else None
+        stream = Stream(lane, send, self._beat, instance)
+        del who
         lane.streams.add(stream)
         self._beats[stream.beat].add(stream)
         self.count += 1
@@ -145,6 +162,8 @@ class Hub:
                 pass
         finally:
             stream.over = True
+            if instance is not None:
+                self._tracker.left(instance)
             self.count -= 1
             self._beats[stream.beat].discard(stream)
             lane.streams.discard(stream)
@@ -158,6 +177,7 @@ class Hub:
             self._end(stream)
             return
         stream.position = max(talk.newest(latest, query), known or 0)
+        self._told_of(stream, latest, known)
         for piece in talk.greeting(latest, query, known):
             await patiently(stream.send(body(piece)))
         await self._catch_up(stream)
@@ -175,20 +195,24 @@ class Hub:
         for lane in list(self._lanes.values()):
             latest = self._feed.latest
             newest = lane.talk.newest(latest, lane.query)
-            frames: dict[int, Message | Large | None] = {}
+            revision = latest.revision(lane.query)
+            frames: dict[int, tuple[Message | Large | None, Revision | None]] = {}
             for stream in list(lane.streams):
                 position = stream.position
                 if stream.busy or stream.over or position >= newest:
                     continue
                 if position not in frames:
-                    frames[position] = _frame(lane, latest, position)
-                frame = frames[position]
+                    given = lane.talk.given(latest, lane.query, position)
+                    frames[position] = (_frame(lane, latest, position), given)
+                frame, given = frames[position]
                 if isinstance(frame, Large):
                     self._later(stream, self._catch_up(stream))
                 else:
                     stream.position = newest
                     if frame is not None:
                         self._push(stream, frame)
+                    if stream.instance is not None:
+                        self._tracker.told(stream.instance, given, revision)
                 served += 1
                 if served % BATCH == 0:
                     await asyncio.sleep(0)
@@ -215,12 +239,20 @@ class Hub:
         while not stream.over:
             latest = self._feed.latest
             pieces = talk.pieces(latest, query, stream.position)
+            self._told_of(stream, latest, stream.position)
             stream.position = max(stream.position, talk.newest(latest, query))
             if pieces is None:
                 break
             for piece in pieces:
                 await patiently(stream.send(body(piece)))
         stream.busy = False
+
+    def _told_of(self, stream: Stream, latest: Latest, known: int | None) -> None:
+        """The stream's client, who has `known`, is sent what `latest` holds."""
+        if stream.instance is not None:
+            query = stream.lane.query
+            given = stream.lane.talk.given(latest, query, known)
+            self._tracker.told(stream.instance, given, latest.revision(query))
 
     def _later(self, stream: Stream, work: Coroutine[Any, Any, None]) -> None:
         stream.busy = True

@@ -106,7 +106,7 @@ class OfrepApi:
             message = "This server has as many streams as it may. Please poll."
             raise Refusal(429, "GENERAL", message, headers=((b"retry-after", b"60"),))
         known = read_revision(request.header(b"last-event-id"))
-        return Streaming(HEADERS, partial(self._hub.serve, token, scope(token), known, talk=REFETCH))
+        return Streaming(HEADERS, partial(self._hub.serve, token, scope(token), None, known, talk=REFETCH))
 
     def _admit(self, request: Request) -> Token:
         """Backend tokens see the rules themselves anyway; frontend tokens are made for evaluation."""

@@ -27,7 +27,7 @@ PERIOD = 3600
 """Seconds for which one address is handed out; it opens streams for one period more."""
 _SHAPE = re.compile(r"([0-9a-f]{16})\.([1-9][0-9]{0,9})\.([A-Za-z0-9_-]{22})\Z")
 _EPOCH = 10**12
-_REVISION = re.compile(r'\W{0,3}([0-9]{1,6})\.([0-9]{1,12})"?\Z')
+_REVISION = re.compile(r'\W{0,3}([0-9]{1,10})\.([0-9]{1,12})"?\Z')
 
 
 class Expired(Exception):
@@ -87,6 +87,10 @@ class Refetch:
         """See `Talk`."""
         newest = self.newest(latest, query)
         return iter([_event(newest)]) if newest > position else None
+
+    def given(self, latest: Latest, query: Query, known: int | None) -> None:
+        """See `Talk`: no rules ever."""
+        del latest, query, known
 
 
 REFETCH = Refetch()

@@ -8,6 +8,7 @@ from typing import Protocol
 from ensign.delivery.deltas import Delta, Latest
 from ensign.delivery.http import Message
 from ensign.delivery.outlet import PIECE, body
+from ensign.delivery.published import Revision
 from ensign.delivery.query import Query
 
 CONNECTED, UPDATED = b"unleash-connected", b"unleash-updated"
@@ -32,6 +33,9 @@ class Talk(Protocol):
 
     def pieces(self, latest: Latest, query: Query, position: int) -> Iterator[bytes] | None:
         """The same in pieces, so that a slow client fills no buffer with megabytes."""
+
+    def given(self, latest: Latest, query: Query, known: int | None) -> Revision | None:
+        """The revision of the rules that a client at `known` is sent (None: it has none); None when it is sent none."""
 
 
 class Rules:
@@ -59,6 +63,11 @@ class Rules:
         """See `Talk`."""
         delta = latest.since(query, position)
         return None if delta is None else _pieces(UPDATED, delta)
+
+    def given(self, latest: Latest, query: Query, known: int | None) -> Revision | None:
+        """See `Talk`."""
+        delta = latest.hydration(query) if known is None else latest.since(query, known)
+        return None if delta is None else delta.revision
 
 
 RULES = Rules()

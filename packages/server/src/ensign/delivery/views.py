@@ -31,6 +31,11 @@ class View:
     body: bytes
     packed: bytes | None = None
 
+    @property
+    def revision(self) -> Revision:
+        """The newest revision among the rulesets that it was made of."""
+        return max((revision for _, revision in self.stamp), default=(0, 0))
+
     def pack(self) -> bytes:
         """The body in gzip. Takes about 20 ms per MB without holding the interpreter's lock."""
         packed = self.packed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from ensign.control.flags.domain import FlagConfig
 from ensign.control.kernel.actor import Actor
@@ -53,3 +54,23 @@ def drafted(actor: Actor, *, project: str, environment: str, flag: str) -> FlagC
     """The flag's content as the actor's own draft would leave it, or None when no draft of theirs changes it."""
     found = (source(actor, project, environment, flag) for source in _drafts)
     return next((config for config in found if config is not None), None)
+
+
+#: (project, flag, time) -> what to show about propagation in each environment; `publishing/_reach.html` takes it.
+Reach = Callable[[str, str, datetime], Mapping[str, object]]
+
+_reach: list[Reach] = []
+
+
+def register_reach(source: Reach) -> None:
+    """Have ``source`` asked how far the last change of a flag has come, for the flag's page."""
+    if source not in _reach:
+        _reach.append(source)
+
+
+def reach(project: str, flag: str, *, at: datetime) -> dict[str, object]:
+    """What to show about propagation, by environment."""
+    found: dict[str, object] = {}
+    for source in _reach:
+        found |= source(project, flag, at)
+    return found

@@ -128,6 +128,7 @@ class Column:
     variants: Sequence[looks.Variant]
     dependencies: Sequence[str]
     pending: Sequence[Pending]
+    reach: object | None
     draft: str
     kill: str
     may_draft: bool
