@@ -106,7 +106,7 @@ def test_it_shows_every_request_and_no_attribute_of_the_context() -> None:
     assert b"ada" not in sent
     assert b"203.0.113.9" not in sent
     assert b'"example":{"yes"' in sent
-    assert f"that was all: 3 requests, {len(sent)} bytes" in done.stdout
+    assert f"that was all: 4 requests, {len(sent)} bytes" in done.stdout
     assert "no value of the context is among them (userId, remoteAddress, plan)" in done.stdout
 
 
