@@ -46,6 +46,11 @@ MEASUREMENTS = (
         about="streams, and a kill switch reaching every client",
         quick=("--streams", "200", "--rounds", "5"),
     ),
+    Measurement(
+        name="answers",
+        about="rules, evaluations and OFREP: answers a second",
+        quick=("--seconds", "1", "--rounds", "2"),
+    ),
 )
 
 

@@ -90,6 +90,19 @@ def test_a_parent_out_of_sight_counts_as_seen(plane) -> None:
         assert refetch(stream) == f"1.{number}"
 
 
+def test_malformed_dependencies_hold_up_nobody(plane) -> None:
+    odd = [
+        flag(f"odd-{n}", dependencies=value) for n, value in enumerate([7, [7], [{"feature": ["x"]}], {"a": 1}, None])
+    ]
+    with opened(plane, address(plane)) as stream:
+        refetch(stream)
+        number = plane.source.publish(odd)
+        assert refetch(stream) == f"1.{number}"
+        plane.settled(number)
+        items = plane.post(PATH, USER, token=TOKEN).json["flags"]
+        assert {item["key"] for item in items} == {described["name"] for described in odd}
+
+
 def test_who_returns_is_told_only_if_something_happened(plane) -> None:
     uri = address(plane)
     with opened(plane, uri) as stream:

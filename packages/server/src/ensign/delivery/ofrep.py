@@ -108,7 +108,7 @@ class Evaluator:
         self.flags: dict[str, Prepared] = {name: _prepared(engine, name, before.get(name)) for name in names}
         static: list[bytes] = []
         self._plain: list[tuple[Callable[[Context], int], tuple[bytes, ...]]] = []
-        self._varied: list[Varied] = []
+        self._varied: list[tuple[Callable[[Context], Evaluation], dict[int, bytes], Varied]] = []
         for prepared in self.flags.values():
             flag = prepared.flag
             if prepared.constant:
@@ -116,7 +116,7 @@ class Evaluator:
             elif isinstance(prepared, Plain):
                 self._plain.append((flag.decide, prepared.bodies))
             else:
-                self._varied.append(prepared)
+                self._varied.append((flag.choose, prepared.bodies, prepared))
         self._static = [b",".join(static)] if static else []
         self.metadata = dumps({"flagSetId": environment})
 
@@ -124,9 +124,9 @@ class Evaluator:
         """The items of all flags for `context`, separated by commas."""
         parts = [*self._static]
         parts += [bodies[decide(context)] for decide, bodies in self._plain]
-        for varied in self._varied:
-            evaluation = varied.flag.choose(context)
-            body = varied.bodies.get(id(evaluation))
+        for choose, known, varied in self._varied:
+            evaluation = choose(context)
+            body = known.get(id(evaluation))
             parts.append(varied.answer(context, evaluation).body if body is None else body)
         return b",".join(parts)
 

@@ -28,7 +28,7 @@ from ensign.delivery.ofrep_stream import (
     position,
     read_revision,
     scope,
-)  # fmt: skip
+)
 from ensign.delivery.published import dumps
 from ensign.delivery.tokens import BACKEND, FRONTEND, Token
 from ensign.delivery.usage import CountKey, Usage
@@ -37,7 +37,7 @@ from ensign.delivery.views import MIN_GZIP
 MAX_BODY = MAX_CONTEXT + 4 * 1024
 CLIENT = "ofrep"
 """The application that evaluations are counted for: providers do not say which one they serve."""
-CODES = frozenset({"PARSE_ERROR", "TARGETING_KEY_MISSING", "INVALID_CONTEXT", "FLAG_NOT_FOUND"})
+CODES = frozenset({"PARSE_ERROR", "INVALID_CONTEXT", "FLAG_NOT_FOUND"})
 _PREFIX = re.compile(r"/+ofrep/+v1/+evaluate/+flags/+", re.ASCII)
 _SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?\Z")
 _NO_STORE: Header = (b"cache-control", b"no-store")

@@ -13,6 +13,8 @@ from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
+from ensign_engine.model import read_dependencies
+
 from ensign.delivery.deltas import Latest
 from ensign.delivery.http import Message
 from ensign.delivery.outlet import body
@@ -127,11 +129,11 @@ def _parents(state: State, query: Query) -> frozenset[str]:
     if found is None:
         seen = state.scope(query.projects, query.environment)
         wanted = {
-            dependency.get("feature")
+            dependency.feature
             for ruleset in seen
             for feature in ruleset.features
-            for dependency in feature.raw.get("dependencies") or ()
-            if isinstance(dependency, dict)
+            if "dependencies" in feature.raw
+            for dependency in read_dependencies(feature.raw)
         }
         found = state.memo[key] = frozenset(
             ruleset.project
