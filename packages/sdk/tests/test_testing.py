@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import doctest
 from contextlib import suppress
+from importlib.metadata import entry_points
 from typing import Any
 
 import ensign_sdk.testing
@@ -165,7 +166,11 @@ def test_an_unknown_flag_fails(ensign_flags):
 """
 
 
-def test_pytest_finds_the_fixture_and_the_marker(pytester: pytest.Pytester) -> None:
+def test_pytest_finds_the_fixture_and_the_marker(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    (found,) = entry_points(group="pytest11", name="ensign")
+    # By hand, as the workspace's many other plugins would take seconds to load.
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTEST_PLUGINS", found.value)
     pytester.makepyfile(OF_SOMEBODY)
     done = pytester.runpytest_subprocess("--strict-markers")
     done.assert_outcomes(passed=3, failed=1)

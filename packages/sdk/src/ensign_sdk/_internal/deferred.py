@@ -6,7 +6,7 @@ its threads would stumble or hang for ever. gunicorn with --preload forks within
 
 import threading
 
-importing = threading.Lock()
+importing = threading.RLock()
 """Held while HTTP is imported, and by whoever forks."""
 
 
