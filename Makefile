@@ -49,6 +49,7 @@ test-all: develop system-packages
 	$(PYTEST) -m 'not browser' --db postgres packages/server/tests
 
 bench: develop system-packages
+	$(BIN)/python -m bench.peers.install
 	$(BIN)/python -m bench
 
 lint: develop

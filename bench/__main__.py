@@ -10,8 +10,11 @@ import argparse
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,32 +23,52 @@ from typing import Any
 HERE = Path(__file__).parent
 
 
+LIMIT = 900.0
+"""Seconds after which a measurement is ended and counts as failed."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
-    """A program of this folder. ``quick`` replaces ``full`` with --quick; ``about`` is what it answers."""
+    """A program of this folder. ``quick`` replaces ``full`` with --quick; ``about`` is what it answers.
+
+    ``figures`` says that it knows ``--json FILE``, so that its numbers are kept as numbers, too.
+    """
 
     name: str
     about: str
     full: tuple[str, ...] = ()
     quick: tuple[str, ...] = ()
+    figures: bool = False
 
 
 #: In the order in which they run: what nothing else disturbs first.
 MEASUREMENTS = (
     Measurement(
-        name="evaluation", about="evaluating flags in an application, against UnleashClient", quick=("--rounds", "3")
+        name="evaluation",
+        about="evaluating flags in an application, against ten others",
+        quick=("--rounds", "3", "--seconds", "10"),
+        figures=True,
+    ),
+    Measurement(
+        name="delivery",
+        about="delivering rules and answers, against the Unleash server and Unleash Edge",
+        quick=("--rounds", "1", "--seconds", "1"),
+        figures=True,
+    ),
+    Measurement(
+        name="streams",
+        about="streams, and a kill switch reaching every client",
+        quick=("--streams", "1000", "--rounds", "5"),
+        figures=True,
     ),
     Measurement(name="sdk", about="what the SDK costs at an application's start", quick=("--runs", "2")),
     Measurement(name="ledger_verify", about="verifying evidence offline", quick=("20000",)),
     Measurement(name="ledger_commits", about="commits to the log", quick=("--seconds", "2")),
     Measurement(name="publishing", about="publishing a ruleset of 1,000 flags", quick=("--changes", "20")),
-    Measurement(name="control", about="changes, pages and the API at 1,000 flags", quick=("--rounds", "20")),
-    Measurement(name="pages", about="pages in a browser at 1,000 flags", quick=("--rounds", "2")),
     Measurement(
-        name="streams",
-        about="streams, and a kill switch reaching every client",
-        quick=("--streams", "200", "--rounds", "5"),
+        name="control", about="changes, pages and the API at 1,000 flags", quick=("--rounds", "20"), figures=True
     ),
+    Measurement(name="pages", about="pages in a browser at 1,000 flags", quick=("--rounds", "2"), figures=True),
     Measurement(
         name="answers",
         about="rules, evaluations and OFREP: answers a second",
@@ -66,19 +89,28 @@ def machine() -> dict[str, Any]:
 
 
 def run(measurement: Measurement, *, quick: bool) -> dict[str, Any]:
-    """Run one program, showing what it prints as it comes; returns its lines, seconds and exit status."""
+    """Run one program, showing what it prints as it comes; returns its lines, numbers, seconds and exit status."""
     arguments = measurement.quick if quick else measurement.full
     began, lines = time.monotonic(), list[str]()
-    command = [sys.executable, str(HERE / f"{measurement.name}.py"), *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        for line in process.stdout or ():
-            print("  " + line, end="", flush=True)
-            lines.append(line.rstrip())
+    with tempfile.TemporaryDirectory(prefix="ensign-bench-") as folder:
+        kept = Path(folder) / "figures.json"
+        command = [sys.executable, str(HERE / f"{measurement.name}.py"), *arguments]
+        command += ["--json", str(kept)] if measurement.figures else []
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+            ending = threading.Timer(LIMIT, os.killpg, (process.pid, signal.SIGKILL))
+            ending.start()
+            for line in process.stdout or ():
+                print("  " + line, end="", flush=True)
+                lines.append(line.rstrip())
+            process.wait()
+            ending.cancel()
+        figures = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else None
     return {
         "about": measurement.about,
         "arguments": list(arguments),
         "seconds": round(time.monotonic() - began, 1),
         "status": process.returncode,
+        "figures": figures,
         "lines": lines,
     }
 

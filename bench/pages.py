@@ -16,10 +16,13 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from ensign_testkit import filled
-from ensign_testkit.browsing import browsing, launch, sign_in
-from ensign_testkit.server import Server, environment, serving
 from playwright.sync_api import Browser, sync_playwright
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "packages" / "server" / "testkit"))
+
+from ensign_testkit import filled  # found by the path set above
+from ensign_testkit.browsing import browsing, launch, sign_in  # as above
+from ensign_testkit.server import Server, environment, serving  # as above
 
 GOAL_MS = 500.0
 """From the click to the parsed page, for 1,000 flags on loopback."""

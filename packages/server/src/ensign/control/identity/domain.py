@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
-from zxcvbn import zxcvbn
-
 from ensign.control.kernel.errors import Invalid
 
 PersonStatus = Literal["invited", "active", "disabled"]
@@ -153,6 +151,8 @@ def check_password(password: str, *, about: tuple[str, ...] = (), field: str = "
         raise Invalid("A password is missing.", fields={field: "Choose a password."})
     if len(password) > PASSWORD_MAX:
         raise Invalid("The password is too long.", fields={field: f"Use at most {PASSWORD_MAX:,} characters."})
+    from zxcvbn import zxcvbn  # deferred: its lists of words take 13 MiB, and few processes ever judge a password
+
     hints = [*about, *(part for text in about for part in re.split(r"[@.\s]+", text) if part), "ensign"]
     verdict = zxcvbn(password[:PASSWORD_JUDGED], user_inputs=hints)
     if verdict["score"] < PASSWORD_SCORE:
