@@ -33,7 +33,7 @@ NOT_RUN = {
     "Unleash.Client (.NET)": "there is no package of it, nor of .NET, where the tests get their packages from",
     "unleash/client (PHP)": "there is no package of it where the tests get their packages from",
     "unleash (Ruby) 6": "no gem can be had where the tests get their packages from; Debian's 3.2.5 is tried instead",
-    "unleash-go-sdk (Go) 6": "that version cannot be had where the tests get their packages from; 5.0.3 is tried instead",
+    "unleash-go-sdk (Go) 6": "it cannot be had where the tests get their packages from; 5.0.3 is tried instead",
     "unleash-android, unleash-proxy-client-swift, unleash_proxy_client_flutter": "they need a device or its simulator",
 }
 
@@ -111,8 +111,7 @@ def pinned() -> dict[str, str]:
         for package in tomllib.loads(lock.read_text())["package"]:
             found[package["name"]] = package["version"]
     for modules in CLIENTS.rglob("go.mod"):
-        for module, version in re.findall(r"^(?:require)?\s*(\S+/\S+) v(\S+)", modules.read_text(), re.MULTILINE):
-            found[module] = version
+        found |= dict(re.findall(r"^(?:require)?\s*(\S+/\S+) v(\S+)", modules.read_text(), re.MULTILINE))
     for project in CLIENTS.rglob("pom.xml"):
         pattern = r"<artifactId>([^<]+)</artifactId>\s*<version>([^<]+)</version>"
         found |= dict(re.findall(pattern, project.read_text()))

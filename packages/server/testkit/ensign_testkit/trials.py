@@ -231,6 +231,12 @@ def try_all(clients: Sequence[Client], world: World, folder: Path) -> dict[str, 
         return trials
 
 
+def tried(client: Client) -> str:
+    """What the table says: all of it, and what this version cannot do."""
+    without = sorted(set(client.lacks.values()))
+    return "; ".join(["answers, a change, counts, revoked token, wrong token", *without])
+
+
 def scenario(path: Path) -> dict[str, Any]:
     """The scenario out of its file."""
     read: dict[str, Any] = json.loads(path.read_text())

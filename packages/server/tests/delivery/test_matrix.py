@@ -13,9 +13,8 @@ from collections.abc import Iterator
 import pytest
 from ensign_testkit import installing_clients as installing
 from ensign_testkit.contracts import CLIENTS, pinned
-from ensign_testkit.trials import Client, Trial, World, scenario, try_all
+from ensign_testkit.trials import Client, Trial, World, scenario, tried, try_all
 
-TRIED = "answers, a change, counts, revoked token, wrong token"
 PINNED = pinned()
 
 
@@ -60,11 +59,6 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Trial]
         yield try_all(QUICK, world, folder)
     finally:
         world.server.stop()
-
-
-def tried(client: Client) -> str:
-    """What the table says: all of it, without what this version cannot do."""
-    return "; ".join([TRIED, *(reason for reason in client.lacks.values())])
 
 
 @pytest.mark.parametrize("client", QUICK, ids=lambda client: client.name)

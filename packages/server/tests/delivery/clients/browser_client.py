@@ -5,6 +5,7 @@ Arguments: the folder of installed packages, the page's script, and what every p
 
 import http.server
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -19,7 +20,7 @@ source.write_bytes(script.read_bytes())
 bundle = subprocess.run(
     ["node", str(modules / "node_modules/esbuild/bin/esbuild"), str(source), "--bundle", "--format=iife",
      '--define:process.env.NODE_ENV="production"'],
-    check=True, capture_output=True, env={"NODE_PATH": str(modules / "node_modules"), "PATH": "/usr/local/bin:/usr/bin:/bin"},
+    check=True, capture_output=True, env={**os.environ, "NODE_PATH": str(modules / "node_modules")},
 ).stdout  # fmt: skip
 PAGE = b'<!doctype html><meta charset="utf-8"><title>Contract</title><body></body>'
 
