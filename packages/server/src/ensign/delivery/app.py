@@ -43,6 +43,7 @@ Handler = Callable[[Request], Awaitable[Response | Streaming]]
 _PREFIXES = ("/api/client", "/api/frontend", "/api/proxy", "/edge")
 _EXACT = frozenset({"/health", "/ready"})
 _FEATURE = "/api/client/features/"
+_EVALUATED = ("/api/frontend/features/", "/api/proxy/features/")
 _HEALTHY = Response(200, b'{"health":"GOOD"}', (JSON,))
 _MAX_TOKENS = 1_000
 
@@ -80,11 +81,13 @@ class DeliveryApp:
         self.hub = Hub(self.feed, clock=clock, limit=max_streams)
         self.feed.follow(self.hub.changed)
         self.usage = Usage(sink, interval=flush_interval)
+        self.usage.recency.holding = self.hub.holding
         self._gate = Gate(self.feed, Refusals(self.usage, limit=refusal_limit), clock=clock)
         self._cors = Cors(cors_origins)
         client = ClientApi(self.feed, self._gate, self.usage, self.hub, clock=clock, version=version("ensign"))
         browser = FrontendApi(self.feed, self._gate, self.usage, clock=clock)
         self._feature = client.feature
+        self._evaluated = browser.feature
         self._routes: dict[str, dict[str, Handler]] = {
             "/api/client/features": {"GET": client.features, "POST": client.features},
             "/api/client/delta": {"GET": client.delta},
@@ -98,6 +101,9 @@ class DeliveryApp:
         }
         for base in ("/api/frontend", "/api/proxy"):
             self._routes[base] = {"GET": browser.evaluate, "POST": browser.evaluate}
+            self._routes[f"{base}/all"] = {"GET": browser.evaluate_all, "POST": browser.evaluate_all}
+            for part in ("client/features", "health", "internal-backstage/prometheus"):
+                self._routes[f"{base}/{part}"] = {"GET": _not_here}
             self._routes[f"{base}/client/register"] = {"POST": browser.register}
             self._routes[f"{base}/client/metrics"] = {"POST": browser.metrics}
 
@@ -170,6 +176,9 @@ class DeliveryApp:
         if methods is None:
             if path.startswith(_FEATURE) and method == "GET":
                 return await self._feature(request, path[len(_FEATURE) :])
+            for prefix in _EVALUATED:
+                if path.startswith(prefix) and method in {"GET", "POST"}:
+                    return await self._evaluated(request, path[len(prefix) :])
             raise not_found("There is no such address.")
         handler = methods.get(method)
         if handler is None:
@@ -210,6 +219,11 @@ class DeliveryApp:
                 await self.shutdown()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+
+
+async def _not_here(_request: Request) -> Response:
+    """What Unleash's proxy once had and its server answers like this (wire contracts, 4.1)."""
+    raise Refusal(405, "NotImplementedError", "The front-end API has no such address.")
 
 
 def _prepare(old: State, new: State) -> None:

@@ -6,8 +6,11 @@ import logging
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol
+
+from ensign.delivery.impact import Impact
+from ensign.delivery.recency import Recency
 
 log = logging.getLogger("ensign.delivery")
 
@@ -52,14 +55,16 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class UsageBatch:
-    """What came in since the last batch. `refusals` counts refused requests by status and reason."""
+    """What came in since the last batch. `refusals` counts refused requests by status and reason; `tokens` says when
+    tokens were last used, by their hash, where that is news."""
 
     counts: tuple[Count, ...]
     applications: tuple[Seen, ...]
     refusals: Mapping[str, int] = field(default_factory=dict)
+    tokens: Mapping[str, datetime] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.counts or self.applications or self.refusals)
+        return bool(self.counts or self.applications or self.refusals or self.tokens)
 
 
 class Sink(Protocol):
@@ -69,9 +74,14 @@ class Sink(Protocol):
 
 
 class Usage:
-    """Adds up; `start` and `stop` frame the thread that flushes every `interval` seconds."""
+    """Adds up; `start` and `stop` frame the thread that flushes every `interval` seconds.
+
+    `impact` holds what applications measure themselves, `recency` which tokens are in use.
+    """
 
     def __init__(self, sink: Sink | None, *, interval: float = 10.0) -> None:
+        self.impact = Impact()
+        self.recency = Recency()
         self._sink = sink
         self._interval = interval
         self._lock = threading.Lock()
@@ -155,14 +165,17 @@ class Usage:
             self.flush()
 
     def _take(self) -> UsageBatch:
+        tokens = self.recency.take(datetime.now(UTC))
         with self._lock:
-            batch = UsageBatch(tuple(self._counts.values()), tuple(self._applications.values()), self._refusals)
+            counts, applications = tuple(self._counts.values()), tuple(self._applications.values())
+            batch = UsageBatch(counts, applications, self._refusals, tokens=tokens)
             if self._dropped:
                 log.warning("%d counts were dropped: more than %d rows between two flushes", self._dropped, MAX_ROWS)
             self._counts, self._applications, self._refusals, self._dropped = {}, {}, {}, 0
             return batch
 
     def _restore(self, batch: UsageBatch) -> None:
+        self.recency.restore(batch.tokens)
         for row in batch.counts:
             self.count(row.key, yes=row.yes, no=row.no)
         with self._lock:

@@ -23,6 +23,9 @@ NONE = Unleash::Variant.new(name: 'disabled', enabled: false)
 def answer(client, flag, context)
   variant = client.get_variant(flag, context, NONE)
   [client.is_enabled?(flag, context), variant.name, variant.payload]
+rescue TypeError, NoMethodError => e # of a flag with an operator that it does not know
+  warn "#{flag}: #{e.message}"
+  [nil, nil, nil]
 end
 
 say 'ready'
