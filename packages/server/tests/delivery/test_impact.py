@@ -100,7 +100,8 @@ def test_what_is_no_metric_is_left_out_and_the_rest_counts() -> None:
     wrong: list[Any] = [
         7, None, {}, counter("", 1), counter("a", -1), counter("a", "1"), counter("a", 1e400), counter("a", 10**400),
         counter("a", True), {**counter("a", 1), "type": "summary"}, {**counter("a", 1), "samples": {"x": 1}},
-        histogram("h", [1, 1], bounds=("nan", "+Inf")), histogram("h", [1, 2], bounds=(0.1, 0.2)), histogram("h", [-1, 2]),
+        histogram("h", [1, 1], bounds=("nan", "+Inf")), histogram("h", [1, 2], bounds=(0.1, 0.2)),
+        histogram("h", [-1, 2]),
         {"name": "h", "type": "histogram", "samples": [{"count": None, "buckets": None}]},
     ]  # fmt: skip
     found = took(
