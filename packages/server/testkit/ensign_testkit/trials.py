@@ -17,7 +17,7 @@ from ensign_engine import Ruleset
 from ensign_testkit.gateway import Gateway
 from ensign_testkit.programs import Program
 from ensign_testkit.seeding import seed
-from ensign_testkit.server import Server, run
+from ensign_testkit.server import Answer, Server, run
 
 CLIENT_API = {name: f"/api/client/{name}" for name in ("features", "delta", "streaming")}
 PLACE = "/api/v1/projects/shop"
@@ -74,9 +74,19 @@ class World:
         return answer.json()
 
     def change(self, operations: list[dict[str, Any]]) -> None:
-        """One change in ``development``, where the policy asks for no approval."""
+        """One change in ``development``, where the policy asks for no approval; returns when it is served to all."""
         body = {"reason": "The contract tests' scenario.", "operations": operations}
+        before = self._served().headers["ETag"]
         self.post(f"{PLACE}/environments/development/changes", body)
+        # Streams get it first; what is fetched is to be the same before answers are compared.
+        deadline = time.monotonic() + 20
+        while self._served().headers["ETag"] == before:
+            assert time.monotonic() < deadline, "a change is served within a moment"
+            time.sleep(0.05)
+
+    def _served(self) -> Answer:
+        spec = {"Unleash-Client-Spec": "5.2.0"}
+        return self.server.get("/api/client/features", Authorization=self._reference, **spec)
 
     def token(self, kind: str) -> tuple[str, str]:
         """(id, text) of a new token, once the delivery plane knows it."""
@@ -91,10 +101,7 @@ class World:
 
     def expected(self) -> Answers:
         """What ensign_engine answers from the rules that are served now."""
-        served = self.server.get(
-            "/api/client/features", Authorization=self._reference, **{"Unleash-Client-Spec": "5.2.0"}
-        )
-        engine = Ruleset.parse(served.json())
+        engine = Ruleset.parse(self._served().json())
 
         def answer(name: str, context: dict[str, Any]) -> list[Any]:
             chosen = engine.get_variant(name, context)
@@ -161,8 +168,9 @@ class Trial:
         """A revoked token is refused with 401; the client goes on with the rules that it has, where it keeps any."""
         since = len(self.gateway.asked)
         self.world.post(f"/api/v1/client-tokens/{self._id}/revoke", {"reason": "Contract test."})
-        if not self.client.keeps:
-            self.program.ask("watch")
+        deadline = time.monotonic() + 20
+        while not self.client.keeps and self.gateway.asked[-1].status != 401 and time.monotonic() < deadline:
+            self.program.ask("watch")  # it fetches when it is asked, and a revocation counts within a second
         self.gateway.wait_for(lambda one: one.status == 401, since=since, seconds=60)
         if self.client.keeps:
             # A browser's toggles are those of the last person that it got them for: the first.
