@@ -115,7 +115,7 @@ def pinned() -> dict[str, str]:
     for project in CLIENTS.rglob("pom.xml"):
         pattern = r"<artifactId>([^<]+)</artifactId>\s*<version>([^<]+)</version>"
         found |= dict(re.findall(pattern, project.read_text()))
-    for listed in CLIENTS.rglob("debian.txt"):
+    for listed in CLIENTS.rglob("*.txt"):
         found |= dict(line.split() for line in listed.read_text().splitlines() if line and not line.startswith("#"))
     return found
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ensign_testkit.contracts import CLIENTS, ROOT
+from ensign_testkit.contracts import CLIENTS, ROOT, pinned
 
 VAR = ROOT / "var" / "contract-clients"
 
@@ -77,6 +77,16 @@ def rust() -> tuple[str, ...]:
     return (str(folder / "target" / "debug" / "client"),)
 
 
+def unleash_edge() -> str:
+    """The command of Unleash's own Edge, which cargo installs: half an hour of two cores."""
+    listed = CLIENTS / "crates.txt"
+    with _folder("edge", [listed]) as (folder, done):
+        if not done:
+            command = ["cargo", "install", "--locked", "--quiet", "--root", str(folder), "--no-track"]
+            _run(*command, "--version", pinned()["unleash-edge"], "unleash-edge", cwd=folder)
+    return str(folder / "bin" / "unleash-edge")
+
+
 def _run(*command: str, cwd: Path) -> None:
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=1500, check=False, env=os.environ)
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=3000, check=False, env=os.environ)
     assert done.returncode == 0, f"{' '.join(command)}:\n{done.stdout[-2000:]}{done.stderr[-4000:]}"

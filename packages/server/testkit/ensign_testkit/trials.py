@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ensign_engine import Ruleset
+from prometheus_client.parser import text_string_to_metric_families
 
 from ensign_testkit.gateway import Gateway
 from ensign_testkit.programs import Program
@@ -31,6 +32,7 @@ class Client:
     * ``command``: the program's, to which what it is given is added;
     * ``counted``: how often one answer counts a flag; None where the SDK alone knows (React counts renderings);
     * ``keeps``: whether it has rules of its own to go on with when its token is refused;
+    * ``measures``: whether it reports impact metrics: 3 ``sales``, a ``stock`` of 7 and one ``wait``;
     * ``lacks``: flags that this version cannot evaluate, with the reason;
     * ``said``: what its ``unleash-sdk`` header must be; empty where it sends none.
     """
@@ -43,6 +45,7 @@ class Client:
     frontend: bool = False
     counted: int | None = 2
     keeps: bool = True
+    measures: bool = False
     lacks: dict[str, str] = field(default_factory=dict)
     ending: str = "/api"
 
@@ -61,6 +64,8 @@ class World:
         assert run(self.data, "migrate").returncode == 0
         self._bearer = {"Authorization": f"Bearer {seed(self.data)['tokens']['ingrid']}"}
         self.server = Server(self.data)
+        #: Where clients ask: here, or at whatever stands in front of it.
+        self.port = self.server.port
         for segment in scenario["segments"]:
             self.post(f"{PLACE}/segments", {"key": segment, "name": segment})
         for flag in scenario["flags"]:
@@ -120,6 +125,12 @@ class World:
             ).fetchone()
         return int(yes), int(no)
 
+    def measured(self, app: str, names: set[str]) -> dict[str, float]:
+        """Samples of an application's impact metrics, by name."""
+        families = text_string_to_metric_families(self.server.get("/metrics/impact").body.decode())
+        samples = [sample for family in families for sample in family.samples]
+        return {one.name: one.value for one in samples if one.name in names and one.labels["appName"] == app}
+
 
 class Trial:
     """One client on its way through the phases; ``failure`` ends it."""
@@ -164,6 +175,16 @@ class Trial:
             assert time.monotonic() < deadline, f"counted {found}, expected {wanted}"
             time.sleep(0.25)
 
+    def measure(self) -> None:
+        """What it measured is shown to Prometheus: the counter's sum, the gauge's value, the histogram's count."""
+        if not self.client.measures:
+            return
+        wanted = {"sales_total": 3.0, "stock": 7.0, "wait_count": 1.0}
+        deadline = time.monotonic() + 30
+        while (found := self.world.measured(self.app, set(wanted))) != wanted:
+            assert time.monotonic() < deadline, f"measured {found}, expected {wanted}"
+            time.sleep(0.25)
+
     def lose_the_token(self) -> None:
         """A revoked token is refused with 401; the client goes on with the rules that it has, where it keeps any."""
         since = len(self.gateway.asked)
@@ -187,7 +208,7 @@ class Trial:
 
     def _run(self, token: str, name: str) -> tuple[Gateway, Program]:
         scenario = self.world.scenario
-        gateway = self._stack.enter_context(Gateway(self.world.server.port))
+        gateway = self._stack.enter_context(Gateway(self.world.port))
         folder = self._folder / self.client.name.replace(" ", "-") / name
         folder.mkdir(parents=True)
         given = {
@@ -235,14 +256,16 @@ def try_all(clients: Sequence[Client], world: World, folder: Path) -> dict[str, 
         phase(Trial.see_the_change)
         phase(Trial.use_the_wrong_token)  # meanwhile the counts are sent
         phase(Trial.report)
+        phase(Trial.measure)
         phase(Trial.lose_the_token)
         return trials
 
 
 def tried(client: Client) -> str:
     """What the table says: all of it, and what this version cannot do."""
+    counts = "counts, impact metrics" if client.measures else "counts"
     without = sorted(set(client.lacks.values()))
-    return "; ".join(["answers, a change, counts, revoked token, wrong token", *without])
+    return "; ".join([f"answers, a change, {counts}, revoked token, wrong token", *without])
 
 
 def scenario(path: Path) -> dict[str, Any]:

@@ -20,13 +20,15 @@ PINNED = pinned()
 
 def python(mode: str) -> Client:
     command = (sys.executable, str(CLIENTS / "python_client.py"))
-    return Client("unleashclient", "Python", mode, command, f"unleash-python-sdk:{PINNED['unleashclient']}")
+    return Client(
+        "unleashclient", "Python", mode, command, f"unleash-python-sdk:{PINNED['unleashclient']}", measures=True
+    )
 
 
 def node(mode: str, *, ending: str = "/api") -> Client:
     command = ("node", str(CLIENTS / "node_client.mjs"), str(installing.VAR / "node"))
     version = PINNED["unleash-client"]
-    return Client("unleash-client", "Node", mode, command, f"unleash-node-sdk:{version}", ending=ending)
+    return Client("unleash-client", "Node", mode, command, f"unleash-node-sdk:{version}", ending=ending, measures=True)
 
 
 def browser(package: str, page: str, mode: str, *, said: str, counted: int | None = 2) -> Client:

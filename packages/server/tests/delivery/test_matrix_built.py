@@ -21,8 +21,8 @@ def clients() -> list[Client]:
     java, go, rust = installing.java(), installing.go(), installing.rust()
     ruby = ("ruby", str(CLIENTS / "ruby_client.rb"))
     return [
-        Client(JAVA, "Java", "polling", java, f"unleash-java-sdk:{PINNED[JAVA]}"),
-        Client(JAVA, "Java", "streaming", java, f"unleash-java-sdk:{PINNED[JAVA]}"),
+        Client(JAVA, "Java", "polling", java, f"unleash-java-sdk:{PINNED[JAVA]}", measures=True),
+        Client(JAVA, "Java", "streaming", java, f"unleash-java-sdk:{PINNED[JAVA]}", measures=True),
         Client(GO, "Go", "polling", go, f"unleash-go-sdk:{PINNED[GO]}", lacks=REGEX),
         Client(RUST, "Rust", "polling", rust, f"unleash-rust-sdk:{PINNED[RUST]}"),
         Client(

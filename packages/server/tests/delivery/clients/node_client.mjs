@@ -23,6 +23,12 @@ await Promise.race([
   new Promise((done) => client.once('synchronized', done)),
   new Promise((done) => setTimeout(done, 10_000)),
 ]);
+client.impactMetrics.defineCounter('sales', 'Sales');
+client.impactMetrics.incrementCounter('sales', 3);
+client.impactMetrics.defineGauge('stock', 'Stock');
+client.impactMetrics.updateGauge('stock', 7);
+client.impactMetrics.defineHistogram('wait', 'Seconds');
+client.impactMetrics.observeHistogram('wait', 0.3);
 say('ready');
 for await (const line of createInterface({ input: process.stdin })) {
   if (line === 'watch') say(client.isEnabled(watch, contexts[0]));

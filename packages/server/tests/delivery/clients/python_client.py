@@ -33,6 +33,12 @@ def say(value: object) -> None:
     print(json.dumps(value), flush=True)
 
 
+client.impact_metrics.define_counter("sales", "Sales")
+client.impact_metrics.increment_counter("sales", 3)
+client.impact_metrics.define_gauge("stock", "Stock")
+client.impact_metrics.update_gauge("stock", 7)
+client.impact_metrics.define_histogram("wait", "Seconds")
+client.impact_metrics.observe_histogram("wait", 0.3)
 say("ready")
 for line in sys.stdin:
     match line.strip():

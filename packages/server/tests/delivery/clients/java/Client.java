@@ -45,6 +45,13 @@ public final class Client {
         given.getAsJsonArray("flags").forEach(flag -> flags.add(flag.getAsString()));
         List<UnleashContext> contexts = new ArrayList<>();
         given.getAsJsonArray("contexts").forEach(one -> contexts.add(context(one.getAsJsonObject())));
+        var impact = unleash.getImpactMetrics();
+        impact.defineCounter("sales", "Sales");
+        impact.incrementCounter("sales", 3);
+        impact.defineGauge("stock", "Stock");
+        impact.updateGauge("stock", 7);
+        impact.defineHistogram("wait", "Seconds");
+        impact.observeHistogram("wait", 0.3);
         say("ready");
         BufferedReader input = new BufferedReader(new InputStreamReader(System.in));
         for (String line = input.readLine(); line != null; line = input.readLine()) {
