@@ -114,3 +114,9 @@ def plane(tmp_path: Any) -> Iterator[Plane]:
         made.server = server
         assert app.feed.wait_until(lambda: app.feed.current, 10)
         yield made
+
+
+@pytest.fixture(scope="session")
+def planes() -> type[Plane]:
+    """For planes of a test's own making."""
+    return Plane

@@ -49,6 +49,7 @@ _EXACT = frozenset({"/health", "/ready"})
 _FEATURE = "/api/client/features/"
 _OFREP = "/ofrep/v1/evaluate/flags"
 _OFREP_HEADERS = b"authorization, content-type, if-none-match, x-api-key"
+_EVALUATED = ("/api/frontend/features/", "/api/proxy/features/")
 _HEALTHY = Response(200, b'{"health":"GOOD"}', (JSON,))
 _MAX_TOKENS = 1_000
 
@@ -91,6 +92,7 @@ class DeliveryApp:
         self.usage.reach = self.tracker.take
         self.hub = Hub(self.feed, self.tracker, clock=clock, limit=max_streams)
         self.feed.follow(self._changed)
+        self.usage.recency.holding = self.hub.holding
         self._gate = Gate(self.feed, Refusals(self.usage, limit=refusal_limit), clock=clock)
         browsers = Cors(cors_origins)
         openfeature = Cors(
@@ -103,6 +105,7 @@ class DeliveryApp:
         browser = FrontendApi(self.feed, self._gate, self.usage, clock=clock)
         self._ofrep = OfrepApi(self.feed, self._gate, self.usage, self.hub, key=stream_key, clock=clock)
         self._feature = client.feature
+        self._evaluated = browser.feature
         self._routes: dict[str, dict[str, Handler]] = {
             "/api/client/features": {"GET": client.features, "POST": client.features},
             "/api/client/delta": {"GET": client.delta},
@@ -119,6 +122,9 @@ class DeliveryApp:
         }
         for base in ("/api/frontend", "/api/proxy"):
             self._routes[base] = {"GET": browser.evaluate, "POST": browser.evaluate}
+            self._routes[f"{base}/all"] = {"GET": browser.evaluate_all, "POST": browser.evaluate_all}
+            for part in ("client/features", "health", "internal-backstage/prometheus"):
+                self._routes[f"{base}/{part}"] = {"GET": _not_here}
             self._routes[f"{base}/client/register"] = {"POST": browser.register}
             self._routes[f"{base}/client/metrics"] = {"POST": browser.metrics}
 
@@ -204,6 +210,9 @@ class DeliveryApp:
                 return await self._feature(request, path[len(_FEATURE) :])
             if path.startswith(f"{_OFREP}/"):
                 methods = {"POST": self._ofrep.single}
+            for prefix in _EVALUATED:
+                if path.startswith(prefix) and method in {"GET", "POST"}:
+                    return await self._evaluated(request, path[len(prefix) :])
         if methods is None:
             raise not_found("There is no such address.")
         handler = methods.get(method)
@@ -249,6 +258,11 @@ class DeliveryApp:
 
 def _refused(refusal: Refusal, _request: Request) -> Response:
     return refusal.response()
+
+
+async def _not_here(_request: Request) -> Response:
+    """What Unleash's proxy once had and its server answers like this (wire contracts, 4.1)."""
+    raise Refusal(405, "NotImplementedError", "The front-end API has no such address.")
 
 
 def _prepare(old: State, new: State) -> None:

@@ -140,6 +140,8 @@ class ClientApi:
         token = self._gate.admit(request, BACKEND)
         body = await request.json(MAX_REPORT)
         intake.record_bulk(body, token=token, state=self._feed.state, usage=self._usage, at=self._clock())
+        for text in intake.seen_tokens(body):
+            self._gate.used(text)
         return self._accepted
 
 

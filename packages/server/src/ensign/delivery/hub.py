@@ -88,6 +88,10 @@ class Hub:
         self._told = False
         self._served = threading.Event()
 
+    def holding(self) -> set[str]:
+        """Hashes of the tokens that open streams were admitted with. Any thread may ask."""
+        return {token.hash for token, *_ in list(self._lanes)}
+
     @property
     def full(self) -> bool:
         """Whether no further stream may be opened."""

@@ -7,10 +7,12 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol
 
+from ensign.delivery.impact import Impact
 from ensign.delivery.reach import Reach, Slot
+from ensign.delivery.recency import Recency
 
 log = logging.getLogger("ensign.delivery")
 
@@ -57,7 +59,8 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class UsageBatch:
-    """What came in since the last batch. `refusals` counts refused requests by status and reason.
+    """What came in since the last batch. `refusals` counts refused requests by status and reason; `tokens` says when
+    tokens were last used, by their hash, where that is news.
 
     `reach` says how far publications have come; unlike the counts, each replaces an earlier one of the same key.
     """
@@ -65,10 +68,11 @@ class UsageBatch:
     counts: tuple[Count, ...]
     applications: tuple[Seen, ...]
     refusals: Mapping[str, int] = field(default_factory=dict)
+    tokens: Mapping[str, datetime] = field(default_factory=dict)
     reach: tuple[Reach, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.counts or self.applications or self.refusals or self.reach)
+        return bool(self.counts or self.applications or self.refusals or self.tokens or self.reach)
 
 
 class Sink(Protocol):
@@ -78,9 +82,14 @@ class Sink(Protocol):
 
 
 class Usage:
-    """Adds up; `start` and `stop` frame the thread that flushes every `interval` seconds."""
+    """Adds up; `start` and `stop` frame the thread that flushes every `interval` seconds.
+
+    `impact` holds what applications measure themselves, `recency` which tokens are in use.
+    """
 
     def __init__(self, sink: Sink | None, *, interval: float = 10.0) -> None:
+        self.impact = Impact()
+        self.recency = Recency()
         self.reach: Callable[[], tuple[Reach, ...]] = tuple
         self._sink = sink
         self._interval = interval
@@ -199,8 +208,10 @@ class Usage:
         return tuple(said.values())
 
     def _take(self) -> UsageBatch:
+        tokens = self.recency.take(datetime.now(UTC))
         with self._lock:
-            batch = UsageBatch(tuple(self._counts.values()), tuple(self._applications.values()), self._refusals)
+            counts, applications = tuple(self._counts.values()), tuple(self._applications.values())
+            batch = UsageBatch(counts, applications, self._refusals, tokens=tokens)
             if self._dropped:
                 log.warning("%d counts were dropped: more than %d rows between two flushes", self._dropped, MAX_ROWS)
             self._counts, self._applications, self._refusals, self._dropped = {}, {}, {}, 0
@@ -208,6 +219,7 @@ class Usage:
 
     def _restore(self, batch: UsageBatch) -> None:
         self._unsaid = {row.slot: row for row in batch.reach[:MAX_ROWS]}
+        self.recency.restore(batch.tokens)
         for row in batch.counts:
             self.count(row.key, yes=row.yes, no=row.no)
         with self._lock:
