@@ -73,7 +73,7 @@ class Plane:
         feed = self.app.feed
         place = (project, "production")
         assert feed.wait_until(
-            lambda: place in feed.state.rulesets and feed.state.rulesets[place].revision[1] >= revision, 10
+            lambda: place in feed.state.rulesets and feed.state.rulesets[place].revision[1] >= revision, 60
         )
 
 
