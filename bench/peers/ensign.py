@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ class This(Contender):
         """From a document."""
         from ensign_sdk import Client  # deferred: see Contender
 
-        self.client = Client.offline(json.loads(text), app_name="bench", environment="production")
+        self.client = Client.offline(text.encode(), app_name="bench", environment="production")
 
     def context(self, user: str, attributes: Mapping[str, str]) -> Any:
         """A dict."""
