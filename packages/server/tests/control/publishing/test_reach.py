@@ -101,6 +101,10 @@ def test_it_is_said_plainly(reports: tuple[Report, ...], sentence: str) -> None:
     assert view(*reports).sentence == sentence
 
 
+def test_what_nobody_reported_is_not_said_to_have_reached_nobody() -> None:
+    assert view(at=NOON + LONG).sentence == "Nothing is known about who took it."
+
+
 def test_the_clock_of_a_node_that_is_behind_takes_nothing_off() -> None:
     early = report(late=-500, groups=(counted("web", 1, 1),), times={38: 1}, slowest_ms=38)
     assert view(early).ms == 38
