@@ -89,6 +89,13 @@ class Floor:
         assert len(found) == 1
         return found[0]
 
+    def terminal(self, *arguments: str) -> str:
+        """What `ensign` prints, asked over the API."""
+        env = {"ENSIGN_URL": self.server.url, "ENSIGN_TOKEN": self._bearer["Authorization"].removeprefix("Bearer ")}
+        done = run(self.server.data_dir, *arguments, env=env)
+        assert done.returncode == 0, done.stderr
+        return str(done.stdout)
+
     def connected(self) -> dict[str, Any]:
         found = self.call("GET", "/api/v1/projects/shop/flags/menu/reach")["connected"]
         return next((one for one in found if one["environment"] == "development"), {"instances": 0, "groups": []})
@@ -165,6 +172,10 @@ def test_every_kind_of_client_is_counted_for_what_is_known_of_it(floor: Floor) -
     assert by_app(floor.reach(change))["two"] == ("streaming", 1, 1, 0)
     # What came of it is in the log, once.
     until(lambda: floor.reach(change)["entry"])
+    told = floor.terminal("changes", "show", change)
+    assert "development: Live on 4 of 6 instances after " in told
+    assert "node-streams (unleash-node-sdk:" in told
+    assert floor.terminal("flags", "reach", "menu", "--project", "shop") in told + "\n"
     entry = floor.call("GET", f"/api/v1/log/{floor.reach(change)['entry']}")
     assert entry["action"] == "delivery.reached"
     assert (entry["detail"]["instances"], entry["detail"]["running"], entry["detail"]["sent"]) == (6, 4, 2)
