@@ -12,7 +12,7 @@ from typing import Any
 import uvicorn
 from ensign.delivery.history import MAX_CHANGES, RevisionRow
 from ensign.delivery.http import Receive, Scope, Send
-from ensign.delivery.source import Reading, SourceError
+from ensign.delivery.source import Reading, SourceError, Version
 from ensign.delivery.tokens import TokenRow, digest
 
 
@@ -102,7 +102,7 @@ class MemorySource:
         self.hint()
         return text
 
-    def read(self, known: Mapping[str, int], since: int = 0) -> Reading | None:
+    def read(self, known: Mapping[str, Version], since: int = 0) -> Reading | None:
         """See `Source`."""
         if self.down:
             raise SourceError("the database is down")

@@ -7,12 +7,17 @@ import os
 import random
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
 
 from ensign.delivery.deltas import Latest
+from ensign.delivery.held import Copy, Held
+from ensign.delivery.history import History
 from ensign.delivery.lastgood import LastGood
 from ensign.delivery.published import Published
-from ensign.delivery.source import Reading, Source, SourceError
-from ensign.delivery.state import State, advanced
+from ensign.delivery.source import Reading, Source, SourceError, Version
+from ensign.delivery.state import Place, State, advanced
+from ensign.delivery.tokens import TokenRow
 
 log = logging.getLogger("ensign.delivery")
 
@@ -25,6 +30,7 @@ class Feed:
 
     `latest` is the newest state with its history. Streams and deltas go by it: whoever follows is told of each
     new one in the feed's thread, before the answers to whole requests are prepared, which takes longer.
+    `held` is the same with the texts that it was made of. `problem` says why the source does not answer.
     With the source gone the last state is served on, from memory, and after a restart from the last-good file.
     """
 
@@ -38,24 +44,30 @@ class Feed:
         prepare: Prepare = lambda _old, _new: None,
     ) -> None:
         self.state = State()
-        self.latest = Latest()
+        self.held = Held()
         self.warm = False
         self.current = False
+        self.problem = ""
         self._source = source
         self._file = None if last_good is None else LastGood(last_good)
+        self._unsaved = False
         self._prepare = prepare
-        self._listener: Callable[[], None] = lambda: None
-        self._versions: Mapping[str, int] = {}
+        self._listeners: list[Callable[[], None]] = []
+        self._versions: Mapping[str, Version] = {}
         self._number = 0
-        self._contents: dict[str, str] = {}
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._failures = 0
         self._changed = threading.Condition()
 
+    @property
+    def latest(self) -> Latest:
+        """The newest state with its history."""
+        return self.held.latest
+
     def follow(self, listener: Callable[[], None]) -> None:
-        """Have `listener` called with each new `latest`; it must return at once."""
-        self._listener = listener
+        """Have `listener` called with each new `held`, and when `current` turns; it must return at once."""
+        self._listeners.append(listener)
 
     def start(self) -> None:
         """Load the last-good file and begin to follow the source. Does not wait for it."""
@@ -87,8 +99,9 @@ class Feed:
         reading = self._source.read(self._versions, self._number)
         if reading is not None:
             self._take(reading)
+        self._turn(current=reading is None or reading.current)
         with self._changed:
-            self.warm = self.current = True
+            self.warm = True
             self._changed.notify_all()
 
     def _run(self) -> None:
@@ -97,7 +110,7 @@ class Feed:
                 self.refresh()
                 if self._failures:
                     log.warning("%s answers again", self._source.name)
-                self._failures = 0
+                self._failures, self.problem = 0, ""
                 self._source.wait(self.RECONCILE)
             except SourceError as problem:
                 self._failed(problem)
@@ -106,29 +119,47 @@ class Feed:
                 self._failed(SourceError("internal error"))
 
     def _failed(self, problem: SourceError) -> None:
-        self.current = False
+        self._turn(current=False)
         self._failures += 1
-        if self._failures == 1:
+        if str(problem) != self.problem:
+            self.problem = str(problem)
             kept = "serving the last good state" if self.warm else "nothing to serve yet"
             log.error("cannot read rulesets (%s); %s, and trying again", problem, kept)
         self._stop.wait(min(5.0, 0.1 * 2 ** min(self._failures, 6)) * random.uniform(0.5, 1))  # noqa: S311  # jitter
 
+    def _turn(self, *, current: bool) -> None:
+        if current != self.current:
+            self.current = current
+            self._tell()
+
     def _take(self, reading: Reading) -> None:
-        rulesets = []
+        fresh: dict[str, tuple[str, Published]] = {}
         for id, content in reading.contents.items():
             try:
-                rulesets.append(Published.read(content, held=self.state.rulesets))
+                fresh[id] = content, Published.read(content, held=self.state.rulesets)
             except ValueError:
                 log.exception("ruleset %s is left as it was", id)
         history = self.latest.history.advanced(reading.revisions, floor=reading.floor, covered=reading.number)
-        self._swap(Latest(advanced(self.state, rulesets, reading.tokens), history))
+        tokens = _tokens(self.held.tokens, reading)
+        state = advanced(self.state, [ruleset for _, ruleset in fresh.values()], tokens)
+        copies = {id: Copy(text, _place(ruleset), ruleset.revision) for id, (text, ruleset) in fresh.items()}
+        # What was refused is not held either: it would be given to the nodes below, and be served after a restart.
+        taken = {id: copy for id, copy in copies.items() if state.rulesets[copy.place].revision == copy.revision}
+        held = Held(MappingProxyType({**self.held.copies, **taken}), tokens, Latest(state, history))
+        self._swap(held)
         self._versions, self._number = reading.versions, reading.number
-        self._contents.update(reading.contents)
-        if self._file is not None:
-            try:
-                self._file.save(self._contents, reading.tokens)
-            except OSError as problem:
+        self._save()
+
+    def _save(self) -> None:
+        if self._file is None:
+            return
+        try:
+            self._file.save(self.held)
+            self._unsaved = False
+        except OSError as problem:
+            if not self._unsaved:
                 log.error("cannot keep the last good state on disk: %s", problem.strerror)
+            self._unsaved = True
 
     def _load(self) -> None:
         if self._file is None:
@@ -137,19 +168,44 @@ class Feed:
             kept = self._file.load()
             if kept is None:
                 return
-            self._swap(Latest(advanced(self.state, map(Published.read, kept.contents), kept.tokens)))
+            read = {id: (text, Published.read(text)) for id, text in kept.contents.items()}
         except (OSError, ValueError) as problem:
             log.error("the last good state on disk cannot be used: %s", problem)
             return
+        copies = {id: Copy(text, _place(ruleset), ruleset.revision) for id, (text, ruleset) in read.items()}
+        history = History().advanced(kept.revisions, floor=kept.floor, covered=kept.number)
+        state = advanced(self.state, [ruleset for _, ruleset in read.values()], kept.tokens)
+        self._swap(Held(MappingProxyType(copies), kept.tokens, Latest(state, history)))
+        self._versions = {id: copy.version for id, copy in copies.items()}
+        self._number = kept.number
         self.warm = True
 
-    def _swap(self, latest: Latest) -> None:
+    def _swap(self, held: Held) -> None:
+        before, latest = self.held.latest, held.latest
         state = latest.state
-        if latest.state is not self.latest.state or latest.history is not self.latest.history:
-            self.latest = latest
-            self._listener()
+        if state is before.state and latest.history is before.history:
+            self.held = replace(held, latest=before)  # with the documents that were made of it
+        else:
+            self.held = held
+            self._tell()
         if state is not self.state:
             self._prepare(self.state, state)
             with self._changed:
                 self.state = state
                 self._changed.notify_all()
+
+    def _tell(self) -> None:
+        for listener in self._listeners:
+            listener()
+
+
+def _place(ruleset: Published) -> Place:
+    return ruleset.project, ruleset.environment
+
+
+def _tokens(held: tuple[TokenRow, ...], reading: Reading) -> tuple[TokenRow, ...]:
+    """The tokens to go by: those of the reading, and what it cannot know of as it was."""
+    if reading.reach is None:
+        return reading.tokens
+    kept = [row for row in held if not any(reach.holds(row) for reach in reading.reach)]
+    return (*reading.tokens, *kept)

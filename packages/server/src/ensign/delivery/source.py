@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ensign.delivery.history import MAX_CHANGES, RevisionRow
-from ensign.delivery.tokens import TokenRow
+from ensign.delivery.tokens import Reach, TokenRow
 
 #: Says in one row whether anything changed; each part comes from an index or a small table.
 FINGERPRINT = (
@@ -30,6 +30,10 @@ REVISIONS = (
 )
 
 
+Version = int | str
+"""What tells one content of a ruleset from another; compared for equality only. In the database `ledger_seq`."""
+
+
 class SourceError(Exception):
     """The source cannot be read now; the text says why and holds no secret."""
 
@@ -41,19 +45,24 @@ class Reading:
     `contents` maps the id of each ruleset whose version differs from the known one to its JSON; `versions` maps all
     ids to their versions, to be passed to the next `read`. `revisions` are the publications above `floor`, oldest
     first, up to `number`, which is that of the newest one.
+
+    `reach` says for which tokens `tokens` is all there is: what stands outside it stays as it was; None is everything.
+    `current` is False where the source knows itself to be cut off: what it says may be old.
     """
 
-    versions: Mapping[str, int]
+    versions: Mapping[str, Version]
     contents: Mapping[str, str]
     tokens: tuple[TokenRow, ...]
     revisions: tuple[RevisionRow, ...] = ()
     floor: int = 0
     number: int = 0
+    reach: tuple[Reach, ...] | None = None
+    current: bool = True
 
     @classmethod
     def of(
         cls,
-        versions: Mapping[str, int],
+        versions: Mapping[str, Version],
         contents: Mapping[str, str],
         tokens: tuple[TokenRow, ...],
         *,
@@ -71,7 +80,7 @@ class Source(Protocol):
 
     name: str
 
-    def read(self, known: Mapping[str, int], since: int = 0) -> Reading | None:
+    def read(self, known: Mapping[str, Version], since: int = 0) -> Reading | None:
         """What changed since the last successful `read`, or None when nothing did. Raises SourceError.
 
         `known` are the versions and `since` the number that the last reading gave.
@@ -100,7 +109,7 @@ class SqliteSource:
         self._fingerprint: tuple[object, ...] | None = None
         self._hinted = threading.Event()
 
-    def read(self, known: Mapping[str, int], since: int = 0) -> Reading | None:
+    def read(self, known: Mapping[str, Version], since: int = 0) -> Reading | None:
         """See `Source`."""
         try:
             connection = self._open()

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import psycopg
 
 from ensign.delivery.history import MAX_CHANGES, RevisionRow
-from ensign.delivery.source import FINGERPRINT, REVISIONS, TOKENS, VERSIONS, Reading, SourceError
+from ensign.delivery.source import FINGERPRINT, REVISIONS, TOKENS, VERSIONS, Reading, SourceError, Version
 from ensign.delivery.tokens import TokenRow
 
 CHANNELS = ("ensign_revision", "ensign_token")
@@ -30,7 +30,7 @@ class PostgresSource:
         self._fingerprint: tuple[object, ...] | None = None
         self._hinted = threading.Event()
 
-    def read(self, known: Mapping[str, int], since: int = 0) -> Reading | None:
+    def read(self, known: Mapping[str, Version], since: int = 0) -> Reading | None:
         """See `Source`."""
         try:
             connection = self._open()
