@@ -42,6 +42,7 @@ class MemorySource:
     """A source whose tables are in this object; `down = True` makes it fail as a dead database does."""
 
     name = "memory"
+    doubt = ""
 
     def __init__(self) -> None:
         self.down = False

@@ -13,6 +13,8 @@ from ensign.delivery import frontend, views
 from ensign.delivery.auth import Gate, Refusals, unavailable
 from ensign.delivery.client_api import ClientApi
 from ensign.delivery.cors import Cors
+from ensign.delivery.edge_feed import EdgeFeed
+from ensign.delivery.edge_usage import EdgeUsage
 from ensign.delivery.feed import Feed
 from ensign.delivery.frontend_api import FrontendApi
 from ensign.delivery.http import (
@@ -78,9 +80,12 @@ class DeliveryApp:
     ) -> None:
         self.feed = Feed(source, last_good=last_good, prepare=_prepare)
         self.hub = Hub(self.feed, clock=clock, limit=max_streams)
-        self.feed.follow(self.hub.changed)
         self.usage = Usage(sink, interval=flush_interval)
         self._gate = Gate(self.feed, Refusals(self.usage, limit=refusal_limit), clock=clock)
+        self.edges = EdgeFeed(self.feed, self._gate, clock=clock)
+        # Edges first: there are few, each with many behind it, and streams are waited for.
+        self.feed.follow(self.edges.changed)
+        self.feed.follow(self.hub.changed)
         self._cors = Cors(cors_origins)
         client = ClientApi(self.feed, self._gate, self.usage, self.hub, clock=clock, version=version("ensign"))
         browser = FrontendApi(self.feed, self._gate, self.usage, clock=clock)
@@ -93,6 +98,8 @@ class DeliveryApp:
             "/api/client/metrics": {"POST": client.metrics},
             "/api/client/metrics/bulk": {"POST": client.bulk},
             "/edge/validate": {"POST": self._validate},
+            "/edge/feed": {"POST": self.edges.feed},
+            "/edge/usage": {"POST": EdgeUsage(self._gate, self.usage).take},
             "/health": {"GET": self._health},
             "/ready": {"GET": self._ready},
         }
@@ -110,11 +117,13 @@ class DeliveryApp:
     async def startup(self) -> None:
         """Load the last good state and begin to follow the source. Does not wait for it."""
         self.hub.start()
+        self.edges.start()
         await asyncio.to_thread(self.feed.start)
         self.usage.start()
 
     async def shutdown(self) -> None:
-        """End the streams, hand over the last counts and end the threads."""
+        """End streams and feeds, hand over the last counts and end the threads."""
+        self.edges.end()
         await self.hub.stop()
         await asyncio.to_thread(self.usage.stop)
         await asyncio.to_thread(self.feed.stop)
@@ -125,6 +134,7 @@ class DeliveryApp:
 
     def end_streams(self) -> None:
         """End every stream, on the event loop: for when the server is told to stop, as it would wait for them."""
+        self.edges.end()
         self.hub.end()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

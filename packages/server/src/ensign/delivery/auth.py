@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from ensign.delivery.feed import Feed
 from ensign.delivery.http import Header, Refusal, Request
-from ensign.delivery.tokens import Token, find
+from ensign.delivery.tokens import EDGE, Token, find
 from ensign.delivery.usage import Usage
 
 log = logging.getLogger("ensign.delivery")
@@ -95,10 +95,32 @@ class Gate:
             raise self._refusals.refuse(client, 403, WRONG_TYPE, "token of the wrong type")
         return token
 
+    def edges(self, texts: Sequence[str], client: str) -> tuple[Token | None, ...]:
+        """The tokens of an edge, None for each that counts no more, if at least one does. Raises Refusal.
+
+        As with `admit`, what may be new is met with 503 and never refused in doubt.
+        """
+        feed, at = self._feed, self._clock()
+        if not feed.warm:
+            raise unavailable()
+        found = [find(text.strip(), feed.latest.state.tokens) for text in texts]
+        if None in found and not feed.current:
+            raise unavailable("The tokens cannot be checked now. Please try again.")
+        good = tuple(
+            None if token is None or token.type != EDGE or token.expired(at) else token for token in found
+        )  # fmt: skip
+        if any(good):
+            return good
+        if any(token is not None and token.type != EDGE for token in found):
+            raise self._refusals.refuse(client, 403, WRONG_TYPE, "token of the wrong type")
+        if any(text.startswith(_FOREIGN) for text in texts):
+            raise self._refusals.refuse(client, 403, WRONG_TYPE, "token of a person or service account")
+        raise self._refusals.refuse(client, 401, UNAUTHENTICATED, "unknown token" if texts else "no token")
+
     def valid(self, text: str) -> Token | None:
-        """The token of this text if it counts now; for `/edge/validate`."""
+        """The token of an SDK of this text if it counts now; for `/edge/validate`."""
         token = find(text.strip(), self._feed.latest.state.tokens)
-        return None if token is None or token.expired(self._clock()) else token
+        return None if token is None or token.expired(self._clock()) or token.type == EDGE else token
 
 
 def bare(header: str) -> str:

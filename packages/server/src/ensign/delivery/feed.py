@@ -99,7 +99,7 @@ class Feed:
         reading = self._source.read(self._versions, self._number)
         if reading is not None:
             self._take(reading)
-        self._turn(current=reading is None or reading.current)
+        self._turn(current=not self._source.doubt)
         with self._changed:
             self.warm = True
             self._changed.notify_all()
@@ -110,7 +110,8 @@ class Feed:
                 self.refresh()
                 if self._failures:
                     log.warning("%s answers again", self._source.name)
-                self._failures, self.problem = 0, ""
+                    self._failures, self.problem = 0, ""
+                self._complain(self._source.doubt)
                 self._source.wait(self.RECONCILE)
             except SourceError as problem:
                 self._failed(problem)
@@ -121,11 +122,14 @@ class Feed:
     def _failed(self, problem: SourceError) -> None:
         self._turn(current=False)
         self._failures += 1
-        if str(problem) != self.problem:
-            self.problem = str(problem)
-            kept = "serving the last good state" if self.warm else "nothing to serve yet"
-            log.error("cannot read rulesets (%s); %s, and trying again", problem, kept)
+        self._complain(str(problem))
         self._stop.wait(min(5.0, 0.1 * 2 ** min(self._failures, 6)) * random.uniform(0.5, 1))  # noqa: S311  # jitter
+
+    def _complain(self, problem: str) -> None:
+        if problem and problem != self.problem:
+            kept = "serving the last good state" if self.warm else "nothing to serve yet"
+            log.error("what is served may be old (%s); %s, and trying again", problem, kept)
+        self.problem = problem
 
     def _turn(self, *, current: bool) -> None:
         if current != self.current:
@@ -140,7 +144,7 @@ class Feed:
             except ValueError:
                 log.exception("ruleset %s is left as it was", id)
         history = self.latest.history.advanced(reading.revisions, floor=reading.floor, covered=reading.number)
-        tokens = _tokens(self.held.tokens, reading)
+        tokens = _tokens(self.held.tokens, reading, doubtful=self.warm and bool(self._source.doubt))
         state = advanced(self.state, [ruleset for _, ruleset in fresh.values()], tokens)
         copies = {id: Copy(text, _place(ruleset), ruleset.revision) for id, (text, ruleset) in fresh.items()}
         # What was refused is not held either: it would be given to the nodes below, and be served after a restart.
@@ -203,9 +207,12 @@ def _place(ruleset: Published) -> Place:
     return ruleset.project, ruleset.environment
 
 
-def _tokens(held: tuple[TokenRow, ...], reading: Reading) -> tuple[TokenRow, ...]:
-    """The tokens to go by: those of the reading, and what it cannot know of as it was."""
-    if reading.reach is None:
-        return reading.tokens
-    kept = [row for row in held if not any(reach.holds(row) for reach in reading.reach)]
-    return (*reading.tokens, *kept)
+def _tokens(held: tuple[TokenRow, ...], reading: Reading, *, doubtful: bool) -> tuple[TokenRow, ...]:
+    """The tokens to go by: those of the reading, and what it cannot know of as it was.
+
+    In doubt nobody new is let in: a source that is behind may still hold what was revoked here already.
+    """
+    known = [row for row in reading.tokens if row in held] if doubtful else list(reading.tokens)
+    if reading.reach is not None:
+        known += [row for row in held if not any(reach.holds(row) for reach in reading.reach)]
+    return tuple(known)

@@ -47,7 +47,6 @@ class Reading:
     first, up to `number`, which is that of the newest one.
 
     `reach` says for which tokens `tokens` is all there is: what stands outside it stays as it was; None is everything.
-    `current` is False where the source knows itself to be cut off: what it says may be old.
     """
 
     versions: Mapping[str, Version]
@@ -57,7 +56,6 @@ class Reading:
     floor: int = 0
     number: int = 0
     reach: tuple[Reach, ...] | None = None
-    current: bool = True
 
     @classmethod
     def of(
@@ -76,9 +74,13 @@ class Reading:
 
 
 class Source(Protocol):
-    """A place to read from. One thread calls `read` and `wait`; any thread may call `hint`."""
+    """A place to read from. One thread calls `read` and `wait`; any thread may call `hint`.
+
+    `doubt` says why what was read last may be old, although it was read well; empty for a source that is the truth.
+    """
 
     name: str
+    doubt: str
 
     def read(self, known: Mapping[str, Version], since: int = 0) -> Reading | None:
         """What changed since the last successful `read`, or None when nothing did. Raises SourceError.
@@ -99,6 +101,7 @@ class Source(Protocol):
 class SqliteSource:
     """Reads a SQLite file through a read-only connection of its own, and watches `PRAGMA data_version`."""
 
+    doubt = ""
     POLL = 0.1  # seconds; one pragma takes about 5 microseconds
 
     def __init__(self, path: str | os.PathLike[str]) -> None:

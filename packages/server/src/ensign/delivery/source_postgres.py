@@ -21,6 +21,7 @@ class PostgresSource:
     A notification can be lost with its connection, so every `POLL` seconds the tables are asked, too.
     """
 
+    doubt = ""
     POLL = 0.5  # seconds: a revoked token is refused within one second
 
     def __init__(self, dsn: str) -> None:
