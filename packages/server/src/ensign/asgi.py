@@ -7,7 +7,6 @@ thread is taken, so that slow senders occupy no thread.
 from __future__ import annotations
 
 import asyncio
-import hmac
 import json
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -28,6 +27,7 @@ from ensign.control.publishing import refusals, usage
 from ensign.delivery.app import DeliveryApp
 from ensign.delivery.source import Source, SqliteSource
 from ensign.delivery.usage import UsageBatch
+from ensign.operators import answer, answer_metrics
 from ensign.worker import Worker
 
 Scope = MutableMapping[str, Any]
@@ -51,7 +51,7 @@ class ControlPlane:
         """Serve one request."""
         body = await _read(receive)
         if body is None:
-            await _answer(send, 413, b"The request is too large, or took too long to arrive.\n")
+            await answer(send, 413, b"The request is too large, or took too long to arrive.\n")
             return
         started = time.perf_counter()
         status = "none"
@@ -136,19 +136,16 @@ class Ensign:
 
     async def _healthz(self, _scope: Scope, send: Send) -> None:
         """The process answers: for whoever restarts it."""
-        await _answer(send, 200, b"ok\n")
+        await answer(send, 200, b"ok\n")
 
     async def _readyz(self, _scope: Scope, send: Send) -> None:
         """The database answers and rulesets are loaded: for whoever sends it traffic."""
         checks = {"database": await self._control.run(_database_answers), "rulesets": self._delivery.feed.warm}
         body = json.dumps(checks).encode() + b"\n"
-        await _answer(send, 200 if all(checks.values()) else 503, body, b"application/json")
+        await answer(send, 200 if all(checks.values()) else 503, body, b"application/json")
 
     async def _metrics(self, scope: Scope, send: Send) -> None:
-        if not _may_read_metrics(scope):
-            await _answer(send, 403, b"Metrics are for this machine, or for whoever sends ENSIGN_METRICS_TOKEN.\n")
-            return
-        await _answer(send, 200, metrics.text(), metrics.CONTENT_TYPE)
+        await answer_metrics(scope, send, token=settings.METRICS_TOKEN)
 
 
 def build(*, worker: bool = True) -> Ensign:
@@ -157,7 +154,11 @@ def build(*, worker: bool = True) -> Ensign:
         _source(), _keep, last_good=Path(settings.DATA_DIR) / "last-good.json",
         cors_origins=settings.CORS_ORIGINS, max_streams=settings.MAX_STREAMS,
     )  # fmt: skip
-    metrics.STREAMS.set_function(lambda: delivery.hub.count)
+    metrics.watch(
+        streams=lambda: delivery.hub.count,
+        edges=lambda: delivery.edges.count,
+        current=lambda: delivery.feed.current,
+    )
     control = ControlPlane(threads=settings.THREADS)
     return Ensign(control=control, delivery=delivery, worker=Worker() if worker else None)
 
@@ -186,16 +187,6 @@ def _database_answers() -> bool:
     except DatabaseError:
         connection.close()
         return False
-
-
-def _may_read_metrics(scope: Scope) -> bool:
-    """With a token set, whoever sends it; else this machine alone."""
-    wanted = settings.METRICS_TOKEN
-    if wanted:
-        given = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1")
-        return hmac.compare_digest(given.encode(), f"Bearer {wanted}".encode())
-    client = scope.get("client")
-    return client is not None and client[0] in {"127.0.0.1", "::1"}
 
 
 async def _read(receive: Receive) -> bytes | None:
@@ -229,12 +220,6 @@ def _replay(body: bytes, receive: Receive) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return replay
-
-
-async def _answer(send: Send, status: int, body: bytes, kind: bytes = b"text/plain; charset=utf-8") -> None:
-    headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode()), (b"cache-control", b"no-store")]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
 
 
 def _method(scope: Scope) -> str:

@@ -82,6 +82,24 @@ def serve(
 
 
 @app.command()
+def edge(
+    upstream: Annotated[str, typer.Option(envvar="ENSIGN_UPSTREAM", help="Address of an Ensign, or of another edge.")],
+    host: Annotated[str, typer.Option(help="Address to listen on; 127.0.0.1 is this machine alone.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(envvar="PORT", min=0, max=65535, help="Port; 0 takes any free one.")] = 8000,
+    data_dir: Annotated[
+        Path, typer.Option(envvar="ENSIGN_DATA_DIR", help="Where the last good copy of the rules is kept.")
+    ] = Path("var"),
+) -> None:
+    """Serve SDKs from a copy of the rules, without a database. Edge tokens come from ENSIGN_EDGE_TOKENS."""
+    with listen(host, port) as listener:
+        if sys.stderr.isatty():
+            os.environ.setdefault("ENSIGN_LOG_FORMAT", "console")
+        from ensign.cli import edge as node  # deferred: `ensign flags` needs no HTTP server
+
+        node.serve(listener=listener, upstream=upstream, data_dir=data_dir)
+
+
+@app.command()
 def migrate(as_json: Json = False) -> None:
     """Bring the database to this version's schema (as DATABASE_OWNER_URL on PostgreSQL)."""
     server = _server()

@@ -1,4 +1,4 @@
-"""What edges follow: `POST /edge/feed` (docs/reference/planes.md). Each gets what is new in its reach, as lines of JSON.
+"""What edges follow: `POST /edge/feed` (docs/reference/planes.md). Each is told what is new in its reach.
 
 An edge has no queue: while a line is being sent nothing else is, and the next one tells all that happened meanwhile.
 One that takes nothing for `STALLED` seconds is cut off.

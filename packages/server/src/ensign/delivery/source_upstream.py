@@ -14,6 +14,8 @@ from contextlib import suppress
 from typing import Any
 
 from ensign.delivery.edge_feed import PROTOCOL
+from ensign.delivery.feed import Feed
+from ensign.delivery.held import Held
 from ensign.delivery.history import RevisionRow
 from ensign.delivery.source import Reading, SourceError, Version
 from ensign.delivery.splice import applied
@@ -31,20 +33,23 @@ Line = dict[str, Any]
 class UpstreamSource:
     """Follows the node above. A thread reads lines, so that silence is noticed whatever the feed does meanwhile.
 
-    `held` gives the text held under a ruleset's id, and `epoch` that of the history; both are set by whoever makes it.
+    `follow` tells it of the feed that it is the source of: changes come as splices of the texts that are held there.
     Silence for longer than the uplink's patience counts as a broken connection: nodes send a sign of life every 5 s.
     """
 
     def __init__(self, uplink: Uplink) -> None:
         self.name = f"the node above at {uplink.url}"
         self.doubt = ""
-        self.held: Callable[[str], str | None] = lambda _id: None
-        self.epoch: Callable[[], int] = lambda: 0
+        self._held: Callable[[], Held] = Held
         self._uplink = uplink
         self._wire: _Wire | None = None
         self._tokens: tuple[TokenRow, ...] = ()
         self._doubted: set[str] = set()
         self._hinted = threading.Event()
+
+    def follow(self, feed: Feed) -> None:
+        """Go by what `feed` holds."""
+        self._held = lambda: feed.held
 
     def read(self, known: Mapping[str, Version], since: int = 0) -> Reading | None:
         """See `Source`."""
@@ -86,7 +91,7 @@ class UpstreamSource:
         if self._wire is None:
             asked = {id: version for id, version in known.items() if id not in self._doubted}
             wish: dict[str, object] = {
-                "protocol": PROTOCOL, "known": asked, "number": since, "epoch": self.epoch()
+                "protocol": PROTOCOL, "known": asked, "number": since, "epoch": self._held().latest.history.epoch
             }  # fmt: skip
             connection = self._uplink.connect()
             try:
@@ -123,11 +128,11 @@ class UpstreamSource:
         )
 
     def _spliced(self, id: str, splice: Mapping[str, Any]) -> str:
-        text = self.held(id)
+        copy = self._held().copies.get(id)
         try:
-            if text is None:
+            if copy is None:
                 raise ValueError("there is nothing to change")
-            return applied(text, splice["parts"], splice["sha256"])
+            return applied(copy.content, splice["parts"], splice["sha256"])
         except ValueError:
             self._doubted.add(id)  # asked for as a whole by the next connection
             raise

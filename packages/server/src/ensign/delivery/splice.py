@@ -14,8 +14,8 @@ from dataclasses import dataclass
 Part = str | tuple[int, int]
 """A new piece of text, or where a piece of the old one begins and ends."""
 
-_BETWEEN = re.compile(r"(?<=\}),(?=\{)|(?<=\])(?=,\")")
-"""Where a ruleset's JSON is cut: between two objects of a list, and after a list."""
+_BETWEEN = re.compile(r"(?<=\}),\s*(?=\{)|(?<=\}\]),\s*(?=\")")
+"""Where a ruleset's JSON is cut: between two objects of a list, and after such a list."""
 WORTH = 0.5
 """A splice that is longer than this share of the text is not worth having."""
 
@@ -43,8 +43,10 @@ def between(old: str, new: str, *, of: str) -> Splice | None:
     written = 0
     for start, end in _chunks(new):
         chunk = new[start:end]
-        known = places.get(chunk)
         last = parts[-1] if parts else None
+        known = places.get(chunk)
+        if isinstance(last, tuple) and old.startswith(chunk, last[1]):
+            known = last[1], last[1] + len(chunk)  # of pieces that are alike the one that goes on
         if known is None:
             written += len(chunk)
             if isinstance(last, str):
