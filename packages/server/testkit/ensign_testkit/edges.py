@@ -5,15 +5,18 @@ from __future__ import annotations
 import selectors
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from ensign.delivery.app import DeliveryApp
 from ensign.delivery.sink_upstream import UpstreamSink
+from ensign.delivery.source import Reading, Version
 from ensign.delivery.source_upstream import UpstreamSource
 from ensign.delivery.uplink import Uplink
+
+from ensign_testkit.delivery import MemorySource
 
 EDGE_TOKEN = "shop:production.edge-secret"
 
@@ -27,6 +30,32 @@ def edge(
     app = DeliveryApp(followed, UpstreamSink(uplink), last_good=last_good, flush_interval=0.05, **more)
     followed.follow(app.feed)
     return app
+
+
+class Lagging:
+    """A source that stays as it was read first while `frozen`, as a node that is behind does."""
+
+    name = "a node that is behind"
+    doubt = ""
+
+    def __init__(self, source: MemorySource) -> None:
+        self.frozen = False
+        self._source = source
+
+    def read(self, known: Mapping[str, Version], since: int = 0) -> Reading | None:
+        """See `Source`."""
+        return None if self.frozen and known else self._source.read(known, since)
+
+    def wait(self, seconds: float) -> None:
+        """See `Source`."""
+        self._source.wait(seconds)
+
+    def hint(self) -> None:
+        """See `Source`."""
+        self._source.hint()
+
+    def close(self) -> None:
+        """See `Source`."""
 
 
 class Wire:
