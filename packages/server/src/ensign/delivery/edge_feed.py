@@ -12,7 +12,7 @@ import logging
 import zlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict, astuple, dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -31,6 +31,7 @@ from ensign.delivery.http import (
     bad_data,
 )
 from ensign.delivery.outlet import PIECE, Stalled, abort, body, patiently
+from ensign.delivery.readings import tokens_told, told
 from ensign.delivery.splice import Splice, between
 from ensign.delivery.tokens import EDGE, Reach, Token, TokenRow, digest
 
@@ -182,22 +183,16 @@ class EdgeFeed:
         news: dict[str, Any] = {"current": self._feed.current}
         copies = {id: copy for id, copy in held.copies.items() if follower.sees(copy)}
         contents, splices = self._changed(follower, copies)
-        versions = {id: copy.version for id, copy in copies.items()}
         rows = frozenset(row for row in held.tokens if any(reach.holds(row) for reach in follower.reach))
-        follower.versions = {**follower.versions, **versions}
+        follower.versions = {**follower.versions, **{id: copy.version for id, copy in copies.items()}}
         if contents or splices or rows != follower.rows or history.covered != follower.number:
             anew = history.epoch != follower.epoch or history.floor > follower.number
             since = history.floor if anew else follower.number
-            revisions = history.rows({copy.place for copy in copies.values()}, since)
-            news |= {
-                "versions": versions, "contents": contents, "splices": splices,
-                "revisions": [astuple(row) for row in revisions],
-                "floor": since, "number": history.covered, "epoch": history.epoch,
-            }  # fmt: skip
+            news |= {**told(history, copies, since), "contents": contents, "splices": splices}
             if rows != follower.rows:
-                news["tokens"] = [asdict(row) for row in rows]
+                news["tokens"] = tokens_told(rows)
             follower.rows, follower.number, follower.epoch = rows, history.covered, history.epoch
-            return news, sum(map(len, contents.values())) + sum(len(row.delta or "") for row in revisions)
+            return news, sum(map(len, contents.values())) + sum(len(row[-1] or "") for row in news["revisions"])
         return news, 0
 
     def _changed(self, follower: Follower, copies: dict[str, Copy]) -> tuple[dict[str, str], dict[str, Any]]:
