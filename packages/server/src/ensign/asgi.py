@@ -11,7 +11,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from a2wsgi import WSGIMiddleware
 from django.conf import settings
@@ -79,13 +79,23 @@ class ControlPlane:
         self._wsgi.executor.shutdown(wait=True, cancel_futures=True)
 
 
+class Publisher(Protocol):
+    """Takes what delivery holds elsewhere, too."""
+
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+
+
 class Ensign:
     """The ASGI application: delivery's paths, three for operators, the rest for the control plane."""
 
-    def __init__(self, *, control: ControlPlane, delivery: DeliveryApp, worker: Worker | None) -> None:
+    def __init__(
+        self, *, control: ControlPlane, delivery: DeliveryApp, worker: Worker | None, publisher: Publisher | None = None
+    ) -> None:
         self._control = control
         self._delivery = delivery
         self._worker = worker
+        self._publisher = publisher
         self._unsubscribe: list[Callable[[], None]] = []
         self._own = {"/healthz": self._healthz, "/readyz": self._readyz, "/metrics": self._metrics}
 
@@ -118,6 +128,8 @@ class Ensign:
         await self._delivery.startup()
         self._unsubscribe.append(revisions.subscribe(lambda _number: self._delivery.hint()))
         self._unsubscribe.append(TOKENS.subscribe(lambda _id: self._delivery.hint()))
+        if self._publisher is not None:
+            self._publisher.start()
         if self._worker is not None:
             self._worker.start()
 
@@ -131,6 +143,8 @@ class Ensign:
             unsubscribe()
         if self._worker is not None:
             await asyncio.to_thread(self._worker.stop)
+        if self._publisher is not None:
+            await asyncio.to_thread(self._publisher.stop)
         await self._delivery.shutdown()
         await asyncio.to_thread(self._control.close)
 
@@ -160,7 +174,18 @@ def build(*, worker: bool = True) -> Ensign:
         current=lambda: delivery.feed.current,
     )
     control = ControlPlane(threads=settings.THREADS)
-    return Ensign(control=control, delivery=delivery, worker=Worker() if worker else None)
+    return Ensign(
+        control=control, delivery=delivery, worker=Worker() if worker else None, publisher=_publisher(delivery)
+    )
+
+
+def _publisher(delivery: DeliveryApp) -> Publisher | None:
+    if not settings.NATS:
+        return None
+    from ensign.delivery.nats_publisher import NatsPublisher  # deferred: nats-py is an extra
+    from ensign.delivery.nats_records import NatsPlace  # deferred: as above
+
+    return NatsPublisher(delivery.feed, NatsPlace.at(**settings.NATS))
 
 
 def _keep(batch: UsageBatch) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from ensign_testkit.installing import place
+from ensign_testkit.nats_server import NatsServer
 from ensign_testkit.postgres import Cluster
 from ensign_testkit.seeding import seed
 from ensign_testkit.server import Server, run
@@ -60,9 +61,9 @@ class House:
         done = (server or self.server).request("POST", CHANGES, change, headers=self.bearer)
         assert done.status == 201, done.body
 
-    def edge(self, data: Path, above: Server, **more: Any) -> Server:
+    def edge(self, data: Path, above: Server, *, more: tuple[str, ...] = (), prefix: tuple[str, ...] = ()) -> Server:
         env = {"ENSIGN_EDGE_TOKENS": self.edge_token["token"]}
-        return Server(data, "--upstream", above.url, env=env, command="edge", **more)
+        return Server(data, "--upstream", above.url, *more, env=env, command="edge", prefix=prefix)
 
 
 def menu(server: Server, token: str) -> bool | int:
@@ -171,6 +172,9 @@ def test_a_disk_that_takes_nothing_is_said_once(house: House, tmp_path: Path) ->
         ({"ENSIGN_EDGE_TOKENS": "x"}, ("--upstream", "ftp://x"), "an address like https://"),
         ({"ENSIGN_EDGE_TOKENS": "x"}, ("--upstream", "https://anna:pw@x"), "a plain address"),
         ({"ENSIGN_EDGE_TOKENS_FILE": "/nowhere"}, ("--upstream", "http://x"), "No such file"),
+        ({}, (), "--upstream, --nats or both"),
+        ({"ENSIGN_NATS_BUCKET": "B"}, (), "ENSIGN_NATS must be set"),
+        ({}, ("--nats", "http://x"), "like nats://"),
         ({"ENSIGN_EDGE_TOKENS": "x", "ENSIGN_MAX_STREAMS": "many"}, ("--upstream", "http://x"), "ENSIGN_MAX_STREAMS"),
     ],
 )
@@ -257,3 +261,26 @@ def test_tokens_of_edges_are_made_listed_and_revoked_on_the_terminal(house: Hous
     (row,) = [row for row in ensign("client-tokens", "shop") if row["id"] == made["id"]]
     assert (row["type"], row["status"]) == ("edge", "active")
     assert ensign("revoke-client-token", made["id"], "--reason", "moved")["status"] == "revoked"
+
+
+def test_an_edge_on_nats_takes_rules_from_there_and_sends_counts_to_its_upstream(tmp_path: Path) -> None:
+    broker = NatsServer()
+    data = tmp_path / "server"
+    assert run(data, "migrate").returncode == 0
+    house = House(data, {"ENSIGN_NATS": broker.url})
+    edge = house.edge(tmp_path / "edge", house.server, more=("--nats", broker.url))
+    with ending(house.server, edge):
+        until(lambda: menu(edge, house.sdk) is False)
+        with EventStream(edge.port, house.sdk) as stream:
+            stream.event()
+            house.toggle(on=True)
+            assert [event["type"] for event in stream.event().events] == ["feature-updated"]
+        report = {"appName": "web", "instanceId": "i", "bucket": {"toggles": {"menu": {"yes": 3, "no": 0}}}}
+        headers = {"Authorization": house.sdk}
+        assert edge.request("POST", "/api/client/metrics", report, headers=headers).status == 202
+        assert edge.stop(signal.SIGTERM) == 0
+        assert house.server.stop(signal.SIGTERM) == 0
+        assert "Traceback" not in "".join(edge.lines + house.server.lines)
+    with closing(sqlite3.connect(data / "ensign.sqlite3")) as database:
+        assert database.execute("SELECT flag, yes FROM publishing_usage_hour").fetchall() == [("menu", 3)]
+    broker.close()

@@ -17,6 +17,7 @@ from ensign.control.kernel.errors import Unavailable
 from ensign.delivery.app import DeliveryApp
 from ensign.delivery.http import Receive, Scope, Send
 from ensign.delivery.sink_upstream import UpstreamSink
+from ensign.delivery.source_lines import LineSource
 from ensign.delivery.source_upstream import UpstreamSource
 from ensign.delivery.uplink import Uplink
 from ensign.operators import answer, answer_metrics
@@ -69,17 +70,18 @@ def serve(*, listener: socket.socket, upstream: str, data_dir: Path) -> None:
     """
     try:
         _log()
-        uplink = Uplink.to(upstream, _tokens())
+        uplink = Uplink.to(upstream, _tokens()) if upstream else None
+        source = _source(uplink, environment.nats())
         cors = os.environ.get("ENSIGN_CORS_ORIGINS", "*").split(",")
         max_streams = environment.number("ENSIGN_MAX_STREAMS", 20_000, low=0, high=1_000_000)
         behind_proxy = environment.flag("ENSIGN_BEHIND_PROXY")
     except (ValueError, OSError) as error:
         raise Unavailable(f"A setting is wrong: {error}", remedy="See docs/reference/settings.md.") from error
-    if uplink.open_wire:
+    if uplink is not None and uplink.open_wire:
         log.warning("tokens and rules travel unencrypted to %s; give an https address", uplink.url)
-    source = UpstreamSource(uplink)
     delivery = DeliveryApp(
-        source, UpstreamSink(uplink), last_good=data_dir / LAST_GOOD, max_streams=max_streams,
+        source, None if uplink is None else UpstreamSink(uplink),
+        last_good=data_dir / LAST_GOOD, max_streams=max_streams,
         cors_origins=tuple(origin.strip() for origin in cors if origin.strip()),
     )  # fmt: skip
     source.follow(delivery.feed)
@@ -96,6 +98,19 @@ def serve(*, listener: socket.socket, upstream: str, data_dir: Path) -> None:
         stopping=delivery.end_streams,
         behind_proxy=behind_proxy,
     )
+
+
+def _source(uplink: Uplink | None, nats: dict[str, str]) -> LineSource:
+    if nats:
+        try:
+            from ensign.delivery.nats_records import NatsPlace  # deferred: with the next, which needs an extra
+            from ensign.delivery.source_nats import NatsSource  # deferred: nats-py is an extra
+        except ImportError as missing:
+            raise ValueError("ENSIGN_NATS needs the extra `nats`: install ensign[nats]") from missing
+        return NatsSource(NatsPlace.at(**nats))
+    if uplink is None:
+        raise ValueError("give --upstream, --nats or both")
+    return UpstreamSource(uplink)
 
 
 def _tokens() -> tuple[str, ...]:
