@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ensign_testkit.cables import cable
 from ensign_testkit.installing import place
 from ensign_testkit.nats_server import NatsServer
 from ensign_testkit.postgres import Cluster
@@ -246,6 +247,29 @@ def done(server: Server, task: str) -> float:
         if line.startswith("ensign_worker_runs_total") and f'task="{task}"' in line and 'outcome="done"' in line:
             return float(line.rsplit(" ", 1)[1])
     return 0.0
+
+
+@pytest.mark.slow
+def test_an_edge_whose_cable_is_pulled_serves_on_and_follows_again_when_it_is_back(
+    house: House, tmp_path: Path
+) -> None:
+    house.server.stop()
+    house.server = Server(house.data, "--host", "0.0.0.0", env=house.env)
+    way = cable(house.server.port)
+    env = {"ENSIGN_EDGE_TOKENS": house.edge_token["token"]}
+    edge = Server(tmp_path / "edge", "--upstream", way.url, env=env, command="edge", prefix=way.prefix)
+    with ending(edge):
+        until(lambda: way.ask(edge.port, FEATURES, house.sdk) == 200)
+        way.pull()
+        edge.wait_for("rulesets may not be up to date", seconds=60)
+        assert way.ask(edge.port, FEATURES, house.sdk) == 200
+        assert way.ask(edge.port, FEATURES, "shop:development.unknown") == 503
+        house.toggle(on=True)
+        made = house.token("backend")["token"]
+        way.plug()
+        until(lambda: way.ask(edge.port, FEATURES, made) == 200, 60)
+        assert way.ask(edge.port, FEATURES, "shop:development.unknown") == 401
+    way.close()
 
 
 def test_tokens_of_edges_are_made_listed_and_revoked_on_the_terminal(house: House, tmp_path: Path) -> None:

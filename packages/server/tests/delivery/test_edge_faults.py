@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from ensign.delivery.app import DeliveryApp
 from ensign.delivery.published import Revision
+from ensign_testkit.certificates import Authority
 from ensign_testkit.delivery import flag, serving
 from ensign_testkit.edges import EDGE_TOKEN, Lagging, Wire, edge
 from ensign_testkit.streams import EventStream
@@ -192,3 +193,25 @@ def test_an_expired_edge_token_ends_its_feed_without_anything_else_happening(pla
     with serving(app):
         until(lambda: app.feed.warm)
         until(lambda: "refuses the edge tokens (401)" in app.feed.problem)
+
+
+@pytest.mark.parametrize(
+    ("host", "known", "said"),
+    [
+        ("localhost", True, ""),
+        ("localhost", False, "its certificate is not to be trusted"),
+        ("elsewhere.example", True, "its certificate is not to be trusted"),
+    ],
+)
+def test_over_tls_the_certificate_of_the_node_above_is_checked(
+    plane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str, known: bool, said: str
+) -> None:
+    plane.source.token(EDGE_TOKEN, "edge")
+    authority = Authority(tmp_path)
+    if known:
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    with serving(DeliveryApp(plane.source), tls=authority.server(host)) as server:
+        app = edge(server.url)
+        with serving(app):
+            until(lambda: app.feed.problem or app.feed.warm)
+            assert (said in app.feed.problem, app.feed.warm) == (True, not said)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -168,6 +169,22 @@ def test_a_batch_is_the_sum_of_its_parts(batch: UsageBatch, limit: int) -> None:
     assert sum((part.applications for part in made), ()) == batch.applications
     assert {reason: count for part in made for reason, count in part.refusals.items()} == batch.refusals
     assert all(len(part.counts) + len(part.applications) + len(part.refusals) <= limit for part in made)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(["counts", "applications", "refusals", "key", "yes", "hour"]), inner)
+    ),
+    max_leaves=20,
+)
+
+
+@given(json_values)
+def test_what_is_no_batch_is_refused_as_such(value: Any) -> None:
+    with suppress(ValueError):
+        assert isinstance(decoded(UsageBatch, value), UsageBatch)
 
 
 def test_whatever_a_later_batch_holds_travels_by_its_types() -> None:

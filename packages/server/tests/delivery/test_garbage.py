@@ -17,7 +17,7 @@ TOKENS = ("shop:production.b", "shop:production.f", "*:production.all")
 PATHS = (
     "/api/client/features", "/api/client/features/menu", "/api/client/register", "/api/client/metrics",
     "/api/client/metrics/bulk", "/api/client/delta", "/api/frontend", "/api/frontend/client/metrics",
-    "/api/frontend/client/register", "/api/proxy", "/edge/validate", "/health", "/ready",
+    "/api/frontend/client/register", "/api/proxy", "/edge/validate", "/edge/feed", "/edge/usage", "/health", "/ready",
 )  # fmt: skip
 
 json_values = st.recursive(
@@ -27,7 +27,8 @@ json_values = st.recursive(
 )
 KEYS = (
     "appName", "bucket", "toggles", "yes", "no", "variants", "stop", "context", "properties", "userId", "tokens",
-    "applications", "metrics", "featureName", "environment", "timestamp", "sdkVersion", "instanceId", "connectionId",
+    "applications", "metrics", "featureName", "environment", "timestamp", "sdkVersion",
+    "protocol", "known", "number", "epoch", "batch", "node", "instanceId", "connectionId",
 )  # fmt: skip
 plausible = st.recursive(
     json_values | st.sampled_from(["production", "menu", "a"]),

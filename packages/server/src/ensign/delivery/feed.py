@@ -13,7 +13,7 @@ from types import MappingProxyType
 from ensign.delivery.deltas import Latest
 from ensign.delivery.held import Copy, Held
 from ensign.delivery.history import History
-from ensign.delivery.lastgood import LastGood
+from ensign.delivery.lastgood import Keeper, LastGood
 from ensign.delivery.published import Published
 from ensign.delivery.source import Reading, Source, SourceError, Version
 from ensign.delivery.state import Place, State, advanced
@@ -50,7 +50,7 @@ class Feed:
         self.problem = ""
         self._source = source
         self._file = None if last_good is None else LastGood(last_good)
-        self._unsaved = False
+        self._keeper = None if self._file is None else Keeper(self._file)
         self._prepare = prepare
         self._listeners: list[Callable[[], None]] = []
         self._versions: Mapping[str, Version] = {}
@@ -73,17 +73,21 @@ class Feed:
         """Load the last-good file and begin to follow the source. Does not wait for it."""
         self._load()
         self._stop.clear()
+        if self._keeper is not None:
+            self._keeper.start()
         self._thread = threading.Thread(target=self._run, name="ensign-delivery-feed", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread and close the source."""
+        """End the threads and close the source; what was read last is on disk then."""
         self._stop.set()
         self._source.hint()
         if self._thread is not None:
             self._thread.join(10)
             self._thread = None
         self._source.close()
+        if self._keeper is not None:
+            self._keeper.stop()
 
     def hint(self) -> None:
         """Something was published just now: read at once."""
@@ -117,6 +121,7 @@ class Feed:
                 self._failed(problem)
             except Exception:  # a defect here must not end the thread: the node would serve an old state for ever
                 log.exception("the feed stumbled and goes on")
+                self._source.close()  # what it said last was not taken in: all of it is read anew
                 self._failed(SourceError("internal error"))
 
     def _failed(self, problem: SourceError) -> None:
@@ -128,7 +133,7 @@ class Feed:
     def _complain(self, problem: str) -> None:
         if problem and problem != self.problem:
             kept = "serving the last good state" if self.warm else "nothing to serve yet"
-            log.error("what is served may be old (%s); %s, and trying again", problem, kept)
+            log.error("rulesets may not be up to date (%s); %s, and trying again", problem, kept)
         self.problem = problem
 
     def _turn(self, *, current: bool) -> None:
@@ -152,18 +157,8 @@ class Feed:
         held = Held(MappingProxyType({**self.held.copies, **taken}), tokens, Latest(state, history))
         self._swap(held)
         self._versions, self._number = reading.versions, reading.number
-        self._save()
-
-    def _save(self) -> None:
-        if self._file is None:
-            return
-        try:
-            self._file.save(self.held)
-            self._unsaved = False
-        except OSError as problem:
-            if not self._unsaved:
-                log.error("cannot keep the last good state on disk: %s", problem.strerror)
-            self._unsaved = True
+        if self._keeper is not None:
+            self._keeper.keep(self.held)
 
     def _load(self) -> None:
         if self._file is None:

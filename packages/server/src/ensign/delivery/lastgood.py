@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import tempfile
+import threading
 from collections.abc import Mapping
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
@@ -13,6 +15,8 @@ from pathlib import Path
 from ensign.delivery.held import Held
 from ensign.delivery.history import RevisionRow
 from ensign.delivery.tokens import TokenRow
+
+log = logging.getLogger("ensign.delivery")
 
 MAX_HISTORY = 1024 * 1024
 """Bytes of deltas that are kept; a client that would need older ones gets everything after a restart."""
@@ -69,6 +73,54 @@ class LastGood:
         except BaseException:
             os.unlink(name)
             raise
+
+
+class Keeper:
+    """Saves the newest state in a thread of its own: a slow disk must not hold up the next change."""
+
+    def __init__(self, file: LastGood) -> None:
+        self._file = file
+        self._newest: Held | None = None
+        self._failing = False
+        self._stopping = False
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin."""
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="ensign-delivery-keeper", daemon=True)
+        self._thread.start()
+
+    def keep(self, held: Held) -> None:
+        """Have `held` saved, unless a newer one comes before its turn."""
+        with self._changed:
+            self._newest = held
+            self._changed.notify()
+
+    def stop(self) -> None:
+        """Save what was given last, and end."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        if self._thread is not None:
+            self._thread.join(10)
+            self._thread = None
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._newest is not None or self._stopping)
+                held, self._newest = self._newest, None
+            if held is None:
+                return
+            try:
+                self._file.save(held)
+                self._failing = False
+            except OSError as problem:
+                if not self._failing:
+                    log.error("cannot keep the last good state on disk: %s", problem.strerror)
+                self._failing = True
 
 
 def _body(held: Held) -> bytes:

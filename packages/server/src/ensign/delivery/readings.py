@@ -28,9 +28,22 @@ def tokens_told(rows: Iterable[TokenRow]) -> list[dict[str, Any]]:
 
 def tokens_heard(rows: Iterable[Mapping[str, Any]]) -> tuple[TokenRow, ...]:
     """The same back. Raises ValueError, TypeError, KeyError."""
-    return tuple(TokenRow(**{**row, "projects": tuple(row["projects"])}) for row in rows)
+    return tuple(
+        TokenRow(
+            hash=str(row["hash"]),
+            type=str(row["type"]),
+            environment=str(row["environment"]),
+            status=str(row["status"]),
+            expires_at=None if row["expires_at"] is None else str(row["expires_at"]),
+            projects=tuple(str(project) for project in row["projects"]),
+        )
+        for row in rows
+    )
 
 
 def revisions_heard(rows: Iterable[Iterable[Any]]) -> tuple[RevisionRow, ...]:
-    """Rows of `publishing_revision`. Raises TypeError."""
-    return tuple(RevisionRow(*row) for row in rows)
+    """Rows of `publishing_revision`. Raises ValueError, TypeError."""
+    return tuple(
+        RevisionRow(int(number), int(epoch), str(project), str(environment), None if delta is None else str(delta))
+        for number, epoch, project, environment, delta in rows
+    )

@@ -121,7 +121,7 @@ class LineSource(ABC):
         except UplinkError as problem:
             self.close()
             raise SourceError(str(problem)) from problem
-        except (ValueError, TypeError, KeyError, AttributeError) as problem:
+        except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError) as problem:
             self.close()
             raise SourceError(f"{self.name} sent something that cannot be understood") from problem
 
@@ -153,7 +153,7 @@ class LineSource(ABC):
         if "versions" not in line:
             # What was told in doubt counts now.
             return Reading(known, {}, self._tokens, (), since, since, reach=reach) if found else None
-        versions: dict[str, str] = line["versions"]
+        versions = {str(id): str(version) for id, version in line["versions"].items()}
         contents = {
             id: str(content)
             for id, content in line["contents"].items()
