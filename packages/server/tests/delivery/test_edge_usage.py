@@ -123,8 +123,8 @@ def test_an_edge_counts_for_places_within_its_reach_alone(plane) -> None:
         tuple(Seen(*place, "web", "sdk:1", 1, HOUR) for place in places),
         {"401 unknown token": 2, "401 <script>": 5, "anna@example.com": 1},
     )
-    body = {"tokens": [EDGE_TOKEN], "id": "a" * 12, "node": "n" * 12, "batch": encoded(batch)}
-    assert plane.post("/edge/usage", body, token=None).status == 202
+    body = {"id": "a" * 12, "node": "n" * 12, "batch": encoded(batch)}
+    assert plane.post("/edge/usage", body, token=EDGE_TOKEN).status == 202
     until(lambda: plane.batches)
     assert list(counted(plane)) == [("shop", "production", "menu")]
     (kept,) = [batch for batch in plane.batches if batch.counts]
@@ -145,9 +145,9 @@ def test_an_edge_counts_for_places_within_its_reach_alone(plane) -> None:
 def test_a_batch_that_does_not_fit_is_400_and_counts_nothing(plane, change: dict[str, Any]) -> None:
     plane.source.token(EDGE_TOKEN, "edge")
     until(lambda: len(plane.app.feed.latest.state.tokens) == 5)
-    body = {"tokens": [EDGE_TOKEN], "id": "a" * 12, "node": "n" * 12, "batch": encoded(UsageBatch((), ()))}
-    assert plane.post("/edge/usage", body, token=None).status == 202
-    assert plane.post("/edge/usage", {**body, **change}, token=None).status == 400
+    body = {"id": "a" * 12, "node": "n" * 12, "batch": encoded(UsageBatch((), ()))}
+    assert plane.post("/edge/usage", body, token=EDGE_TOKEN).status == 202
+    assert plane.post("/edge/usage", {**body, **change}, token=EDGE_TOKEN).status == 400
     assert counted(plane) == {}
 
 

@@ -6,11 +6,12 @@ import logging
 import re
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from ensign.delivery.feed import Feed
-from ensign.delivery.http import Header, Refusal, Request
-from ensign.delivery.tokens import EDGE, Token, find
+from ensign.delivery.http import Header, Refusal, Request, bad_data
+from ensign.delivery.tokens import EDGE, Reach, Token, digest, find
 from ensign.delivery.usage import Usage
 
 log = logging.getLogger("ensign.delivery")
@@ -18,6 +19,9 @@ log = logging.getLogger("ensign.delivery")
 _BEARER = re.compile(r"bearer\s+", re.IGNORECASE)
 #: Tokens of people and service accounts: valid elsewhere, never here.
 _FOREIGN = ("user:", "ensign_pat_", "ensign_svc_")
+
+MAX_TOKENS = 100
+"""Tokens of one edge; each reaches one environment."""
 
 UNAUTHENTICATED = (
     "This endpoint requires an API token. Please add an authorization header to your request with a valid token"
@@ -59,6 +63,19 @@ class Refusals:
         return Refusal(status, "", message)
 
 
+@dataclass(frozen=True, slots=True)
+class EdgeToken:
+    """A token that an edge sent, by its hash: what it reaches, or None when it counts no more."""
+
+    hash: str
+    token: Token | None
+
+
+def reach(tokens: Sequence[EdgeToken]) -> tuple[Reach, ...]:
+    """What an edge with these tokens may know of."""
+    return tuple(Reach(one.token.environment, one.token.projects) for one in tokens if one.token is not None)
+
+
 class Gate:
     """Finds the token of a request and decides whether it may pass."""
 
@@ -95,22 +112,23 @@ class Gate:
             raise self._refusals.refuse(client, 403, WRONG_TYPE, "token of the wrong type")
         return token
 
-    def edges(self, texts: Sequence[str], client: str) -> tuple[Token | None, ...]:
-        """The tokens of an edge, None for each that counts no more, if at least one does. Raises Refusal.
+    def edges(self, request: Request) -> tuple[EdgeToken, ...]:
+        """The tokens of an edge, which sends all of them, if at least one of them counts. Raises Refusal.
 
         As with `admit`, what may be new is met with 503 and never refused in doubt.
         """
-        feed, at = self._feed, self._clock()
+        feed, at, client = self._feed, self._clock(), request.client
         if not feed.warm:
             raise unavailable()
-        found = [find(text.strip(), feed.latest.state.tokens) for text in texts]
+        texts = [text.strip() for text in bare(request.header(b"authorization")).split(",") if text.strip()]
+        if len(texts) > MAX_TOKENS:
+            raise bad_data(f"An edge has at most {MAX_TOKENS} tokens.")
+        found = [find(text, feed.latest.state.tokens) for text in texts]
         if None in found and not feed.current:
             raise unavailable("The tokens cannot be checked now. Please try again.")
-        good = tuple(
-            None if token is None or token.type != EDGE or token.expired(at) else token for token in found
-        )  # fmt: skip
+        good = [None if token is None or token.type != EDGE or token.expired(at) else token for token in found]
         if any(good):
-            return good
+            return tuple(EdgeToken(digest(text), token) for text, token in zip(texts, good, strict=True))
         if any(token is not None and token.type != EDGE for token in found):
             raise self._refusals.refuse(client, 403, WRONG_TYPE, "token of the wrong type")
         if any(text.startswith(_FOREIGN) for text in texts):

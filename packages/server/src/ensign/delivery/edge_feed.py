@@ -17,7 +17,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from ensign.delivery.auth import Gate, unavailable
+from ensign.delivery.auth import EdgeToken, Gate, reach, unavailable
 from ensign.delivery.feed import Feed
 from ensign.delivery.held import Copy, Held
 from ensign.delivery.http import (
@@ -33,14 +33,13 @@ from ensign.delivery.http import (
 from ensign.delivery.outlet import PIECE, Stalled, abort, body, patiently
 from ensign.delivery.readings import tokens_told, told
 from ensign.delivery.splice import Splice, between
-from ensign.delivery.tokens import EDGE, Reach, Token, TokenRow, digest
+from ensign.delivery.tokens import EDGE, Reach, TokenRow
 
 log = logging.getLogger("ensign.delivery")
 
 PROTOCOL = 1
 KEEP_ALIVE = 5.0
 """Seconds between two signs of life; an edge gives up after three times as long."""
-MAX_TOKENS = 100
 MAX_ASKED = 4 * 1024 * 1024
 LARGE = 256 * 1024
 """Characters from which on a line is made in a thread."""
@@ -55,8 +54,7 @@ HEADERS: tuple[Header, ...] = (
 class Follower:
     """One edge: what it may see, and what it has. `rows` is None until it was told of tokens."""
 
-    tokens: tuple[Token | None, ...]
-    hashes: tuple[str, ...]
+    tokens: tuple[EdgeToken, ...]
     reach: tuple[Reach, ...]
     versions: dict[str, str]
     number: int
@@ -68,7 +66,7 @@ class Follower:
 
     def sees(self, copy: Copy) -> bool:
         """Whether a ruleset is within its reach."""
-        return any(reach.sees(*copy.place) for reach in self.reach)
+        return any(one.sees(*copy.place) for one in self.reach)
 
 
 class EdgeFeed:
@@ -121,16 +119,14 @@ class EdgeFeed:
 
     async def feed(self, request: Request) -> Streaming:
         """`POST /edge/feed`."""
-        asked = await request.json(MAX_ASKED)
-        texts, known, number, epoch = _asked(asked)
-        tokens = self._gate.edges(texts, request.client)
+        tokens = self._gate.edges(request)
+        known, number, epoch = _asked(await request.json(MAX_ASKED))
         if self.ended:
             raise unavailable("This server is about to stop.")
         if len(self._followers) >= self._limit:
             message = "This server has as many edges as it may."
             raise Refusal(429, "RateLimitError", message, headers=((b"retry-after", b"60"),))
-        reach = tuple(Reach(token.environment, token.projects) for token in tokens if token is not None)
-        follower = Follower(tokens, _hashes(texts), reach, known, number, epoch)
+        follower = Follower(tokens, reach(tokens), known, number, epoch)
         packer = zlib.compressobj(6, wbits=31) if accepts_gzip(request.header(b"accept-encoding")) else None
         headers = (*HEADERS, (b"content-encoding", b"gzip")) if packer else HEADERS
         return Streaming(headers, partial(self._serve, follower, packer))
@@ -154,16 +150,19 @@ class EdgeFeed:
             self._followers.discard(follower)
 
     def _hello(self, follower: Follower) -> dict[str, Any]:
-        reach = [token and {"environment": token.environment, "projects": token.projects} for token in follower.tokens]
-        return {"protocol": PROTOCOL, "reach": reach, "keep_alive": self._keep_alive}
+        told = [
+            one.token and {"environment": one.token.environment, "projects": one.token.projects}
+            for one in follower.tokens
+        ]
+        return {"protocol": PROTOCOL, "reach": told, "keep_alive": self._keep_alive}
 
     def _over(self, follower: Follower) -> bool:
         """Whether the feed is to end: as the edge left, this node stops, or one of its tokens counts otherwise."""
         if follower.over or self.ended:
             return True
         tokens, at = self._feed.latest.state.tokens, self._clock()
-        for was, hash in zip(follower.tokens, follower.hashes, strict=True):
-            now = tokens.get(hash)
+        for one in follower.tokens:
+            was, now = one.token, tokens.get(one.hash)
             if was is None:
                 # One that was refused may count from now on; the edge asks anew and gets what it reaches.
                 if now is not None and now.type == EDGE and not now.expired(at):
@@ -183,7 +182,7 @@ class EdgeFeed:
         news: dict[str, Any] = {"current": self._feed.current}
         copies = {id: copy for id, copy in held.copies.items() if follower.sees(copy)}
         contents, splices = self._changed(follower, copies)
-        rows = frozenset(row for row in held.tokens if any(reach.holds(row) for reach in follower.reach))
+        rows = frozenset(row for row in held.tokens if any(one.holds(row) for one in follower.reach))
         follower.versions = {**follower.versions, **{id: copy.version for id, copy in copies.items()}}
         if contents or splices or rows != follower.rows or history.covered != follower.number:
             anew = history.epoch != follower.epoch or history.floor > follower.number
@@ -266,21 +265,15 @@ async def _departure(follower: Follower, receive: Receive) -> AsyncIterator[None
         watching.cancel()
 
 
-def _hashes(texts: list[str]) -> tuple[str, ...]:
-    return tuple(digest(text.strip()) for text in texts)
-
-
-def _asked(body: object) -> tuple[list[str], dict[str, str], int, int]:
-    """Tokens, known versions, number and epoch out of a request. Raises Refusal (400)."""
+def _asked(body: object) -> tuple[dict[str, str], int, int]:
+    """Known versions, number and epoch out of a request. Raises Refusal (400)."""
     if not isinstance(body, dict) or body.get("protocol") != PROTOCOL:
         raise bad_data(f"This node speaks version {PROTOCOL} of the edge protocol.", path="protocol")
-    texts, known = body.get("tokens"), body.get("known")
-    if not isinstance(texts, list) or len(texts) > MAX_TOKENS or not all(isinstance(text, str) for text in texts):
-        raise bad_data(f"`tokens` must be a list of at most {MAX_TOKENS} texts.", path="tokens")
+    known = body.get("known")
     if not isinstance(known, dict):
         raise bad_data("`known` must be an object.", path="known")
     try:
-        return texts, {id: _checked(version) for id, version in known.items()}, int(body["number"]), int(body["epoch"])
+        return {id: _checked(version) for id, version in known.items()}, int(body["number"]), int(body["epoch"])
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as problem:
         raise bad_data("`known`, `number` or `epoch` cannot be read.") from problem
 

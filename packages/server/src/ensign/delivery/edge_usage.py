@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any
 
-from ensign.delivery.auth import Gate
+from ensign.delivery.auth import Gate, reach
 from ensign.delivery.batch_wire import decoded
-from ensign.delivery.edge_feed import MAX_TOKENS
 from ensign.delivery.http import JSON, Request, Response, bad_data
 from ensign.delivery.tokens import Reach
 from ensign.delivery.usage import Usage, UsageBatch
@@ -33,12 +32,10 @@ class EdgeUsage:
 
     async def take(self, request: Request) -> Response:
         """`POST /edge/usage`: 202 also for a batch that was counted before."""
+        tokens = self._gate.edges(request)
         body = await request.json(MAX_BODY)
-        texts = body.get("tokens") if isinstance(body, dict) else None
-        if not isinstance(texts, list) or len(texts) > MAX_TOKENS or not all(isinstance(text, str) for text in texts):
-            raise bad_data(f"`tokens` must be a list of at most {MAX_TOKENS} texts.", path="tokens")
-        tokens = self._gate.edges(texts, request.client)
-        reach = tuple(Reach(token.environment, token.projects) for token in tokens if token is not None)
+        if not isinstance(body, dict):
+            raise bad_data("The body must be a JSON object.")
         id, node = str(body.get("id")), str(body.get("node"))
         if not _ID.match(id) or not _ID.match(node):
             raise bad_data("`id` and `node` must be 8 to 64 letters, digits, - or _.", path="id")
@@ -48,25 +45,28 @@ class EdgeUsage:
             raise bad_data("The batch cannot be read.", path="batch") from problem
         # Nothing is awaited from here on: a batch is counted and known, or neither.
         if id not in self._known:
-            self._usage.absorb(within(batch, reach), source=node)
+            self._usage.absorb(within(batch, reach(tokens)), source=node)
             self._known[id] = None
             if len(self._known) > REMEMBERED:
                 self._known.popitem(last=False)
         return Response(202, b"{}", (JSON,))
 
 
-def within(batch: UsageBatch, reach: tuple[Reach, ...]) -> UsageBatch:
-    """What of a batch is about places that `reach` sees; refusals belong to none, and hold words of ours alone."""
-    kept: dict[str, Any] = {}
-    for item in fields(batch):
-        rows = getattr(batch, item.name)
-        if isinstance(rows, tuple):
-            kept[item.name] = tuple(row for row in rows if any(_seen(one, row) for one in reach))
-    refusals = {reason: count for reason, count in batch.refusals.items() if _REASON.match(reason)}
-    return replace(batch, **kept, refusals=refusals)
+def within(batch: UsageBatch, places: tuple[Reach, ...]) -> UsageBatch:
+    """What of a batch is about `places`; refusals belong to none, and hold words of ours alone.
+
+    A row says its place itself or in its key. What says none is left out.
+    """
+    kept: dict[str, Any] = {
+        item.name: tuple(row for row in getattr(batch, item.name) if any(_seen(place, row) for place in places))
+        for item in fields(batch)
+        if isinstance(getattr(batch, item.name), tuple)
+    }
+    kept["refusals"] = {reason: count for reason, count in batch.refusals.items() if _REASON.match(reason)}
+    return UsageBatch(**kept)
 
 
-def _seen(reach: Reach, row: Any) -> bool:
-    """Whether a row, which says its place itself or in its key, is within `reach`."""
-    place = getattr(row, "key", row)
-    return reach.sees(place.project, place.environment)
+def _seen(place: Reach, row: Any) -> bool:
+    row = getattr(row, "key", row)
+    project, environment = getattr(row, "project", None), getattr(row, "environment", None)
+    return isinstance(project, str) and isinstance(environment, str) and place.sees(project, environment)

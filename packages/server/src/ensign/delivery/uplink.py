@@ -49,8 +49,10 @@ class Uplink:
         if parts.username or parts.password or parts.query or parts.fragment:
             raise ValueError("the upstream must be a plain address, without user, query or fragment")
         _ = parts.port  # raises ValueError for one that cannot be
-        if not tokens or any(not token.isascii() or not token.isprintable() or " " in token for token in tokens):
-            raise ValueError("at least one edge token is needed, and tokens hold no spaces")
+        if not tokens or any(
+            not token.isascii() or not token.isprintable() or {" ", ","} & set(token) for token in tokens
+        ):
+            raise ValueError("at least one edge token is needed, and tokens hold neither spaces nor commas")
         return cls(url.rstrip("/"), tokens)
 
     @property
@@ -81,8 +83,13 @@ class Uplink:
         self, connection: http.client.HTTPConnection, path: str, body: dict[str, object]
     ) -> http.client.HTTPResponse:
         """POST `body` with this edge's tokens; the answer, of status 200 or 202. Raises UplinkError."""
-        headers = {"Content-Type": "application/json", "Accept-Encoding": "gzip", "User-Agent": "ensign-edge"}
-        data = json.dumps({**body, "tokens": self.tokens}).encode()
+        headers = {
+            "Authorization": f"Bearer {','.join(self.tokens)}",
+            "Content-Type": "application/json",
+            "Accept-Encoding": "gzip",
+            "User-Agent": "ensign-edge",
+        }
+        data = json.dumps(body).encode()
         try:
             connection.request("POST", urlsplit(self.url).path + path, data, headers)
             response = connection.getresponse()
