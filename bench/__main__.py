@@ -44,6 +44,11 @@ MEASUREMENTS = (
         about="streams, and a kill switch reaching every client",
         quick=("--streams", "200", "--rounds", "5"),
     ),
+    Measurement(
+        name="edge",
+        about="what an edge costs, and how long a change takes to it",
+        quick=("--flags", "1000", "--rounds", "5"),
+    ),
 )
 
 

@@ -60,7 +60,6 @@ class Follower:
     number: int
     epoch: int
     rows: frozenset[TokenRow] | None = None
-    current: bool | None = None
     over: bool = False
     wake: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -178,7 +177,8 @@ class EdgeFeed:
 
     def _news(self, follower: Follower) -> tuple[dict[str, Any], int]:
         """What the edge lacks, and about how large that is. It counts as told."""
-        held, history = self._feed.held, self._feed.held.latest.history
+        held = self._feed.held
+        history = held.latest.history
         news: dict[str, Any] = {"current": self._feed.current}
         copies = {id: copy for id, copy in held.copies.items() if follower.sees(copy)}
         contents, splices = self._changed(follower, copies)
