@@ -74,6 +74,11 @@ MEASUREMENTS = (
         about="rules, evaluations and OFREP: answers a second",
         quick=("--seconds", "1", "--rounds", "2"),
     ),
+    Measurement(
+        name="edge",
+        about="what an edge costs, and how long a change takes to it",
+        quick=("--flags", "1000", "--rounds", "5"),
+    ),
 )
 
 

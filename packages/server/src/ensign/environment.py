@@ -48,3 +48,18 @@ def database(url: str) -> dict[str, object]:
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": options,
     }
+
+
+def nats() -> dict[str, str]:
+    """Where NATS is, as whom to come, and which bucket is meant; empty when it is not used.
+
+    :raises ValueError: when there are settings for it, but no address.
+    """
+    names = {
+        "url": "ENSIGN_NATS", "bucket": "ENSIGN_NATS_BUCKET", "credentials": "ENSIGN_NATS_CREDENTIALS",
+        "environments": "ENSIGN_NATS_ENVIRONMENTS",
+    }  # fmt: skip
+    found = {part: os.environ[name].strip() for part, name in names.items() if os.environ.get(name, "").strip()}
+    if found and "url" not in found:
+        raise ValueError("ENSIGN_NATS must be set where other settings of NATS are")
+    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from typing import Any
 import uvicorn
 from ensign.delivery.history import MAX_CHANGES, RevisionRow
 from ensign.delivery.http import Receive, Scope, Send
-from ensign.delivery.source import Reading, SourceError
+from ensign.delivery.source import Reading, SourceError, Version
 from ensign.delivery.tokens import TokenRow, digest
 
 
@@ -42,6 +43,7 @@ class MemorySource:
     """A source whose tables are in this object; `down = True` makes it fail as a dead database does."""
 
     name = "memory"
+    doubt = ""
 
     def __init__(self) -> None:
         self.down = False
@@ -102,7 +104,7 @@ class MemorySource:
         self.hint()
         return text
 
-    def read(self, known: Mapping[str, int], since: int = 0) -> Reading | None:
+    def read(self, known: Mapping[str, Version], since: int = 0) -> Reading | None:
         """See `Source`."""
         if self.down:
             raise SourceError("the database is down")
@@ -162,15 +164,17 @@ class _Server(uvicorn.Server):
 class RunningServer:
     """A server in a thread; `stop` may be called before the block ends, to play an outage."""
 
-    def __init__(self, app: Application, port: int) -> None:
+    def __init__(self, app: Application, port: int, tls: ssl.SSLContext | None = None) -> None:
         self._socket = socket.socket()
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._socket.bind(("127.0.0.1", port))
         self.port: int = self._socket.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'https' if tls else 'http'}://{'localhost' if tls else '127.0.0.1'}:{self.port}"
         config = uvicorn.Config(
             app, log_level="warning", access_log=False, lifespan="on", timeout_graceful_shutdown=1, log_config=None
         )
+        config.load()
+        config.ssl = tls
         self._server = _Server(config)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True)
         self._thread.start()
@@ -190,9 +194,9 @@ class RunningServer:
 
 
 @contextmanager
-def serving(app: Application, *, port: int = 0) -> Iterator[RunningServer]:
+def serving(app: Application, *, port: int = 0, tls: ssl.SSLContext | None = None) -> Iterator[RunningServer]:
     """Serve `app` on loopback for the block, by default on a free port."""
-    server = RunningServer(app, port)
+    server = RunningServer(app, port, tls)
     try:
         yield server
     finally:

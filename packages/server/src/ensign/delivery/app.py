@@ -15,6 +15,8 @@ from ensign.delivery.applied import AppliedApi
 from ensign.delivery.auth import Gate, Refusals, unavailable
 from ensign.delivery.client_api import ClientApi
 from ensign.delivery.cors import Cors
+from ensign.delivery.edge_feed import EdgeFeed
+from ensign.delivery.edge_usage import EdgeUsage
 from ensign.delivery.feed import Feed
 from ensign.delivery.frontend_api import FrontendApi
 from ensign.delivery.http import (
@@ -91,7 +93,6 @@ class DeliveryApp:
         self.tracker = Tracker(clock=clock, wake=self.usage.soon)
         self.usage.reach = self.tracker.take
         self.hub = Hub(self.feed, self.tracker, clock=clock, limit=max_streams)
-        self.feed.follow(self._changed)
         self.usage.recency.holding = self.hub.holding
         self._gate = Gate(self.feed, Refusals(self.usage, limit=refusal_limit), clock=clock)
         browsers = Cors(cors_origins)
@@ -102,6 +103,10 @@ class DeliveryApp:
         client = ClientApi(
             self.feed, self._gate, self.usage, self.hub, self.tracker, clock=clock, version=version("ensign")
         )
+        self.edges = EdgeFeed(self.feed, self._gate, clock=clock)
+        # Edges first: there are few, each with many behind it, and streams are waited for.
+        self.feed.follow(self.edges.changed)
+        self.feed.follow(self._changed)
         browser = FrontendApi(self.feed, self._gate, self.usage, clock=clock)
         self._ofrep = OfrepApi(self.feed, self._gate, self.usage, self.hub, key=stream_key, clock=clock)
         self._feature = client.feature
@@ -117,6 +122,8 @@ class DeliveryApp:
             "/edge/validate": {"POST": self._validate},
             _OFREP: {"POST": self._ofrep.bulk},
             ofrep_stream.PATH: {"GET": self._ofrep.stream},
+            "/edge/feed": {"POST": self.edges.feed},
+            "/edge/usage": {"POST": EdgeUsage(self._gate, self.usage, clock=clock).take},
             "/health": {"GET": self._health},
             "/ready": {"GET": self._ready},
         }
@@ -138,11 +145,13 @@ class DeliveryApp:
         """Load the last good state and begin to follow the source; see `Feed.start` for how long that may take."""
         self.hub.start()
         self._ofrep.freshness.start()
+        self.edges.start()
         await asyncio.to_thread(self.feed.start)
         self.usage.start()
 
     async def shutdown(self) -> None:
-        """End the streams, hand over the last counts and end the threads."""
+        """End streams and feeds, hand over the last counts and end the threads."""
+        self.edges.end()
         await self.hub.stop()
         self._ofrep.freshness.stop()
         self.tracker.close()
@@ -161,6 +170,7 @@ class DeliveryApp:
 
     def end_streams(self) -> None:
         """End every stream, on the event loop: for when the server is told to stop, as it would wait for them."""
+        self.edges.end()
         self.hub.end()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ensign.delivery.history import MAX_CHANGES, RevisionRow
-from ensign.delivery.tokens import TokenRow
+from ensign.delivery.tokens import Reach, TokenRow
 
 #: Says in one row whether anything changed; each part comes from an index or a small table.
 FINGERPRINT = (
@@ -30,6 +30,10 @@ REVISIONS = (
 )
 
 
+Version = int | str
+"""What tells one content of a ruleset from another; compared for equality only. In the database `ledger_seq`."""
+
+
 class SourceError(Exception):
     """The source cannot be read now; the text says why and holds no secret."""
 
@@ -41,19 +45,22 @@ class Reading:
     `contents` maps the id of each ruleset whose version differs from the known one to its JSON; `versions` maps all
     ids to their versions, to be passed to the next `read`. `revisions` are the publications above `floor`, oldest
     first, up to `number`, which is that of the newest one.
+
+    `reach` says for which tokens `tokens` is all there is: what stands outside it stays as it was; None is everything.
     """
 
-    versions: Mapping[str, int]
+    versions: Mapping[str, Version]
     contents: Mapping[str, str]
     tokens: tuple[TokenRow, ...]
     revisions: tuple[RevisionRow, ...] = ()
     floor: int = 0
     number: int = 0
+    reach: tuple[Reach, ...] | None = None
 
     @classmethod
     def of(
         cls,
-        versions: Mapping[str, int],
+        versions: Mapping[str, Version],
         contents: Mapping[str, str],
         tokens: tuple[TokenRow, ...],
         *,
@@ -67,11 +74,15 @@ class Reading:
 
 
 class Source(Protocol):
-    """A place to read from. One thread calls `read` and `wait`; any thread may call `hint`."""
+    """A place to read from. One thread calls `read` and `wait`; any thread may call `hint`.
+
+    `doubt` says why what was read last may be old, although it was read well; empty for a source that is the truth.
+    """
 
     name: str
+    doubt: str
 
-    def read(self, known: Mapping[str, int], since: int = 0) -> Reading | None:
+    def read(self, known: Mapping[str, Version], since: int = 0) -> Reading | None:
         """What changed since the last successful `read`, or None when nothing did. Raises SourceError.
 
         `known` are the versions and `since` the number that the last reading gave.
@@ -90,6 +101,7 @@ class Source(Protocol):
 class SqliteSource:
     """Reads a SQLite file through a read-only connection of its own, and watches `PRAGMA data_version`."""
 
+    doubt = ""
     POLL = 0.1  # seconds; one pragma takes about 5 microseconds
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -100,7 +112,7 @@ class SqliteSource:
         self._fingerprint: tuple[object, ...] | None = None
         self._hinted = threading.Event()
 
-    def read(self, known: Mapping[str, int], since: int = 0) -> Reading | None:
+    def read(self, known: Mapping[str, Version], since: int = 0) -> Reading | None:
         """See `Source`."""
         try:
             connection = self._open()

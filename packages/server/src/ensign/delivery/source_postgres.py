@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import psycopg
 
 from ensign.delivery.history import MAX_CHANGES, RevisionRow
-from ensign.delivery.source import FINGERPRINT, REVISIONS, TOKENS, VERSIONS, Reading, SourceError
+from ensign.delivery.source import FINGERPRINT, REVISIONS, TOKENS, VERSIONS, Reading, SourceError, Version
 from ensign.delivery.tokens import TokenRow
 
 CHANNELS = ("ensign_revision", "ensign_token")
@@ -21,6 +21,7 @@ class PostgresSource:
     A notification can be lost with its connection, so every `POLL` seconds the tables are asked, too.
     """
 
+    doubt = ""
     POLL = 0.5  # seconds: a revoked token is refused within one second
 
     def __init__(self, dsn: str) -> None:
@@ -30,7 +31,7 @@ class PostgresSource:
         self._fingerprint: tuple[object, ...] | None = None
         self._hinted = threading.Event()
 
-    def read(self, known: Mapping[str, int], since: int = 0) -> Reading | None:
+    def read(self, known: Mapping[str, Version], since: int = 0) -> Reading | None:
         """See `Source`."""
         try:
             connection = self._open()
