@@ -20,6 +20,7 @@ from ensign_testkit.delivery import flag, serving
 from ensign_testkit.edges import Lagging, Wire
 from ensign_testkit.nats_server import NatsServer
 from ensign_testkit.streams import EventStream
+from nats.js.kv import KeyValue
 
 FEATURES, DELTA = "/api/client/features", "/api/client/delta"
 BACKEND = "shop:production.backend-secret"
@@ -201,6 +202,24 @@ def test_an_edge_that_missed_a_record_notices_by_the_next_sign_of_life_and_reads
         wire._states["env.production"] = "what it had before"
         until(lambda: edge.app.feed._source._wire not in {wire, None})
         until(lambda: edge.app.feed.current)
+
+
+def test_a_server_that_was_overtaken_while_it_wrote_looks_again(plane, bucket, published, monkeypatch) -> None:
+    edge = below(plane, bucket)
+    with serving(edge.app) as edge.server:
+        until(lambda: edge.app.feed.current)
+        real, overtaken = KeyValue.update, []
+
+        async def update(self: KeyValue, key: str, value: bytes, last: int | None = None, **more: Any) -> int:
+            if not overtaken:
+                overtaken.append(await self.put(key, b"what another server wrote in between\n"))
+            return await real(self, key, value, last=last, **more)
+
+        monkeypatch.setattr(KeyValue, "update", update)
+        number = plane.source.publish([flag("mine in the end")])
+        until(lambda: covers(edge, number) and edge.app.feed.current)
+        assert overtaken
+        assert edge.get(FEATURES).json == plane.get(FEATURES).json
 
 
 def test_two_servers_publish_into_one_bucket_and_the_one_behind_takes_nothing_back(plane, bucket) -> None:

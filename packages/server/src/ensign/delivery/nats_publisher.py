@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import json
 import logging
+import random
 import threading
 from contextlib import suppress
 
@@ -100,7 +101,8 @@ class NatsPublisher:
                 now = self._feed.held
                 if self._feed.current:
                     if now is not held or beats % RECONCILE == 0:
-                        await self._publish(jetstream, bucket, now, connection.max_payload - ROOM)
+                        while not await self._publish(jetstream, bucket, now, connection.max_payload - ROOM):
+                            await asyncio.sleep(random.uniform(0.01, 0.1))  # noqa: S311  # jitter
                         held = now
                     await bucket.put(ALIVE, _states(now, self._place))
                     self._relieved()
@@ -118,7 +120,8 @@ class NatsPublisher:
         except BucketNotFoundError:
             return await jetstream.create_key_value(bucket=self._place.bucket, history=1)
 
-    async def _publish(self, jetstream: JetStreamContext, bucket: KeyValue, held: Held, limit: int) -> None:
+    async def _publish(self, jetstream: JetStreamContext, bucket: KeyValue, held: Held, limit: int) -> bool:
+        """Replace what is older in the bucket. False when another server was quicker: then look again."""
         for record in records(held, self._place.environments):
             key = f"env.{record.environment}"
             try:
@@ -134,9 +137,9 @@ class NatsPublisher:
             try:
                 await bucket.update(key, value, last=last)
             except KeyWrongLastSequenceError:
-                self.changed()  # another server was quicker: look again
-                return
-            await self._forget(jetstream, record.environment, Head.read(value)[0])
+                return False
+            await self._forget(jetstream, record.environment, head, Head.read(value)[0])
+        return True
 
     async def _value(self, bucket: KeyValue, record: Record, limit: int) -> bytes:
         body = await asyncio.to_thread(record.body)
@@ -149,11 +152,15 @@ class NatsPublisher:
             await bucket.put(keys[-1], body[start : start + limit])
         return Head(record.revision, record.state, sha256, tuple(keys)).line()
 
-    async def _forget(self, jetstream: JetStreamContext, environment: str, head: Head) -> None:
-        """Remove parts of records that are two generations old: somebody may still be reading those of the last."""
+    async def _forget(self, jetstream: JetStreamContext, environment: str, old: Head, new: Head) -> None:
+        """Remove parts of records that are two generations old: somebody may still be reading those of the last.
+
+        The record that was replaced may be another server's; whoever replaces it sees to its parts.
+        """
         kept = self._parts.setdefault(environment, [])
-        if head.parts:
-            kept.append(head.sha256[:32])
+        for head in (old, new):
+            if head.parts and head.sha256[:32] not in kept:
+                kept.append(head.sha256[:32])
         while len(kept) > 2:
             subject = f"$KV.{self._place.bucket}.part.{environment}.{kept.pop(0)}.*"
             await jetstream.purge_stream(f"KV_{self._place.bucket}", subject=subject)
