@@ -62,7 +62,8 @@ class ReachView:
 
     ``published_at`` is the time of its entry: when the act that published it reached Ensign. ``ms``, ``p50_ms`` and
     ``p99_ms`` count from there to the last, the median and the 99th in a hundred of those that are known to run it.
-    ``known``: a node has said something about it. ``settled``: no more is to be expected. ``gone`` instances ended before they ran it and are in no other number.
+    ``known``: a node has said something about it. ``settled``: no more is to be expected. ``gone``
+    instances ended before they ran it and are in no other number.
     """
 
     project: str
