@@ -155,9 +155,10 @@ def build(*, worker: bool = True) -> Ensign:
     """The application for the database of the settings; Django must be set up."""
     delivery = DeliveryApp(
         _source(), _keep, last_good=Path(settings.DATA_DIR) / "last-good.json",
-        cors_origins=settings.CORS_ORIGINS, max_streams=settings.MAX_STREAMS,
+        cors_origins=settings.CORS_ORIGINS, max_streams=settings.MAX_STREAMS, ruleset_keys=settings.RULESET_KEYS,
     )  # fmt: skip
     metrics.STREAMS.set_function(lambda: delivery.hub.count)
+    metrics.REFUSED.set_function(lambda: delivery.feed.refused)
     control = ControlPlane(threads=settings.THREADS)
     return Ensign(control=control, delivery=delivery, worker=Worker() if worker else None)
 

@@ -20,6 +20,9 @@ SECONDS = Histogram(
 )
 WAITING = Gauge("ensign_http_waiting", "Control plane requests that wait for a thread or are served", registry=REGISTRY)
 STREAMS = Gauge("ensign_streams", "SDKs that hold a stream open", registry=REGISTRY)
+REFUSED = Gauge(
+    "ensign_rulesets_refused", "Rulesets that this process refused to serve since its start", registry=REGISTRY
+)  # fmt: skip
 TASK_RUNS = Counter("ensign_worker_runs", "Runs of the worker's tasks", ["task", "outcome"], registry=REGISTRY)
 TASK_LAST = Gauge(
     "ensign_worker_last_success_timestamp_seconds", "When a task last ended well", ["task"], registry=REGISTRY

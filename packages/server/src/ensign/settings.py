@@ -166,6 +166,8 @@ MAX_STREAMS = number("ENSIGN_MAX_STREAMS", 20_000, low=0, high=1_000_000)
 CORS_ORIGINS = tuple(
     origin.strip() for origin in os.environ.get("ENSIGN_CORS_ORIGINS", "*").split(",") if origin.strip()
 )
+#: Public keys of the log; with any, this server serves no ruleset that none of them has signed.
+RULESET_KEYS = tuple(os.environ.get("ENSIGN_RULESET_KEYS", "").replace(",", " ").split())
 METRICS_TOKEN = os.environ.get("ENSIGN_METRICS_TOKEN", "")
 
 LOG_LEVEL = os.environ.get("ENSIGN_LOG_LEVEL", "INFO").upper()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 
@@ -34,6 +34,7 @@ from ensign.delivery.hub import Hub
 from ensign.delivery.published import dumps
 from ensign.delivery.source import Source
 from ensign.delivery.state import State
+from ensign.delivery.trust import Trust
 from ensign.delivery.usage import Sink, Usage
 
 log = logging.getLogger("ensign.delivery")
@@ -58,7 +59,8 @@ class DeliveryApp:
     * `cors_origins`: who may ask from a browser, `("*",)` for everybody;
     * `flush_interval`: seconds between batches to the sink;
     * `refusal_limit`: refused requests per address and minute before 429 is said;
-    * `max_streams`: how many SDKs may be connected at a time; the next ones are told to poll.
+    * `max_streams`: how many SDKs may be connected at a time; the next ones are told to poll;
+    * `ruleset_keys`: public keys; with any, no ruleset is served that none of them has signed.
 
     Mount it for the paths that `handles` claims, and either pass it the server's lifespan events or call `startup`
     and `shutdown`. Run the server without an access log: a front-end GET carries its context in the address.
@@ -74,9 +76,11 @@ class DeliveryApp:
         flush_interval: float = 10.0,
         refusal_limit: int = 60,
         max_streams: int = 20_000,
+        ruleset_keys: Sequence[str] = (),
         clock: Callable[[], datetime] = _utc_now,
     ) -> None:
-        self.feed = Feed(source, last_good=last_good, prepare=_prepare)
+        trust = Trust(ruleset_keys) if ruleset_keys else None
+        self.feed = Feed(source, last_good=last_good, prepare=_prepare, trust=trust)
         self.hub = Hub(self.feed, clock=clock, limit=max_streams)
         self.feed.follow(self.hub.changed)
         self.usage = Usage(sink, interval=flush_interval)
@@ -89,6 +93,7 @@ class DeliveryApp:
             "/api/client/features": {"GET": client.features, "POST": client.features},
             "/api/client/delta": {"GET": client.delta},
             "/api/client/streaming": {"GET": client.streaming},
+            "/api/client/proof": {"GET": client.proof},
             "/api/client/register": {"POST": client.register},
             "/api/client/metrics": {"POST": client.metrics},
             "/api/client/metrics/bulk": {"POST": client.bulk},

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import random
 import threading
 from collections.abc import Callable, Mapping
 
+from ensign_ledger.ruleset import Untrusted
+
 from ensign.delivery.deltas import Latest
 from ensign.delivery.lastgood import LastGood
 from ensign.delivery.published import Published
 from ensign.delivery.source import Reading, Source, SourceError
-from ensign.delivery.state import State, advanced
+from ensign.delivery.state import Place, State, advanced
+from ensign.delivery.trust import Trust, retold
 
 log = logging.getLogger("ensign.delivery")
 
@@ -25,6 +29,8 @@ class Feed:
 
     `latest` is the newest state with its history. Streams and deltas go by it: whoever follows is told of each
     new one in the feed's thread, before the answers to whole requests are prepared, which takes longer.
+    `proofs` maps places to proofs of what is published there, as JSON, once they are made. With `trust` only rulesets
+    that it vouches for are taken over; `refused` counts the others.
     With the source gone the last state is served on, from memory, and after a restart from the last-good file.
     """
 
@@ -36,11 +42,15 @@ class Feed:
         *,
         last_good: str | os.PathLike[str] | None = None,
         prepare: Prepare = lambda _old, _new: None,
+        trust: Trust | None = None,
     ) -> None:
         self.state = State()
         self.latest = Latest()
         self.warm = False
         self.current = False
+        self.proofs: Mapping[Place, bytes] = {}
+        self.refused = 0
+        self._trust = trust
         self._source = source
         self._file = None if last_good is None else LastGood(last_good)
         self._prepare = prepare
@@ -114,21 +124,40 @@ class Feed:
         self._stop.wait(min(5.0, 0.1 * 2 ** min(self._failures, 6)) * random.uniform(0.5, 1))  # noqa: S311  # jitter
 
     def _take(self, reading: Reading) -> None:
-        rulesets = []
+        rulesets, taken = [], {}
         for id, content in reading.contents.items():
-            try:
-                rulesets.append(Published.read(content, held=self.state.rulesets))
-            except ValueError:
-                log.exception("ruleset %s is left as it was", id)
-        history = self.latest.history.advanced(reading.revisions, floor=reading.floor, covered=reading.number)
-        self._swap(Latest(advanced(self.state, rulesets, reading.tokens), history))
+            ruleset = self._read(content, f"ruleset {id}")
+            if ruleset is not None:
+                rulesets.append(ruleset)
+                taken[id] = content
+        state, rows = advanced(self.state, rulesets, reading.tokens), reading.revisions
+        if self._trust is not None:
+            rows = retold(rows, floor=reading.floor, before=self.latest.state, after=state)
+        history = self.latest.history.advanced(rows, floor=reading.floor, covered=reading.number)
+        self._swap(Latest(state, history))
+        self.proofs = {**self.proofs, **_proofs(reading.proofs)}
         self._versions, self._number = reading.versions, reading.number
-        self._contents.update(reading.contents)
+        self._contents.update(taken)
         if self._file is not None:
             try:
                 self._file.save(self._contents, reading.tokens)
             except OSError as problem:
                 log.error("cannot keep the last good state on disk: %s", problem.strerror)
+
+    def _read(self, content: str, name: str) -> Published | None:
+        """The ruleset of `content`; None, and a line in the log, for one that must not be served."""
+        try:
+            ruleset = Published.read(content, held=self.state.rulesets)
+            if self._trust is not None:
+                self._trust.check(ruleset)
+        except Untrusted as problem:
+            self.refused += 1
+            log.error("%s is refused, and what was served before goes on: %s", name, problem)
+            return None
+        except ValueError:
+            log.exception("%s is left as it was", name)
+            return None
+        return ruleset
 
     def _load(self) -> None:
         if self._file is None:
@@ -137,7 +166,9 @@ class Feed:
             kept = self._file.load()
             if kept is None:
                 return
-            self._swap(Latest(advanced(self.state, map(Published.read, kept.contents), kept.tokens)))
+            found = [self._read(content, "a ruleset of the last good state") for content in kept.contents]
+            rulesets = [ruleset for ruleset in found if ruleset is not None]
+            self._swap(Latest(advanced(self.state, rulesets, kept.tokens)))
         except (OSError, ValueError) as problem:
             log.error("the last good state on disk cannot be used: %s", problem)
             return
@@ -153,3 +184,13 @@ class Feed:
             with self._changed:
                 self.state = state
                 self._changed.notify_all()
+
+
+def _proofs(documents: Mapping[str, str]) -> dict[Place, bytes]:
+    """Proofs by place. They are sent as they are: whoever asks for one verifies it."""
+    found: dict[Place, bytes] = {}
+    for document in documents.values():
+        if document:
+            shape = json.loads(document)
+            found[str(shape["project"]), str(shape["environment"])] = document.encode()
+    return found
