@@ -228,7 +228,7 @@ class Streamer:
         now = time.monotonic()
         if at_once or now - self._saved_at >= SAVING:
             self._unsaved, self._saved_at = False, now
-            body = json.dumps(self._store.ruleset.to_document(), separators=(",", ":")).encode()
+            body = json.dumps(self._store.to_document(), separators=(",", ":")).encode()
             self._cache.save(body, self._store.origin)
 
 

@@ -105,9 +105,13 @@ class ClientApi:
         """`GET /api/client/proof`: that the log holds what was published, as far as that is proven yet."""
         token = self._gate.admit(request, BACKEND)
         query = effective(token, request.query())
-        places = [(item.project, item.environment) for item in self._feed.state.scope(query.projects, query.environment)]
+        places = [
+            (item.project, item.environment) for item in self._feed.state.scope(query.projects, query.environment)
+        ]
         proofs = self._feed.proofs
-        return Response(200, b'{"proofs":[%b]}' % b",".join(proofs[place] for place in places if place in proofs), (JSON,))
+        return Response(
+            200, b'{"proofs":[%b]}' % b",".join(proofs[place] for place in places if place in proofs), (JSON,)
+        )
 
     async def register(self, request: Request) -> Response:
         """`POST /api/client/register`."""

@@ -9,7 +9,16 @@ from collections.abc import Mapping
 import psycopg
 
 from ensign.delivery.history import MAX_CHANGES, RevisionRow
-from ensign.delivery.source import FINGERPRINT, PROOFS, REVISIONS, TOKENS, VERSIONS, Reading, SourceError, proof_versions
+from ensign.delivery.source import (
+    FINGERPRINT,
+    PROOFS,
+    REVISIONS,
+    TOKENS,
+    VERSIONS,
+    Reading,
+    SourceError,
+    proof_versions,
+)
 from ensign.delivery.tokens import TokenRow
 
 CHANNELS = ("ensign_revision", "ensign_token")
