@@ -55,8 +55,8 @@ class Store:
         if verdict is None:
             self.error = f"the rules were refused: {self.trust.refused}"
             return False
-        self.put(ruleset, source, Origin(None, None, verdict.revision))
         self.trust.take(verdict)
+        self.put(ruleset, source, Origin(None, None, verdict.revision))
         return True
 
     def offer(self, document: bytes, source: SourceName, origin: Origin) -> bool:
@@ -101,9 +101,7 @@ class Store:
                 return False
             # What the server says of the revision is not signed; what the statements say is.
             origin = origin._replace(revision=verdict.revision)
-            self.put(ruleset, source, origin)
             trust.take(verdict)
-            return True
         self.put(ruleset, source, origin)
         return True
 

@@ -55,7 +55,8 @@ class Query:
 def effective(token: Token, pairs: list[tuple[str, str]], *, spec: str = "", signed: bool = False) -> Query:
     """The query that `token` allows of what the client asks: parameters can narrow it, never widen it.
 
-    `spec` is the Unleash-Client-Spec header; who wants it `signed` knows segments. Raises Refusal (400) for values that no client means.
+    `spec` is the Unleash-Client-Spec header; who wants it `signed` knows segments. Raises Refusal (400) for values that
+    no client means.
     """
     projects: list[str] = []
     tags: list[str] = []

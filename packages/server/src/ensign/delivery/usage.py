@@ -112,10 +112,10 @@ class Usage:
             self._instances[key] = (hour, instances)
             self._applications[key] = Seen(*key, len(instances), at)
 
-    def refused(self, reason: str) -> None:
-        """A request was refused, e.g. `401 unknown token`."""
+    def refused(self, reason: str, times: int = 1) -> None:
+        """A request was refused, e.g. `401 unknown token`; or rules were, by an SDK, e.g. `sdk ruleset altered`."""
         with self._lock:
-            self._refusals[reason] = self._refusals.get(reason, 0) + 1
+            self._refusals[reason] = self._refusals.get(reason, 0) + times
 
     def start(self) -> None:
         """Begin to flush, if there is a sink."""
