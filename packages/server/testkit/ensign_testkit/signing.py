@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from ensign_ledger.merkle import inclusion_proof
 from ensign_ledger.ruleset import Statement, ruleset_digest
 from ensign_ledger.sign import Signer
+from ensign_ledger.testing import SimulatedLog
 
 ORIGIN = "log.example/ensign"
 
@@ -38,3 +40,29 @@ def note(content: dict[str, Any], key: Signer, **lies: Any) -> str:
 def signed(content: dict[str, Any], key: Signer, **lies: Any) -> dict[str, Any]:
     """The content with its signature."""
     return {**content, "signature": note(content, key, **lies)}
+
+
+def proof(log: SimulatedLog, said: Statement, *, index: int, size: int | None = None, **lies: Any) -> dict[str, Any]:
+    """What the delivery plane hands out for a statement whose entry has that number; ``lies`` replace members."""
+    last = len(log.entries) if size is None else size
+    made = {
+        "project": said.project,
+        "environment": said.environment,
+        "epoch": said.epoch,
+        "number": said.number,
+        "entry": log.entries[index].decode(),
+        "index": index,
+        "path": [hash.hex() for hash in inclusion_proof(log.leaves(), index, last)],
+        "checkpoint": log.checkpoint(last).decode(),
+    }
+    return {**made, **lies}
+
+
+def published(log: SimulatedLog, said: Statement) -> int:
+    """Append the entry that publishes a statement; returns its number."""
+    log.append(
+        "change.applied",
+        where={"project": said.project, "environment": said.environment},
+        detail={"rulesets": [said.fact()]},
+    )
+    return len(log.entries) - 1

@@ -108,11 +108,13 @@ class Trust:
         """Those rules are in use now."""
         if self.refused is not None:
             log.warning("Ensign takes over rules again: their signatures are good")
-        self.held, self.refused, self._said = verdict.signed, None, None
+        self.refused = self._said = None
         for project, item in verdict.signed.items():
             self._marks[project] = item.statement
             self._environment = item.statement.environment
-        self.changed()
+        if verdict.signed != self.held:
+            self.held = verdict.signed
+            self.changed()
 
     def refuse(self, code: str, reason: str) -> None:
         """Note a refusal; each reason is logged once, and all are counted for the server."""
@@ -171,6 +173,8 @@ class Trust:
             found_hashes |= {self._segment(id, rules.segments[id]) for id in used[project] if id in rules.segments}
             if digest_of(found_hashes, salt=found.statement.salt) != found.statement.digest:
                 raise Untrusted("altered", f"the rules of the project {project} are not what was signed")
+        if len(self._segments) > 2 * len(rules.segments) + 100:
+            self._segments.clear()  # most are of rules that are gone
         return signed
 
     def _signed(self, notes: list[str]) -> dict[str, Signed]:
