@@ -250,6 +250,18 @@ def test_a_project_that_was_there_must_stay(hostile, connect, until) -> None:
     assert client.is_enabled("loan")
 
 
+def test_where_nothing_is_published_yet_nothing_is_missed(hostile, connect, until) -> None:
+    hostile.behaviour = enemy.reply(200, document(features=[]))
+    client = connect(hostile.url, public_key=PUBLIC)
+    assert client.wait_until_ready(10)
+    assert (len(client.evaluate_all()), client.status().verified, client.status().refused) == (0, False, None)
+    hostile.behaviour = enemy.reply(200, document(GOOD))
+    until(lambda: client.is_enabled("menu"))
+    hostile.behaviour = enemy.reply(200, document(features=[]))
+    until(lambda: "not signed" in (client.status().refused or ""))
+    assert client.is_enabled("menu"), "but never again"
+
+
 def test_projects_that_are_named_must_be_there_from_the_start(hostile, connect, until) -> None:
     hostile.behaviour = enemy.reply(200, document(GOOD))
     client = connect(hostile.url, public_key=PUBLIC, token="[]:production.x", projects=["bank", "shop"])

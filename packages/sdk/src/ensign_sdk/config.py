@@ -165,7 +165,8 @@ def trusting(given: object, *, projects: object = None, token: str = "") -> "Tru
     from ensign_sdk._internal.trust import Trust, keys_of, place_of  # deferred: who verifies nothing loads nothing
 
     named, environment = place_of(token)
-    return Trust(keys_of(given), environment=environment, projects=named if wanted is None else wanted)
+    projects = named if wanted is None else wanted
+    return Trust(keys_of(given), environment=environment, projects=projects, named=wanted is not None)
 
 
 def strategies(given: object) -> Mapping[str, CustomStrategy]:

@@ -42,14 +42,14 @@ class Signed(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """Rules that may be taken over: what was said about them, by project."""
+    """Rules that may be taken over: what was said about them, by project. Of no rules nothing need be said."""
 
     signed: Mapping[str, Signed]
 
     @property
-    def revision(self) -> tuple[int, int]:
+    def revision(self) -> tuple[int, int] | None:
         """The newest (epoch, number)."""
-        return max(item.statement.revision for item in self.signed.values())
+        return max((item.statement.revision for item in self.signed.values()), default=None)
 
 
 def keys_of(given: object) -> Keys:
@@ -77,9 +77,10 @@ class Trust:
     """What this client believes, and what it has seen. One thread at a time judges and takes; any thread may read.
 
     `environment` and `projects` are what the rules must be of; None believes what comes first, and then holds to it.
+    `named` says that somebody named the projects, so that there must be rules of them from the start.
     """
 
-    def __init__(self, keys: Keys, *, environment: str | None, projects: tuple[str, ...] | None) -> None:
+    def __init__(self, keys: Keys, *, environment: str | None, projects: tuple[str, ...] | None, named: bool) -> None:
         self.keys = keys
         self.held: Mapping[str, Signed] = {}
         self.refused: str | None = None
@@ -87,6 +88,7 @@ class Trust:
         self.changed: Callable[[], None] = lambda: None
         self._environment = environment
         self._projects = projects
+        self._named = named
         self._said: str | None = None
         self._marks: dict[str, Statement] = {}
         self._items: dict[str, _Item] = {}
@@ -156,6 +158,8 @@ class Trust:
             self._proven_revision = Verdict(self.held).revision
 
     def _judged(self, ruleset: Ruleset, notes: list[str]) -> dict[str, Signed]:
+        if not notes and not ruleset.table.rules.flags and not self._marks and not self._named:
+            return {}  # nothing is published there yet; whoever hides rules so gets no further than by silence
         if not notes:
             raise Untrusted("unsigned", "they are not signed; is the server older, or something in between?")
         signed = self._signed(notes)
