@@ -325,6 +325,32 @@ def test_a_token_says_what_to_expect() -> None:
     assert place_of("secret") == (None, None)
 
 
+def test_a_report_that_is_not_accepted_is_sent_again(hostile, connect, until) -> None:
+    hostile.behaviour = enemy.reply(200, document(GOOD, features=[]))
+    hostile.posts = enemy.reply(503)
+    client = connect(hostile.url, public_key=PUBLIC)
+    until(lambda: client.status().refused)
+    until(lambda: len([seen for seen in hostile.seen if seen.method == "POST"]) > 1)
+    hostile.posts = enemy.reply(202)
+    until(lambda: any("altered" in post.get("refusedRulesets", {}) for post in hostile.posted("/metrics")), 20)
+
+
+def test_a_forked_child_reports_its_own_refusals_alone() -> None:
+    """What the parent refused is the parent's to report."""
+    from ensign_engine import Counters
+    from ensign_sdk._internal.metrics import Reporter
+    from ensign_sdk.config import trusting
+
+    trust = trusting(PUBLIC, token=TOKEN)
+    assert trust is not None
+    client = Client(url="http://localhost", token=TOKEN, app_name="x", start=False, cache_dir=False, public_key=PUBLIC)
+    assert client._config is not None
+    reporter = Reporter(client._config._replace(trust=trust), Counters(), connection_id="", headers={})
+    trust.refuse("altered", "for a test")
+    reporter.forget()
+    assert not trust.reports
+
+
 def test_who_verifies_nothing_asks_for_nothing_and_loads_nothing(hostile, connect) -> None:
     client = connect(hostile.url)
     assert client.wait_until_ready(10)

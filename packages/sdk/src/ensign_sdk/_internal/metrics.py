@@ -81,6 +81,8 @@ class Reporter:
     def forget(self) -> None:
         """For a forked child: what the parent counted is the parent's to send."""
         self._counters.collect()
+        if self._trust is not None:
+            self._trust.reports.clear()
 
     def _collect(self) -> None:
         for name, report in self._counters.collect().items():
