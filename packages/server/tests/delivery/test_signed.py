@@ -234,10 +234,27 @@ def test_a_verifying_node_tells_what_changed_in_its_own_words() -> None:
         )
         source.down = False
         event = json.loads(stream.event().fields["data"])
+        assert sorted(one["type"] for one in event["events"]) == [
+            "feature-removed", "feature-updated", "feature-updated", "segment-removed",
+        ]  # fmt: skip
         after = rules.apply_delta(event)
-        assert "evil" not in after.names()
-        assert set(after.names()) == {"menu", "new"}
+        assert set(after.names()) == {"menu", "new"}, "not what the stored events say"
         assert not after.is_enabled("menu")
+
+
+def test_after_a_refusal_nobody_is_told_half_of_it() -> None:
+    source = filled()
+    with running(source, ruleset_keys=[KEY.key.vkey]) as plane:
+        source.forge = altered
+        plane.settled(source.publish([flag("menu", enabled=False)]))
+        source.forge = lambda content: content
+        plane.settled(source.publish([flag("menu")]))
+        for known in ("1", "2", "3"):
+            (event,) = plane.get("/api/client/delta", If_None_Match=known)[2]["events"]
+            assert event["type"] == "hydration"
+        plane.settled(source.publish([flag("menu", enabled=False)]))
+        (event,) = plane.get("/api/client/delta", If_None_Match="4")[2]["events"]
+        assert event["type"] == "feature-updated", "and then steps again"
 
 
 def test_several_steps_at_once_are_not_guessed_at() -> None:

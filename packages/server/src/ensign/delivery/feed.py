@@ -16,7 +16,7 @@ from ensign.delivery.lastgood import LastGood
 from ensign.delivery.published import Published
 from ensign.delivery.source import Reading, Source, SourceError
 from ensign.delivery.state import Place, State, advanced
-from ensign.delivery.trust import Trust, retold
+from ensign.delivery.trust import Trust
 
 log = logging.getLogger("ensign.delivery")
 
@@ -132,7 +132,9 @@ class Feed:
                 taken[id] = content
         state, rows = advanced(self.state, rulesets, reading.tokens), reading.revisions
         if self._trust is not None:
-            rows = retold(rows, floor=reading.floor, before=self.latest.state, after=state)
+            rows = self._trust.retold(
+                rows, since=self._number, floor=reading.floor, before=self.latest.state, after=state
+            )
         history = self.latest.history.advanced(rows, floor=reading.floor, covered=reading.number)
         self._swap(Latest(state, history))
         self.proofs = {**self.proofs, **_proofs(reading.proofs)}

@@ -7,6 +7,7 @@ unsigned: the events of deltas, which nobody signs, it derives itself from the r
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
@@ -38,6 +39,7 @@ class Trust:
         if not self._keys:
             raise ValueError("no public key was given")
         self._hashes: dict[Place, dict[str, tuple[Feature, bytes]]] = {}
+        self._seen: dict[Place, int] = {}
 
     def check(self, ruleset: Published) -> None:
         """Raise Untrusted unless `ruleset` is what one of the keys has signed for its place and revision.
@@ -54,6 +56,30 @@ class Trust:
         if digest_of(self._items(ruleset), salt=said.salt) != said.digest:
             raise Untrusted("altered", "it is not what was signed")
 
+    def retold(
+        self, rows: Sequence[RevisionRow], *, since: int, floor: int, before: State, after: State
+    ) -> tuple[RevisionRow, ...]:
+        """`rows`, all publications above `floor`, with events made from verified rulesets instead of those stored.
+
+        `since` is up to which number the reader had read before. Only a single step from the held ruleset to the next
+        can be told. Where there were more, or one was refused or not seen, the row says nothing, and clients get
+        everything anew: one that stands in between may have what a joined step does not show.
+        """
+        steps = Counter((row.project, row.environment) for row in rows)
+        complete = since > 0 and floor == since
+        told = []
+        for row in rows:
+            place = (row.project, row.environment)
+            old, new = before.rulesets.get(place), after.rulesets.get(place)
+            delta = None
+            if complete and steps[place] == 1 and old is not None and new is not None:
+                held = self._seen.get(place, 0) <= old.revision[1]
+                if held and new.revision == (row.epoch, row.number):
+                    delta = json.dumps(list(_events(old, new)))
+            told.append(replace(row, delta=delta))
+        self._seen.update({(row.project, row.environment): row.number for row in rows})
+        return tuple(told)
+
     def _items(self, ruleset: Published) -> Iterator[bytes]:
         place = (ruleset.project, ruleset.environment)
         before = self._hashes.get(place, {})
@@ -68,29 +94,6 @@ class Trust:
         for segment in ruleset.segments:
             if segment["id"] in used:
                 yield item_hash(SEGMENT, canonical_text(segment))
-
-
-def retold(rows: Sequence[RevisionRow], *, floor: int, before: State, after: State) -> tuple[RevisionRow, ...]:
-    """`rows`, all publications above `floor`, with events made from verified rulesets instead of those stored.
-
-    Only a single step from one held ruleset to the next can be told so. Where there were more, or a ruleset was
-    refused, the row says nothing, and clients get everything anew.
-    """
-    steps: dict[Place, list[RevisionRow]] = {}
-    for row in rows:
-        held = before.rulesets.get((row.project, row.environment))
-        if held is None or row.number > held.revision[1]:
-            steps.setdefault((row.project, row.environment), []).append(row)
-    told = []
-    for row in rows:
-        place = (row.project, row.environment)
-        old, new = before.rulesets.get(place), after.rulesets.get(place)
-        single = old is not None and old.revision[1] >= floor and steps.get(place) == [row]
-        if single and old is not None and new is not None and new.revision == (row.epoch, row.number):
-            told.append(replace(row, delta=json.dumps(list(_events(old, new)))))
-        else:
-            told.append(replace(row, delta=None))
-    return tuple(told)
 
 
 def _events(old: Published, new: Published) -> Iterator[dict[str, object]]:
