@@ -44,7 +44,7 @@ class Trust:
     def check(self, ruleset: Published) -> None:
         """Raise Untrusted unless `ruleset` is what one of the keys has signed for its place and revision.
 
-        Costs about 4 ms, and 5 µs for each flag that is not the same object as last time.
+        Costs about 1.5 ms, and 10 µs for each flag that is not the same object as last time.
         """
         if ruleset.signature is None:
             raise Untrusted("unsigned", "it is not signed")
