@@ -163,19 +163,23 @@ class Trust:
         if not notes:
             raise Untrusted("unsigned", "they are not signed; is the server older, or something in between?")
         signed = self._signed(notes)
-        rules = ruleset.table.rules
-        hashes: dict[str, set[bytes]] = {project: set() for project in signed}
+        rules, known, items = ruleset.table.rules, self._items, dict[str, _Item]()
+        hashes: dict[str, list[bytes]] = {project: [] for project in signed}
         used: dict[str, set[int]] = {project: set() for project in signed}
-        items = self._items = {name: self._item(name, raw) for name, raw in rules.flags.items()}
-        for name, item in items.items():
+        for name, raw in rules.flags.items():  # spelt out: it runs 10,000 times for a change of one flag
+            item = known.get(name)
+            if item is None or item.raw is not raw:
+                item = _item(name, raw)
+            items[name] = item
             if item.project not in hashes:
                 raise Untrusted("unsigned", f"the flag {name[:100]!r} belongs to no project that is signed")
-            hashes[item.project].add(item.hash)
-            used[item.project] |= item.segments
+            hashes[item.project].append(item.hash)
+            if item.segments:
+                used[item.project] |= item.segments
+        self._items = items
         for project, found in signed.items():
-            found_hashes = hashes[project]
-            found_hashes |= {self._segment(id, rules.segments[id]) for id in used[project] if id in rules.segments}
-            if digest_of(found_hashes, salt=found.statement.salt) != found.statement.digest:
+            texts = [self._segment(id, rules.segments[id]) for id in used[project] if id in rules.segments]
+            if digest_of(hashes[project] + texts, salt=found.statement.salt) != found.statement.digest:
                 raise Untrusted("altered", f"the rules of the project {project} are not what was signed")
         if len(self._segments) > 2 * len(rules.segments) + 100:
             self._segments.clear()  # most are of rules that are gone
@@ -183,15 +187,13 @@ class Trust:
 
     def _signed(self, notes: list[str]) -> dict[str, Signed]:
         """The statements by project, each good by itself: of the right log and place, and never older than seen."""
-        known = {item.note: item for item in self.held.values()}
+        known, environment = {item.note: item for item in self.held.values()}, self._environment
         signed: dict[str, Signed] = {}
         for note in notes:
             item = known.get(note) or Signed(read_signed(note, self.keys), note)
             said = item.statement
-            environment = self._environment or said.environment
-            if said.environment != environment or {one.statement.environment for one in signed.values()} - {
-                environment
-            }:
+            environment = environment or said.environment
+            if said.environment != environment:
                 raise Untrusted("foreign", f"they are of the environment {said.environment}, not of {environment}")
             if said.project in signed:
                 raise Untrusted("altered", f"the project {said.project} is signed twice")
@@ -207,20 +209,18 @@ class Trust:
             raise Untrusted("missing", f"the project {missing[0]} is left out")
         return signed
 
-    def _item(self, name: str, raw: Mapping[str, Any]) -> _Item:
-        known = self._items.get(name)
-        if known is not None and known.raw is raw:
-            return known
-        project = raw.get("project")
-        if not isinstance(project, str):
-            raise Untrusted("unsigned", f"the flag {name[:100]!r} belongs to no project")
-        return _Item(raw, item_hash(FEATURE, canonical_text(raw)), project, used_segments(raw))
-
     def _segment(self, id: int, raw: Mapping[str, Any]) -> bytes:
         known = self._segments.get(id)
         if known is None or known[0] is not raw:
             known = self._segments[id] = (raw, item_hash(SEGMENT, canonical_text(raw)))
         return known[1]
+
+
+def _item(name: str, raw: Mapping[str, Any]) -> _Item:
+    project = raw.get("project")
+    if not isinstance(project, str):
+        raise Untrusted("unsigned", f"the flag {name[:100]!r} belongs to no project")
+    return _Item(raw, item_hash(FEATURE, canonical_text(raw)), project, used_segments(raw))
 
 
 def _notes(read: Mapping[str, Any]) -> list[str]:
