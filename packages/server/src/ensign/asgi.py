@@ -174,11 +174,13 @@ def build(*, worker: bool = True) -> Ensign:
     delivery = DeliveryApp(
         _source(), _keep, last_good=Path(settings.DATA_DIR) / "last-good.json",
         cors_origins=settings.CORS_ORIGINS, max_streams=settings.MAX_STREAMS, stream_key=_stream_key(),
+        ruleset_keys=settings.RULESET_KEYS,
     )  # fmt: skip
     metrics.watch(
         streams=lambda: delivery.hub.count,
         edges=lambda: delivery.edges.count,
         current=lambda: delivery.feed.current,
+        refused=lambda: delivery.feed.refused,
     )
     control = ControlPlane(threads=settings.THREADS)
     return Ensign(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from urllib.parse import unquote, urlsplit
 
+from ensign_ledger.note import NoteError, parse_vkey
+
 
 def flag(name: str, *, default: bool = False) -> bool:
     """A switch: 1, true or yes; 0, false or no.
@@ -26,6 +28,20 @@ def number(name: str, default: int, *, low: int, high: int) -> int:
     if not (value.isascii() and value.isdigit()) or not low <= int(value) <= high:
         raise ValueError(f"{name} must be a whole number from {low} to {high}, not {value!r}")
     return int(value)
+
+
+def public_keys(name: str) -> tuple[str, ...]:
+    """Public keys of a log (``name+id+base64``), separated by spaces or commas.
+
+    :raises ValueError: for what is no such key.
+    """
+    keys = tuple(os.environ.get(name, "").replace(",", " ").split())
+    for key in keys:
+        try:
+            parse_vkey(key)
+        except NoteError as error:
+            raise ValueError(f"{name} holds {key!r}, which is no public key of a log: {error}") from None
+    return keys
 
 
 def database(url: str) -> dict[str, object]:

@@ -24,6 +24,9 @@ WAITING = Gauge("ensign_http_waiting", "Control plane requests that wait for a t
 STREAMS = Gauge("ensign_streams", "SDKs that hold a stream open", registry=REGISTRY)
 EDGES = Gauge("ensign_edges", "Edges that follow this node", registry=REGISTRY)
 CURRENT = Gauge("ensign_rulesets_current", "1 while what rulesets come from answers", registry=REGISTRY)
+REFUSED = Gauge(
+    "ensign_rulesets_refused", "Rulesets that this process refused to serve since its start", registry=REGISTRY
+)  # fmt: skip
 TASK_RUNS = Counter("ensign_worker_runs", "Runs of the worker's tasks", ["task", "outcome"], registry=REGISTRY)
 TASK_LAST = Gauge(
     "ensign_worker_last_success_timestamp_seconds", "When a task last ended well", ["task"], registry=REGISTRY
@@ -33,11 +36,14 @@ Gauge("ensign_build_info", "The version that runs", ["version"], registry=REGIST
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 
 
-def watch(*, streams: Callable[[], int], edges: Callable[[], int], current: Callable[[], bool]) -> None:
+def watch(
+    *, streams: Callable[[], int], edges: Callable[[], int], current: Callable[[], bool], refused: Callable[[], int]
+) -> None:
     """Have the delivery plane asked for its numbers."""
     STREAMS.set_function(streams)
     EDGES.set_function(edges)
     CURRENT.set_function(current)
+    REFUSED.set_function(refused)
 
 
 def text() -> bytes:

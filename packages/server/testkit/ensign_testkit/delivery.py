@@ -15,6 +15,9 @@ from ensign.delivery.history import MAX_CHANGES, RevisionRow
 from ensign.delivery.http import Receive, Scope, Send
 from ensign.delivery.source import Reading, SourceError, Version
 from ensign.delivery.tokens import TokenRow, digest
+from ensign_ledger.sign import Signer
+
+from ensign_testkit.signing import signed
 
 
 def flag(name: str, *, project: str = "shop", enabled: bool = True, **more: Any) -> dict[str, Any]:
@@ -40,13 +43,19 @@ def constraint(name: str, operator: str, *values: str, **more: Any) -> dict[str,
 
 
 class MemorySource:
-    """A source whose tables are in this object; `down = True` makes it fail as a dead database does."""
+    """A source whose tables are in this object; `down = True` makes it fail as a dead database does.
+
+    With a `signer` rulesets are signed; `forge(content)` may alter what is then stored; `proofs` are documents by id.
+    """
 
     name = "memory"
     doubt = ""
 
-    def __init__(self) -> None:
+    def __init__(self, signer: Signer | None = None) -> None:
         self.down = False
+        self.signer = signer
+        self.forge: Callable[[dict[str, Any]], dict[str, Any]] = lambda content: content
+        self.proofs: dict[str, str] = {}
         self.number = 0
         self.epoch = 1
         self._sequence = 0
@@ -77,6 +86,8 @@ class MemorySource:
                 "epoch": revision[0], "features": features,
                 "segments": segments or [], "tags": tags or {},
             }  # fmt: skip
+            if self.signer is not None:
+                content = self.forge(signed(content, self.signer))
             place = f"rul_{project}_{environment}"
             before = json.loads(self._rows[place][1]) if place in self._rows else {"features": [], "segments": []}
             delta = json.dumps(_events(before, content))
@@ -111,12 +122,13 @@ class MemorySource:
         with self._lock:
             # Several applications may read one source: what each has seen stands in `known` alone.
             versions = {id: version for id, (version, _) in self._rows.items()} | {"tokens": self._token_version}
+            versions["proofs"] = len(self.proofs)
             if known == versions:
                 return None
             contents = {id: text for id, (version, text) in self._rows.items() if known.get(id) != version}
             rows = sorted((row for row in self._revisions if row.number > since), key=lambda row: -row.number)
             tokens = tuple(self._tokens.values())
-            return Reading.of(versions, contents, tokens, since=since, rows=rows[:MAX_CHANGES])
+            return Reading.of(versions, contents, tokens, since=since, rows=rows[:MAX_CHANGES], proofs=self.proofs)
 
     def wait(self, seconds: float) -> None:
         """See `Source`."""

@@ -82,6 +82,7 @@ def serve(*, listener: socket.socket, upstream: str, data_dir: Path) -> None:
         cors = os.environ.get("ENSIGN_CORS_ORIGINS", "*").split(",")
         max_streams = environment.number("ENSIGN_MAX_STREAMS", 20_000, low=0, high=1_000_000)
         behind_proxy = environment.flag("ENSIGN_BEHIND_PROXY")
+        keys = environment.public_keys("ENSIGN_RULESET_KEYS")
     except (ValueError, OSError) as error:
         raise Unavailable(f"A setting is wrong: {error}", remedy="See docs/reference/settings.md.") from error
     if uplink is not None and uplink.open_wire:
@@ -90,12 +91,14 @@ def serve(*, listener: socket.socket, upstream: str, data_dir: Path) -> None:
         source, None if uplink is None else UpstreamSink(uplink),
         last_good=data_dir / LAST_GOOD, max_streams=max_streams,
         cors_origins=tuple(origin.strip() for origin in cors if origin.strip()), stream_key=_stream_key(tokens),
+        ruleset_keys=keys,
     )  # fmt: skip
     source.follow(delivery.feed)
     metrics.watch(
         streams=lambda: delivery.hub.count,
         edges=lambda: delivery.edges.count,
         current=lambda: delivery.feed.current,
+        refused=lambda: delivery.feed.refused,
     )
     edge = Edge(delivery, metrics_token=os.environ.get("ENSIGN_METRICS_TOKEN", ""))
     run(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -40,6 +40,7 @@ from ensign.delivery.published import dumps
 from ensign.delivery.source import Source
 from ensign.delivery.state import State
 from ensign.delivery.tracker import Tracker
+from ensign.delivery.trust import Trust
 from ensign.delivery.usage import Sink, Usage
 
 log = logging.getLogger("ensign.delivery")
@@ -69,7 +70,8 @@ class DeliveryApp:
     * `refusal_limit`: refused requests per address and minute before 429 is said;
     * `max_streams`: how many SDKs may be connected at a time; the next ones are told to poll;
     * `stream_key`: 32 secret bytes that seal the addresses of OFREP's streams, shared by all nodes behind one
-      address; without it each start makes its own, and clients of before ask for a new address.
+      address; without it each start makes its own, and clients of before ask for a new address;
+    * `ruleset_keys`: public keys; with any, no ruleset is served that none of them has signed.
 
     Mount it for the paths that `handles` claims, and either pass it the server's lifespan events or call `startup`
     and `shutdown`. Run the server without an access log: a front-end GET carries its context in the address.
@@ -86,9 +88,11 @@ class DeliveryApp:
         refusal_limit: int = 60,
         max_streams: int = 20_000,
         stream_key: bytes | None = None,
+        ruleset_keys: Sequence[str] = (),
         clock: Callable[[], datetime] = _utc_now,
     ) -> None:
-        self.feed = Feed(source, last_good=last_good, prepare=_prepare)
+        trust = Trust(ruleset_keys) if ruleset_keys else None
+        self.feed = Feed(source, last_good=last_good, prepare=_prepare, trust=trust)
         self.usage = Usage(sink, interval=flush_interval)
         self.tracker = Tracker(clock=clock, wake=self.usage.soon)
         self.usage.reach = self.tracker.take
@@ -104,8 +108,6 @@ class DeliveryApp:
             self.feed, self._gate, self.usage, self.hub, self.tracker, clock=clock, version=version("ensign")
         )
         self.edges = EdgeFeed(self.feed, self._gate, clock=clock)
-        # Edges first: there are few, each with many behind it, and streams are waited for.
-        self.feed.follow(self.edges.changed)
         self.feed.follow(self._changed)
         browser = FrontendApi(self.feed, self._gate, self.usage, clock=clock)
         self._ofrep = OfrepApi(self.feed, self._gate, self.usage, self.hub, key=stream_key, clock=clock)
@@ -116,6 +118,7 @@ class DeliveryApp:
             "/api/client/delta": {"GET": client.delta},
             "/api/client/streaming": {"GET": client.streaming},
             "/api/client/applied": {"POST": AppliedApi(self._gate, self.tracker).applied},
+            "/api/client/proof": {"GET": client.proof},
             "/api/client/register": {"POST": client.register},
             "/api/client/metrics": {"POST": client.metrics},
             "/api/client/metrics/bulk": {"POST": client.bulk},
@@ -159,8 +162,12 @@ class DeliveryApp:
         await asyncio.to_thread(self.feed.stop)
 
     def _changed(self) -> None:
-        """A newer state: the streams come first, then the list of who was there."""
+        """A newer state. Edges come first: there are few, each with many behind it, and streams are waited for.
+
+        The list of who was there comes last.
+        """
         count = self.tracker.published(self.feed.latest.state)
+        self.edges.changed()
         self.hub.changed()
         count()
 

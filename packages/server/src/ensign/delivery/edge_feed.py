@@ -33,6 +33,7 @@ from ensign.delivery.http import (
 from ensign.delivery.outlet import PIECE, Stalled, abort, body, patiently
 from ensign.delivery.readings import tokens_told, told
 from ensign.delivery.splice import Splice, between
+from ensign.delivery.state import Place
 from ensign.delivery.tokens import EDGE, Reach, TokenRow
 
 log = logging.getLogger("ensign.delivery")
@@ -60,12 +61,13 @@ class Follower:
     number: int
     epoch: int
     rows: frozenset[TokenRow] | None = None
+    proofs: dict[Place, bytes] = field(default_factory=dict)
     over: bool = False
     wake: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def sees(self, copy: Copy) -> bool:
-        """Whether a ruleset is within its reach."""
-        return any(one.sees(*copy.place) for one in self.reach)
+    def sees(self, place: Place) -> bool:
+        """Whether a project's environment is within its reach."""
+        return any(one.sees(*place) for one in self.reach)
 
 
 class EdgeFeed:
@@ -180,16 +182,23 @@ class EdgeFeed:
         held = self._feed.held
         history = held.latest.history
         news: dict[str, Any] = {"current": self._feed.current}
-        copies = {id: copy for id, copy in held.copies.items() if follower.sees(copy)}
+        copies = {id: copy for id, copy in held.copies.items() if follower.sees(copy.place)}
         contents, splices = self._changed(follower, copies)
         rows = frozenset(row for row in held.tokens if any(one.holds(row) for one in follower.reach))
+        proofs = {
+            place: document for place, document in self._feed.proofs.items()
+            if follower.proofs.get(place) != document and follower.sees(place)
+        }  # fmt: skip
         follower.versions = {**follower.versions, **{id: copy.version for id, copy in copies.items()}}
-        if contents or splices or rows != follower.rows or history.covered != follower.number:
+        if contents or splices or proofs or rows != follower.rows or history.covered != follower.number:
             anew = history.epoch != follower.epoch or history.floor > follower.number
             since = history.floor if anew else follower.number
             news |= {**told(history, copies, since), "contents": contents, "splices": splices}
             if rows != follower.rows:
                 news["tokens"] = tokens_told(rows)
+            if proofs:
+                news["proofs"] = [document.decode() for document in proofs.values()]
+                follower.proofs |= proofs
             follower.rows, follower.number, follower.epoch = rows, history.covered, history.epoch
             return news, sum(map(len, contents.values())) + sum(len(row[-1] or "") for row in news["revisions"])
         return news, 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import random
@@ -11,6 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
+from ensign_ledger.ruleset import Untrusted
+
 from ensign.delivery.deltas import Latest
 from ensign.delivery.held import Copy, Held
 from ensign.delivery.history import History
@@ -19,6 +22,7 @@ from ensign.delivery.published import Published
 from ensign.delivery.source import Reading, Source, SourceError, Version
 from ensign.delivery.state import Place, State, advanced
 from ensign.delivery.tokens import TokenRow
+from ensign.delivery.trust import Trust
 
 log = logging.getLogger("ensign.delivery")
 
@@ -33,6 +37,8 @@ class Feed:
     `latest` is the newest state with its history. Streams and deltas go by it: whoever follows is told of each
     new one in the feed's thread, before the answers to whole requests are prepared, which takes longer.
     `held` is the same with the texts that it was made of. `problem` says why the source does not answer.
+    `proofs` maps places to proofs of what is published there, as JSON, once they are made. With `trust` only rulesets
+    that it vouches for are taken over; `refused` counts the others.
     With the source gone the last state is served on, from memory, and after a restart from the last-good file.
     """
 
@@ -45,6 +51,7 @@ class Feed:
         *,
         last_good: str | os.PathLike[str] | None = None,
         prepare: Prepare = lambda _old, _new: None,
+        trust: Trust | None = None,
     ) -> None:
         self.state = State()
         self.held = Held()
@@ -52,6 +59,9 @@ class Feed:
         self.current = False
         self.confirmed = 0.0
         self.problem = ""
+        self.proofs: Mapping[Place, bytes] = {}
+        self.refused = 0
+        self._trust = trust
         self._source = source
         self._file = None if last_good is None else LastGood(last_good)
         self._keeper = None if self._file is None else Keeper(self._file)
@@ -163,21 +173,41 @@ class Feed:
     def _take(self, reading: Reading) -> None:
         fresh: dict[str, tuple[str, Published]] = {}
         for id, content in reading.contents.items():
-            try:
-                fresh[id] = content, Published.read(content, held=self.state.rulesets)
-            except ValueError:
-                log.exception("ruleset %s is left as it was", id)
-        history = self.latest.history.advanced(reading.revisions, floor=reading.floor, covered=reading.number)
+            ruleset = self._read(content, f"ruleset {id}")
+            if ruleset is not None:
+                fresh[id] = content, ruleset
         tokens = _tokens(self.held.tokens, reading, doubtful=self.warm and bool(self._source.doubt))
         state = advanced(self.state, [ruleset for _, ruleset in fresh.values()], tokens)
+        rows = reading.revisions
+        if self._trust is not None:
+            rows = self._trust.retold(
+                rows, since=self._number, floor=reading.floor, before=self.latest.state, after=state
+            )
+        history = self.latest.history.advanced(rows, floor=reading.floor, covered=reading.number)
         copies = {id: Copy(text, _place(ruleset), ruleset.revision) for id, (text, ruleset) in fresh.items()}
         # What was refused is not held either: it would be given to the nodes below, and be served after a restart.
         taken = {id: copy for id, copy in copies.items() if state.rulesets[copy.place].revision == copy.revision}
         held = Held(MappingProxyType({**self.held.copies, **taken}), tokens, Latest(state, history))
         self._swap(held)
+        self.proofs = {**self.proofs, **_proofs(reading.proofs)}
         self._versions, self._number = reading.versions, reading.number
         if self._keeper is not None:
             self._keeper.keep(self.held)
+
+    def _read(self, content: str, name: str) -> Published | None:
+        """The ruleset of `content`; None, and a line in the log, for one that must not be served."""
+        try:
+            ruleset = Published.read(content, held=self.state.rulesets)
+            if self._trust is not None:
+                self._trust.check(ruleset)
+        except Untrusted as problem:
+            self.refused += 1
+            log.error("%s is refused, and what was served before goes on: %s", name, problem)
+            return None
+        except ValueError:
+            log.exception("%s is left as it was", name)
+            return None
+        return ruleset
 
     def _load(self) -> None:
         if self._file is None:
@@ -186,12 +216,17 @@ class Feed:
             kept = self._file.load()
             if kept is None:
                 return
-            read = {id: (text, Published.read(text)) for id, text in kept.contents.items()}
+            found = {
+                id: (text, self._read(text, "a ruleset of the last good state")) for id, text in kept.contents.items()
+            }
+            read = {id: (text, ruleset) for id, (text, ruleset) in found.items() if ruleset is not None}
         except (OSError, ValueError) as problem:
             log.error("the last good state on disk cannot be used: %s", problem)
             return
         copies = {id: Copy(text, _place(ruleset), ruleset.revision) for id, (text, ruleset) in read.items()}
-        history = History().advanced(kept.revisions, floor=kept.floor, covered=kept.number)
+        history = History(floor=kept.number, covered=kept.number)
+        if self._trust is None:  # what changed is not signed: with keys, only whole rulesets can be taken from a file
+            history = History().advanced(kept.revisions, floor=kept.floor, covered=kept.number)
         state = advanced(self.state, [ruleset for _, ruleset in read.values()], kept.tokens)
         self._swap(Held(MappingProxyType(copies), kept.tokens, Latest(state, history)))
         self._versions = {id: copy.version for id, copy in copies.items()}
@@ -230,3 +265,13 @@ def _tokens(held: tuple[TokenRow, ...], reading: Reading, *, doubtful: bool) -> 
     if reading.reach is not None:
         known += [row for row in held if not any(reach.holds(row) for reach in reading.reach)]
     return tuple(known)
+
+
+def _proofs(documents: Mapping[str, str]) -> dict[Place, bytes]:
+    """Proofs by place. They are sent as they are: whoever asks for one verifies it."""
+    found: dict[Place, bytes] = {}
+    for document in documents.values():
+        if document:
+            shape = json.loads(document)
+            found[str(shape["project"]), str(shape["environment"])] = document.encode()
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, astuple
 from typing import Any
@@ -47,3 +48,12 @@ def revisions_heard(rows: Iterable[Iterable[Any]]) -> tuple[RevisionRow, ...]:
         RevisionRow(int(number), int(epoch), str(project), str(environment), None if delta is None else str(delta))
         for number, epoch, project, environment, delta in rows
     )
+
+
+def proofs_heard(documents: Iterable[Any]) -> dict[str, str]:
+    """Proofs, as they were told; whoever asks for one verifies it. Raises ValueError, TypeError, KeyError."""
+    found: dict[str, str] = {}
+    for document in documents:
+        shape = json.loads(document)
+        found[f"{shape['project']}/{shape['environment']}"] = str(document)
+    return found

@@ -12,7 +12,7 @@ from typing import Any
 
 from ensign.delivery.feed import Feed
 from ensign.delivery.held import Held
-from ensign.delivery.readings import revisions_heard, tokens_heard
+from ensign.delivery.readings import proofs_heard, revisions_heard, tokens_heard
 from ensign.delivery.source import Reading, SourceError, Version
 from ensign.delivery.splice import applied
 from ensign.delivery.tokens import Reach, TokenRow
@@ -169,6 +169,7 @@ class LineSource(ABC):
             revisions_heard(line["revisions"]),
             int(line["floor"]),
             int(line["number"]),
+            proofs=proofs_heard(line.get("proofs", ())),
             reach=reach,
         )
 

@@ -170,10 +170,10 @@ class Usage:
             del nodes[source]
         return (len(instances) if since == hour else 0) + sum(number for _, number in nodes.values())
 
-    def refused(self, reason: str) -> None:
-        """A request was refused, e.g. `401 unknown token`."""
+    def refused(self, reason: str, times: int = 1) -> None:
+        """A request was refused, e.g. `401 unknown token`; or rules were, by an SDK, e.g. `sdk ruleset altered`."""
         with self._lock:
-            self._refusals[reason] = self._refusals.get(reason, 0) + 1
+            self._refusals[reason] = self._refusals.get(reason, 0) + times
 
     def pass_on(self, reports: Iterable[Reach], *, at: datetime) -> None:
         """Hand on what a node below says about reach, heard `at`."""

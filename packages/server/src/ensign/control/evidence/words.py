@@ -59,6 +59,7 @@ LABELS: Mapping[str, str] = MappingProxyType(
         "note_sha256": "SHA-256 of the checkpoint",
         "permission": "asked to",
         "root": "root of the log",
+        "rulesets": "published",
         "sha256": "SHA-256",
         "size": "entries in the log",
         "state_root": "root of the states",
