@@ -198,12 +198,13 @@ def edge(folder: Path, features: dict[str, Any]) -> Iterator[Target]:
     kept = folder / "features.json"
     kept.write_text(json.dumps(features), encoding="utf-8")
     port, log = _free(), folder / "edge.log"
-    token = f"default:development.edge{SECRET}"
-    command = [str(program), "--port", str(port), "--interface", "127.0.0.1", "--workers", "1", "offline",
-               "--bootstrap-file", str(kept), "--tokens", token]  # fmt: skip
+    tokens = {kind: f"*:production.{kind}{SECRET}" for kind in ("client", "frontend")}
+    options = [part for kind, token in tokens.items() for part in (f"--{kind}-tokens", token)]
+    command = [str(program), "--port", str(port), "--interface", "127.0.0.1", "offline", "--bootstrap-file", str(kept),
+               "--workers", "1", *options]  # fmt: skip
     env = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     with _process(command, env=env, log=log) as process:
-        target = Target("Unleash Edge", port, token, token, process.pid)
+        target = Target("Unleash Edge", port, tokens["client"], tokens["frontend"], process.pid)
         _wait(target, "/internal-backstage/health", process, log, seconds=30)
         yield target
 
