@@ -4,9 +4,7 @@ who lacks it, and after how long; and the log holds what came of it.
 
 from __future__ import annotations
 
-import fcntl
 import json
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,29 +15,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ensign_testkit import installing_clients
 from ensign_testkit.seeding import seed
 from ensign_testkit.server import Server, run
 
 CLIENTS = Path(__file__).parent / "clients"
-CACHE = Path(__file__).parents[4] / "var" / "contract-clients"
 CHANGES = "/api/v1/projects/shop/environments/development/changes"
 
 
 @pytest.fixture(scope="module")
 def modules() -> Path:
-    """The Node clients, installed once from the committed lock."""
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with (CACHE / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # several test workers share it
-        wanted = (CLIENTS / "package-lock.json").read_bytes()
-        done = CACHE / "installed"
-        if not done.exists() or done.read_bytes() != wanted:
-            for name in ("package.json", "package-lock.json"):
-                shutil.copyfile(CLIENTS / name, CACHE / name)
-            command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-            subprocess.run(command, cwd=CACHE, check=True, capture_output=True, timeout=180)
-            done.write_bytes(wanted)
-    return CACHE
+    """The Node clients."""
+    return installing_clients.node_modules()
 
 
 class Floor:
