@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ensign.delivery.history import MAX_CHANGES, RevisionRow
-from ensign.delivery.tokens import Reach, TokenRow
+from ensign.delivery.tokens import Bounds, TokenRow
 
 #: Says in one row whether anything changed; each part comes from an index or a small table.
 FINGERPRINT = (
@@ -46,7 +46,7 @@ class Reading:
     ids to their versions, to be passed to the next `read`. `revisions` are the publications above `floor`, oldest
     first, up to `number`, which is that of the newest one.
 
-    `reach` says for which tokens `tokens` is all there is: what stands outside it stays as it was; None is everything.
+    `bounds` says for which tokens `tokens` is all there is: what stands outside it stays as it was; None is everything.
     """
 
     versions: Mapping[str, Version]
@@ -55,7 +55,7 @@ class Reading:
     revisions: tuple[RevisionRow, ...] = ()
     floor: int = 0
     number: int = 0
-    reach: tuple[Reach, ...] | None = None
+    bounds: tuple[Bounds, ...] | None = None
 
     @classmethod
     def of(
