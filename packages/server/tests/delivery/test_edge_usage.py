@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from ensign.delivery.batch_wire import decoded, encoded, parts
+from ensign.delivery.reach import Group, Reach
 from ensign.delivery.sink_upstream import UpstreamSink
 from ensign.delivery.tokens import digest
 from ensign.delivery.uplink import Uplink, UplinkError
@@ -161,9 +162,17 @@ def test_an_edge_counts_for_places_within_its_reach_alone(plane) -> None:
     assert kept.refusals == {"401 unknown token": 2}
 
 
+def report_of(**change: Any) -> dict[str, Any]:
+    """A report about reach as an edge sends it."""
+    row = Reach("n" * 16, "n" * 16, "shop", "production", (1, 7), 7, HOUR, HOUR, (Group("web", "sdk", "streaming", 1),))
+    return {"counts": [], "applications": [], "reach": [{**encoded(row), **change}]}
+
+
 @pytest.mark.parametrize(
     "change",
     [
+        {"batch": report_of(revision=[])}, {"batch": report_of(revision=[1, 2, 3])},
+        {"batch": report_of(times=[[1]])}, {"batch": report_of(groups=[[]])}, {"batch": report_of(left=-1)},
         {"id": "short"}, {"id": None}, {"node": "<x>" * 5}, {"batch": []},
         {"batch": {"counts": [1], "applications": []}},
         {"batch": {"counts": []}}, {"batch": {"counts": [{"key": {}, "yes": 1}], "applications": []}},
@@ -189,6 +198,11 @@ batches = st.builds(
     st.lists(seen, max_size=12).map(tuple),
     st.dictionaries(texts, st.integers(0, 10**6), max_size=12),
 )
+
+
+def test_a_report_about_reach_travels_as_it_is() -> None:
+    (row,) = decoded(UsageBatch, report_of(times=[[38, 1]], slowest_ms=38)).reach
+    assert (row.revision, row.times, row.slowest_ms, row.groups[0].app) == ((1, 7), ((38, 1),), 38, "web")
 
 
 @given(batches, st.integers(1, 20))

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from ensign.delivery.feed import Feed
 from ensign.delivery.http import Header, Refusal, Request, bad_data
-from ensign.delivery.tokens import EDGE, Reach, Token, digest, find
+from ensign.delivery.tokens import EDGE, Bounds, Token, digest, find
 from ensign.delivery.usage import Usage
 
 log = logging.getLogger("ensign.delivery")
@@ -77,9 +77,9 @@ class EdgeToken:
     token: Token | None
 
 
-def reach(tokens: Sequence[EdgeToken]) -> tuple[Reach, ...]:
+def bounds(tokens: Sequence[EdgeToken]) -> tuple[Bounds, ...]:
     """What an edge with these tokens may know of."""
-    return tuple(Reach(one.token.environment, one.token.projects) for one in tokens if one.token is not None)
+    return tuple(Bounds(one.token.environment, one.token.projects) for one in tokens if one.token is not None)
 
 
 class Gate:
@@ -132,7 +132,7 @@ class Gate:
         if (token := self.valid(text)) is not None:
             self._usage.recency.used(token.hash, self._clock())
 
-    def used_below(self, places: tuple[Reach, ...], uses: Mapping[str, datetime]) -> None:
+    def used_below(self, places: tuple[Bounds, ...], uses: Mapping[str, datetime]) -> None:
         """Nodes below say when they let tokens in; of each the hash. Counted are those that `places` hold."""
         for token_hash, at in uses.items():
             token = self._feed.latest.state.tokens.get(token_hash)

@@ -79,7 +79,9 @@ def _value(kind: Any, value: Any) -> Any:
     if origin is tuple:
         if not isinstance(value, list):
             raise ValueError("a list is expected")
-        return tuple(_value(inner[0], item) for item in value)
+        if inner[-1] is Ellipsis:
+            return tuple(_value(inner[0], item) for item in value)
+        return tuple(_value(one, item) for one, item in zip(inner, value, strict=True))
     if origin is not None and issubclass(origin, Mapping):
         if not isinstance(value, dict):
             raise ValueError("an object is expected")

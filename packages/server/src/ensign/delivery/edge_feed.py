@@ -17,7 +17,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from ensign.delivery.auth import EdgeToken, Gate, reach, unavailable
+from ensign.delivery.auth import EdgeToken, Gate, bounds, unavailable
 from ensign.delivery.feed import Feed
 from ensign.delivery.held import Copy, Held
 from ensign.delivery.http import (
@@ -34,7 +34,7 @@ from ensign.delivery.outlet import PIECE, Stalled, abort, body, patiently
 from ensign.delivery.readings import tokens_told, told
 from ensign.delivery.splice import Splice, between
 from ensign.delivery.state import Place
-from ensign.delivery.tokens import EDGE, Reach, TokenRow
+from ensign.delivery.tokens import EDGE, Bounds, TokenRow
 
 log = logging.getLogger("ensign.delivery")
 
@@ -56,7 +56,7 @@ class Follower:
     """One edge: what it may see, and what it has. `rows` is None until it was told of tokens."""
 
     tokens: tuple[EdgeToken, ...]
-    reach: tuple[Reach, ...]
+    bounds: tuple[Bounds, ...]
     versions: dict[str, str]
     number: int
     epoch: int
@@ -67,7 +67,7 @@ class Follower:
 
     def sees(self, place: Place) -> bool:
         """Whether a project's environment is within its reach."""
-        return any(one.sees(*place) for one in self.reach)
+        return any(one.sees(*place) for one in self.bounds)
 
 
 class EdgeFeed:
@@ -127,7 +127,7 @@ class EdgeFeed:
         if len(self._followers) >= self._limit:
             message = "This server has as many edges as it may."
             raise Refusal(429, "RateLimitError", message, headers=((b"retry-after", b"60"),))
-        follower = Follower(tokens, reach(tokens), known, number, epoch)
+        follower = Follower(tokens, bounds(tokens), known, number, epoch)
         packer = zlib.compressobj(6, wbits=31) if accepts_gzip(request.header(b"accept-encoding")) else None
         headers = (*HEADERS, (b"content-encoding", b"gzip")) if packer else HEADERS
         return Streaming(headers, partial(self._serve, follower, packer))
@@ -155,7 +155,7 @@ class EdgeFeed:
             one.token and {"environment": one.token.environment, "projects": one.token.projects}
             for one in follower.tokens
         ]
-        return {"protocol": PROTOCOL, "reach": told, "keep_alive": self._keep_alive}
+        return {"protocol": PROTOCOL, "bounds": told, "keep_alive": self._keep_alive}
 
     def _over(self, follower: Follower) -> bool:
         """Whether the feed is to end: as the edge left, this node stops, or one of its tokens counts otherwise."""
@@ -184,7 +184,7 @@ class EdgeFeed:
         news: dict[str, Any] = {"current": self._feed.current}
         copies = {id: copy for id, copy in held.copies.items() if follower.sees(copy.place)}
         contents, splices = self._changed(follower, copies)
-        rows = frozenset(row for row in held.tokens if any(one.holds(row) for one in follower.reach))
+        rows = frozenset(row for row in held.tokens if any(one.holds(row) for one in follower.bounds))
         proofs = {
             place: document for place, document in self._feed.proofs.items()
             if follower.proofs.get(place) != document and follower.sees(place)

@@ -9,10 +9,10 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from ensign.delivery.auth import Gate, reach
+from ensign.delivery.auth import Gate, bounds
 from ensign.delivery.batch_wire import decoded
 from ensign.delivery.http import JSON, Request, Response, bad_data
-from ensign.delivery.tokens import Reach
+from ensign.delivery.tokens import Bounds
 from ensign.delivery.usage import Usage, UsageBatch
 
 MAX_BODY = 4 * 1024 * 1024
@@ -48,7 +48,7 @@ class EdgeUsage:
             raise bad_data("The batch cannot be read.", path="batch") from problem
         # Nothing is awaited from here on: a batch is counted and known, or neither.
         if id not in self._known:
-            places = reach(tokens)
+            places = bounds(tokens)
             self._usage.absorb(within(batch, places), source=node, at=self._clock())
             self._gate.used_below(places, batch.tokens)
             self._known[id] = None
@@ -57,7 +57,7 @@ class EdgeUsage:
         return Response(202, b"{}", (JSON,))
 
 
-def within(batch: UsageBatch, places: tuple[Reach, ...]) -> UsageBatch:
+def within(batch: UsageBatch, places: tuple[Bounds, ...]) -> UsageBatch:
     """What of a batch is about `places`; refusals belong to none, and hold words of ours alone.
 
     A row says its place itself or in its key. What says none is left out.
@@ -71,7 +71,7 @@ def within(batch: UsageBatch, places: tuple[Reach, ...]) -> UsageBatch:
     return UsageBatch(**kept)
 
 
-def _seen(place: Reach, row: Any) -> bool:
+def _seen(place: Bounds, row: Any) -> bool:
     row = getattr(row, "key", row)
     project, environment = getattr(row, "project", None), getattr(row, "environment", None)
     return isinstance(project, str) and isinstance(environment, str) and place.sees(project, environment)

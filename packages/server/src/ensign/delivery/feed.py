@@ -128,10 +128,13 @@ class Feed:
         reading = self._source.read(self._versions, self._number)
         if reading is not None:
             self._take(reading)
-        self._turn(current=not self._source.doubt)
+        if doubt := self._source.doubt:
+            self._complain(doubt)
+        self._turn(current=not doubt)
         with self._changed:
             self.warm = True
-            self.confirmed = began
+            if self.current:
+                self.confirmed = began
             self._changed.notify_all()
         self._afterwards()
 
@@ -155,8 +158,8 @@ class Feed:
         with self._changed:
             self._failures += 1
             self._changed.notify_all()
-        self._turn(current=False)
         self._complain(str(problem))
+        self._turn(current=False)
         self._stop.wait(min(5.0, 0.1 * 2 ** min(self._failures, 6)) * random.uniform(0.5, 1))  # noqa: S311  # jitter
 
     def _complain(self, problem: str) -> None:
@@ -262,8 +265,8 @@ def _tokens(held: tuple[TokenRow, ...], reading: Reading, *, doubtful: bool) -> 
     In doubt nobody new is let in: a source that is behind may still hold what was revoked here already.
     """
     known = [row for row in reading.tokens if row in held] if doubtful else list(reading.tokens)
-    if reading.reach is not None:
-        known += [row for row in held if not any(reach.holds(row) for reach in reading.reach)]
+    if reading.bounds is not None:
+        known += [row for row in held if not any(one.holds(row) for one in reading.bounds)]
     return tuple(known)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ensign.delivery.history import MAX_CHANGES, RevisionRow
-from ensign.delivery.tokens import Reach, TokenRow
+from ensign.delivery.tokens import Bounds, TokenRow
 
 #: Says in one row whether anything changed; each part comes from an index or a small table.
 FINGERPRINT = (
@@ -54,7 +54,7 @@ class Reading:
     ids to their versions, to be passed to the next `read`. `revisions` are the publications above `floor`, oldest
     first, up to `number`, which is that of the newest one. `proofs` maps ids of rulesets to proofs that are new.
 
-    `reach` says for which tokens `tokens` is all there is: what stands outside it stays as it was; None is everything.
+    `bounds` says for which tokens `tokens` is all there is: what stands outside it stays as it was; None is everything.
     """
 
     versions: Mapping[str, Version]
@@ -64,7 +64,7 @@ class Reading:
     floor: int = 0
     number: int = 0
     proofs: Mapping[str, str] = field(default_factory=dict)
-    reach: tuple[Reach, ...] | None = None
+    bounds: tuple[Bounds, ...] | None = None
 
     @classmethod
     def of(

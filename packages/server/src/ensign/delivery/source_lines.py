@@ -15,7 +15,7 @@ from ensign.delivery.held import Held
 from ensign.delivery.readings import proofs_heard, revisions_heard, tokens_heard
 from ensign.delivery.source import Reading, SourceError, Version
 from ensign.delivery.splice import applied
-from ensign.delivery.tokens import Reach, TokenRow
+from ensign.delivery.tokens import Bounds, TokenRow
 from ensign.delivery.uplink import UplinkError
 
 WAITING = 4
@@ -25,7 +25,7 @@ Line = dict[str, Any]
 
 
 class Wire:
-    """One open connection. `refused` names what is not given any more; `reach` is what the rest sees (None: all).
+    """One open connection. `refused` names what is not given any more; `bounds` is what the rest sees (None: all).
 
     A thread of the subclass calls `put` for each line, and in the end for an UplinkError that says why.
     """
@@ -33,7 +33,7 @@ class Wire:
     def __init__(self, url: str) -> None:
         self.cut_off = False
         self.refused = ""
-        self.reach: tuple[Reach, ...] | None = None
+        self.bounds: tuple[Bounds, ...] | None = None
         self.closed = threading.Event()
         self._url = url
         self._lines: queue.Queue[Line | UplinkError] = queue.Queue(WAITING)
@@ -149,10 +149,10 @@ class LineSource(ABC):
         wire.cut_off = not line["current"]
         if "tokens" in line:
             self._tokens = tokens_heard(line["tokens"])
-        reach = wire.reach if wire.refused else None
+        bounds = wire.bounds if wire.refused else None
         if "versions" not in line:
             # What was told in doubt counts now.
-            return Reading(known, {}, self._tokens, (), since, since, reach=reach) if found else None
+            return Reading(known, {}, self._tokens, (), since, since, bounds=bounds) if found else None
         versions = {str(id): str(version) for id, version in line["versions"].items()}
         contents = {
             id: str(content)
@@ -170,7 +170,7 @@ class LineSource(ABC):
             int(line["floor"]),
             int(line["number"]),
             proofs=proofs_heard(line.get("proofs", ())),
-            reach=reach,
+            bounds=bounds,
         )
 
     def _spliced(self, id: str, splice: Mapping[str, Any]) -> str:

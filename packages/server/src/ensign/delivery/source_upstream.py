@@ -13,7 +13,7 @@ from contextlib import suppress
 from ensign.delivery.edge_feed import PROTOCOL
 from ensign.delivery.source import Version
 from ensign.delivery.source_lines import Line, LineSource, Wire
-from ensign.delivery.tokens import Reach
+from ensign.delivery.tokens import Bounds
 from ensign.delivery.uplink import Uplink, UplinkError
 
 MAX_LINE = 512 * 1024 * 1024
@@ -64,10 +64,10 @@ class _FeedWire(Wire):
         """See `Wire`."""
         if self._greeted:
             return False
-        if line["protocol"] != PROTOCOL or len(line["reach"]) != len(self._uplink.tokens):
+        if line["protocol"] != PROTOCOL or len(line["bounds"]) != len(self._uplink.tokens):
             raise UplinkError(f"{self._uplink.url}: it speaks another version of the edge protocol")
-        found = [item and Reach(str(item["environment"]), tuple(item["projects"])) for item in line["reach"]]
-        self.reach = tuple(item for item in found if item)
+        found = [item and Bounds(str(item["environment"]), tuple(item["projects"])) for item in line["bounds"]]
+        self.bounds = tuple(item for item in found if item)
         # What stands before the dot of a token is no secret, and tells people which one it is.
         names = [token.split(".")[0] for token, item in zip(self._uplink.tokens, found, strict=True) if not item]
         self.refused = f"the edge token {', '.join(names)}" if names else ""

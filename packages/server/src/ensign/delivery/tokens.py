@@ -50,7 +50,7 @@ class TokenRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class Bounds:
     """What an edge may know of: one environment and some projects, or all with ("*",)."""
 
     environment: str
