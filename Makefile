@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 UV := UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv
 # Two workers: the suite is meant for two cores.
 PYTEST := $(BIN)/pytest -q -n 2 --dist loadfile
+CONTRACTS := PYTHONPATH=packages/server/testkit $(BIN)/python -m ensign_testkit.contracts
 SOURCES := $(wildcard packages/*/pyproject.toml) pyproject.toml uv.lock
 
 .DEFAULT_GOAL := help
@@ -16,7 +17,7 @@ SOURCES := $(wildcard packages/*/pyproject.toml) pyproject.toml uv.lock
 help:
 	@echo 'make run              serve on http://localhost:$(PORT) (PORT=8001 for another port)'
 	@echo 'make test             the whole suite on SQLite, then control and delivery again on PostgreSQL'
-	@echo 'make test-all         the same with the slow tests (soaks, fault runs, client matrices)'
+	@echo 'make test-all         the same with the slow tests; writes docs/reference/clients.md (Java, Go, Rust, Ruby)'
 	@echo 'make lint             ruff, mypy, import contracts'
 	@echo 'make bench            measurements, against peers in the same run'
 	@echo 'make assets           rebuild the vendored files (Node; nobody needs it to run Ensign)'
@@ -44,9 +45,13 @@ test: develop system-packages
 	$(PYTEST) -m 'not slow'
 	$(PYTEST) -m 'not slow and not browser' --db postgres packages/server/tests
 
-test-all: develop system-packages
+# What the clients were tried with is forgotten first and written down last: the page says what this run did.
+test-all: develop
+	@scripts/system-packages --all
+	@$(CONTRACTS) forget
 	$(PYTEST)
 	$(PYTEST) -m 'not browser' --db postgres packages/server/tests
+	@$(CONTRACTS)
 
 bench: develop system-packages
 	$(BIN)/python -m bench.peers.install

@@ -61,6 +61,7 @@ MEASUREMENTS = (
         quick=("--streams", "1000", "--rounds", "5"),
         figures=True,
     ),
+    Measurement(name="sdk", about="what the SDK costs at an application's start", quick=("--runs", "2")),
     Measurement(name="ledger_verify", about="verifying evidence offline", quick=("20000",)),
     Measurement(name="ledger_commits", about="commits to the log", quick=("--seconds", "2")),
     Measurement(name="publishing", about="publishing a ruleset of 1,000 flags", quick=("--changes", "20")),
@@ -68,6 +69,11 @@ MEASUREMENTS = (
         name="control", about="changes, pages and the API at 1,000 flags", quick=("--rounds", "20"), figures=True
     ),
     Measurement(name="pages", about="pages in a browser at 1,000 flags", quick=("--rounds", "2"), figures=True),
+    Measurement(
+        name="answers",
+        about="rules, evaluations and OFREP: answers a second",
+        quick=("--seconds", "1", "--rounds", "2"),
+    ),
 )
 
 

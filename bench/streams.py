@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
 import math
 import os
@@ -41,12 +42,13 @@ def fill() -> None:
     from ensign.cli import local  # deferred: settings read the environment of this process
 
     local.set_up()
-    from control import KEYS, _content  # deferred: after the set-up of Django
     from ensign.control.access.tokens import TokenWish, create_personal  # deferred: as above
     from ensign.control.flags.operations import create_flag  # deferred: as above
     from ensign.control.kernel import clock  # deferred: as above
     from ensign.control.projects.tokens import create_token  # deferred: as above
     from ensign_testkit.targets import put, shop  # deferred: as above
+
+    from control import KEYS, _content  # deferred: after the set-up of Django
 
     anna = shop()
     at = clock.now()
@@ -70,7 +72,7 @@ class Listener(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ask for the stream."""
-        cast("asyncio.Transport", transport).write(self.fleet.request)
+        cast("asyncio.Transport", transport).write(self.fleet.request())
 
     def data_received(self, data: bytes) -> None:
         """Look for the beginning and for updates; an event may be cut anywhere."""
@@ -92,10 +94,11 @@ class Fleet:
 
     def __init__(self, port: int, token: str, last: int | None) -> None:
         resume = "" if last is None else f"Last-Event-ID: {last}\r\n"
-        self.request = (
+        self._request = (
             f"GET /api/client/streaming HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: {token}\r\n"
-            f"Accept: text/event-stream\r\nUnleash-Client-Spec: 5.2.0\r\nunleash-appname: bench\r\n{resume}\r\n"
-        ).encode()
+            f"Accept: text/event-stream\r\nUnleash-Client-Spec: 5.2.0\r\nunleash-appname: bench\r\n{resume}"
+        )
+        self._ids = itertools.count()
         self.port = port
         self.members: list[asyncio.BaseTransport] = []
         self.lost = 0
@@ -103,6 +106,10 @@ class Fleet:
         self.wanted = 0
         self.first_at = self.last_at = 0.0
         self.done = asyncio.Event()
+
+    def request(self) -> bytes:
+        """What the next client asks: each is an instance of its own, which the server watches."""
+        return f"{self._request}unleash-connection-id: bench-{next(self._ids):032}\r\n\r\n".encode()
 
     def expect(self, number: int) -> None:
         """Begin to count up to `number`."""

@@ -129,6 +129,7 @@ NO_PAGES = {
     "identity:second-factor": "only in the middle of signing in; the story looks at it",
     "environments:list": "leads to the project's page",
     "ui:commands": "JSON for the command menu",
+    "reach:publication": "a part of the pages of flags, requests and kill switches, which asks again by itself",
 }
 
 

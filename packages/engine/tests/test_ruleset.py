@@ -133,6 +133,27 @@ def test_unchanged_flags_keep_their_functions() -> None:
     assert before.is_enabled("in-1", {"country": "no"})
 
 
+def test_what_changed_is_named_with_everything_that_follows_from_it() -> None:
+    """Flags that came, went or changed, those of a changed segment, and the children of all of them; nothing else."""
+    uses = [{"name": "default", "segments": [1]}]
+    odd = [{"name": "default", "segments": [[1], None, "1", 2]}]
+    flags = {
+        "same": _flag("same"), "changed": _flag("changed"), "gone": _flag("gone"),
+        "uses": _flag("uses", strategies=uses), "odd": _flag("odd", strategies=odd),
+        "child": _flag("child", dependencies=[{"feature": "changed"}]),
+        "of-uses": _flag("of-uses", dependencies=[{"feature": "uses"}]),
+        "of-same": _flag("of-same", dependencies=[{"feature": "same"}]),
+    }  # fmt: skip
+    old = Ruleset.parse({**_document(*flags.values()), "segments": [{"id": 1, "name": "s", "constraints": []}]})
+    del flags["gone"]
+    flags["changed"] = _flag("changed", enabled=False)
+    after = {**_document(*flags.values(), _flag("new")), "segments": [{"id": 1, "name": "s", "constraints": [{}]}]}
+    new = Ruleset.parse(after, previous=old)
+    assert new.changed_since(old) == {"changed", "gone", "new", "uses", "child", "of-uses"}
+    assert new.changed_since(new) == frozenset()
+    assert Ruleset.parse(new.to_document(), previous=new).changed_since(new) == frozenset()
+
+
 def test_a_full_document_reuses_functions_too() -> None:
     """Polling clients get the whole document again: with `previous` unchanged flags are not compiled again."""
     first = Ruleset.parse(json.dumps(_document(_flag("a"), _flag("b"))))

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
 
 import pytest
 from ensign_sdk import Client
+from ensign_sdk.openfeature import EnsignProvider
 from ensign_testkit import adversary as enemy
 from ensign_testkit.delivery import flag
+from openfeature.evaluation_context import EvaluationContext
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 
@@ -119,6 +122,59 @@ def test_a_closed_or_unstarted_client_stays_as_it_is_in_a_child(plane, connect) 
         return alone and closed.is_enabled("menu") and unstarted.wait_until_ready(10) and unstarted.is_enabled("menu")
 
     assert ended(child(work)) == 0
+
+
+def test_an_openfeature_provider_goes_on_in_a_child(plane, connect) -> None:
+    provider = EnsignProvider(connect(plane.url, streaming=True))
+    provider.initialize(EvaluationContext())
+    reading, writing = os.pipe()
+
+    def work() -> bool:
+        on = provider.resolve_boolean_details("menu", False).value
+        os.write(writing, b".")
+        went_off = eventually(lambda: not provider.resolve_boolean_details("menu", True).value)
+        looks = any(thread.name == "ensign-openfeature" for thread in threading.enumerate())
+        provider.shutdown()
+        return on and went_off and looks
+
+    process = child(work)
+    assert os.read(reading, 1) == b"."
+    plane.source.publish([flag("menu", enabled=False)])
+    assert ended(process) == 0
+    assert eventually(lambda: not provider.resolve_boolean_details("menu", True).value)
+    provider.shutdown()
+
+
+IMPORTING = """
+import os, sys, threading, time
+import ensign_sdk
+from ensign_sdk import Client
+
+begun = threading.Event()
+
+class Slow:
+    def find_spec(self, name, path=None, target=None):
+        if name == "http.client":
+            begun.set()
+            time.sleep(0.5)  # a slow disk, in the middle of importing the transport
+
+sys.meta_path.insert(0, Slow())
+client = Client(url=sys.argv[1], token="a:b.c", app_name="x", cache_dir=False, metrics_interval=0)
+assert begun.wait(20)
+child = os.fork()
+ready = client.wait_until_ready(20) and client.is_enabled("menu")
+client.close()
+if child:
+    os._exit(0 if ready and os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0 else 1)
+os._exit(0 if ready else 1)
+"""
+
+
+def test_a_fork_in_the_middle_of_importing_http_leaves_no_half_module_in_the_child(hostile) -> None:
+    hostile.behaviour = enemy.rules("menu")
+    command = [sys.executable, "-c", IMPORTING, hostile.url]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_a_child_can_compile_flags_although_the_parent_was_compiling(plane, connect) -> None:

@@ -249,6 +249,18 @@ def test_an_event_that_cannot_be_read_costs_nothing_but_a_hydration(hostile, str
     assert "last-event-id" not in asked(hostile, STREAM)[1].headers
 
 
+def test_a_document_nested_too_deeply_to_be_written_is_used_and_not_cached(
+    hostile, stream_client, until, caplog
+) -> None:
+    nested = '{"name": "deep", "enabled": true, "strategies": [], "x": ' + "[" * 900 + "]" * 900 + "}"
+    hello = event("unleash-connected", '{"events":[{"type":"hydration","features":[' + nested + "]}]}", id="7")
+    hostile.behaviour = stream(hello, hold=0.1)
+    client = stream_client(hostile.url)
+    until(lambda: len(asked(hostile, STREAM)) >= 2)
+    assert client.is_enabled("deep")
+    assert "stumbled" not in caplog.text
+
+
 def test_an_older_revision_is_refused_and_a_new_epoch_followed(hostile, stream_client, until) -> None:
     def say(revision: str, *, enabled: bool) -> bytes:
         return event("unleash-updated", delta("menu", enabled=enabled), id="1", revision=revision)

@@ -25,7 +25,10 @@ def loaded(document: Document) -> dict[str, Any]:
     """The document as dictionaries and lists of its own. Raises RulesetError."""
     if isinstance(document, Mapping):
         with _collector_paused(len(document) > 0):
-            copy = copied(document)
+            try:
+                copy = copied(document)
+            except RecursionError:
+                raise RulesetError("the document holds itself, or is nested too deeply") from None
     else:
         with _collector_paused(len(document) >= _LARGE):
             try:

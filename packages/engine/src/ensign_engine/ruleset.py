@@ -14,7 +14,7 @@ from ensign_engine.context import EMPTY, text
 from ensign_engine.counters import Counters
 from ensign_engine.documents import Document, apply_events, copied, loaded, read_full
 from ensign_engine.explain import explain_flag, explain_unknown
-from ensign_engine.model import FlagDefinition, SegmentDefinition
+from ensign_engine.model import FlagDefinition, SegmentDefinition, read_dependencies
 from ensign_engine.results import Evaluation, Variant
 from ensign_engine.settings import CustomStrategy, Settings
 from ensign_engine.table import FlagTable, Rules
@@ -110,6 +110,36 @@ class Ruleset:
             "segments": [copied(segment) for segment in rules.segments.values()],
         }
 
+    def changed_since(self, old: "Ruleset") -> frozenset[str]:
+        """Names of the flags whose answers may differ from those of `old`: flags that came, went or changed, and those
+        that use a segment or ask a parent which did.
+        """
+        before, now = old.table.rules, self.table.rules
+        every = before.flags.keys() | now.flags.keys()
+        changed = {name for name in every if _differ(before.flags.get(name), now.flags.get(name))}
+        segments = {
+            key
+            for key in before.segments.keys() | now.segments.keys()
+            if _differ(before.segments.get(key), now.segments.get(key))
+        }
+        if segments:
+            changed.update(
+                name
+                for name, flag in self.flags.items()
+                if any(
+                    isinstance(used, int) and used in segments
+                    for item in flag.strategies or ()
+                    for used in item.segments or ()
+                )
+            )
+        # One level is enough: a parent with parents of its own satisfies nobody.
+        children = {
+            name
+            for name, raw in now.flags.items()
+            if any(parent.feature in changed for parent in read_dependencies(raw))
+        }
+        return frozenset(changed | children)
+
     def names(self) -> tuple[str, ...]:
         """The names of all flags, in the document's order."""
         return tuple(self.table.rules.flags)
@@ -163,6 +193,10 @@ class Ruleset:
         """Why the flag is on or off for `context`: strategies, constraints, segments, buckets, in words."""
         plan = self.table[name].plan
         return explain_unknown(name) if plan is None else explain_flag(plan, context)
+
+
+def _differ(before: object, after: object) -> bool:
+    return before is not after and before != after
 
 
 def _settings(given: Mapping[str, Any]) -> Settings:

@@ -107,5 +107,6 @@ class FlagTable(dict[str, CompiledFlag]):
         compiled = self.get(name)
         if compiled is None or compiled.plan is None:
             return True
+        # An id may be anything that JSON holds; only numbers name a segment.
         used = (segment.id for item in compiled.plan.strategies for segment in item.segments)
-        return changed_segments.isdisjoint(used)
+        return not any(isinstance(key, int) and key in changed_segments for key in used)

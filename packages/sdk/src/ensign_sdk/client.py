@@ -2,20 +2,21 @@
 
 import logging
 import os
-import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Self
 from weakref import WeakSet
 
 from ensign_engine import DISABLED, Evaluation, Ruleset, Variant
 
 from ensign_sdk._internal import lifecycle
 from ensign_sdk._internal.cache import DiskCache
-from ensign_sdk._internal.handles import answered, bound
+from ensign_sdk._internal.confirmer import Confirmer, Errands
+from ensign_sdk._internal.handles import answered, bound, called
 from ensign_sdk._internal.metrics import Reporter
 from ensign_sdk._internal.observed import Listener, ObservedTable, Table
 from ensign_sdk._internal.poller import Poller
+from ensign_sdk._internal.settled import Settled
 from ensign_sdk._internal.store import Store
 from ensign_sdk._internal.streamer import Streamer
 from ensign_sdk._internal.worker import Worker
@@ -31,7 +32,8 @@ class Client:
     """Evaluates flags in this process and keeps their rules up to date in the background.
 
     Making one raises ValueError for arguments that cannot be meant. After that nothing here raises, and nothing
-    waits for the network but `wait_until_ready` and `close`. Safe to share between threads and across forks.
+    waits for the network but `wait_until_ready`, `close` and `async with`. Safe to share between threads and across
+    forks.
     """
 
     _config: Config | None
@@ -40,6 +42,7 @@ class Client:
     _poller: Poller
     _streamer: Streamer | None
     _reporter: Reporter
+    _confirmer: Confirmer
     _cache: DiskCache | None
 
     def __init__(
@@ -103,7 +106,7 @@ class Client:
         environment: str | None = None,
         custom_strategies: Mapping[str, CustomStrategy] | None = None,
         on_impression: Callable[[Impression], object] | None = None,
-    ) -> "Client":
+    ) -> Self:
         """A client on a fixed ruleset: a document in the wire format, its JSON in bytes, or the file that holds it.
 
         It starts no threads and sends nothing. Raises ValueError.
@@ -188,6 +191,11 @@ class Client:
         self._settled.wait(timeout)
         return self.ready
 
+    async def ready_async(self, timeout: float | None = None) -> bool:
+        """`wait_until_ready` for coroutines: no thread waits, and the loop goes on."""
+        await self._settled.wait_async(timeout)
+        return self.ready
+
     def status(self) -> Status:
         """What this client runs on, for health pages and tests."""
         return self._store.status()
@@ -217,22 +225,40 @@ class Client:
         left = deadline - time.monotonic()
         if self._config.sends_metrics and all(ended) and left > 0:
             try:
-                self._reporter.flush(timeout=min(left, self._config.timeout))
+                self._confirmer.flush(timeout=min(left, self._config.timeout))
+                left = deadline - time.monotonic()
+                self._reporter.flush(timeout=max(0.1, min(left, self._config.timeout)))
             except Exception:  # a defect here must not fail the application's own shutdown
                 log.exception("the last counts could not be sent")
         if all(ended):
             self._poller.close()
 
-    def __enter__(self) -> "Client":
+    async def close_async(self, timeout: float = 2.0) -> None:
+        """`close` for coroutines: it waits for the network in a thread."""
+        import asyncio  # deferred: applications without an event loop never load it
+
+        await asyncio.to_thread(self.close, timeout)
+
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    async def __aenter__(self) -> Self:
+        """Wait for the first rules, at most `timeout` seconds; go on without them then."""
+        self.start()
+        await self.ready_async(None if self._config is None else self._config.timeout)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close_async()
+
     def _prepare(self, ruleset: Ruleset, on_impression: Callable[[Impression], object] | None) -> None:
         self._listener = None if on_impression is None else Listener(on_impression)
         self._handles: WeakSet[Any] = WeakSet()
-        self._settled = threading.Event()
+        self._watchers: tuple[Callable[[], object], ...] = ()
+        self._settled = Settled()
         self._closed = self._running = False
         self._complained = False
         self._workers: tuple[Worker, ...] = ()
@@ -244,9 +270,14 @@ class Client:
         table: Table = ruleset.table
         if self._listener is not None:
             table = ObservedTable(ruleset.table, self._listener)
+        self._exchanged(table)
+
+    def _exchanged(self, table: Table) -> None:
         self._table = table
         for handle in tuple(self._handles):
             handle.bind(table)
+        for told in self._watchers:
+            told()
 
     def _begin(self, config: Config, brought: Ruleset | None) -> None:
         """Rules to begin with: what the server said last, else what the application brings along."""
@@ -269,15 +300,19 @@ class Client:
         self._poller = Poller(config, self._store, cache=self._cache, headers=headers, tried=self._tried)
         self._reporter = Reporter(config, self._store.ruleset.counters, connection_id=connection_id, headers=headers)
         self._streamer = None
+        self._confirmer = Confirmer(self._reporter.post, timeout=config.timeout)
         if config.streaming:
             self._streamer = Streamer(
-                config, self._store, self._poller, cache=self._cache, headers=headers, tried=self._tried
-            )
+                config, self._store, self._poller, cache=self._cache, headers=headers, tried=self._tried,
+                confirmer=self._confirmer if config.sends_metrics else None,
+            )  # fmt: skip
             self._workers = (Worker("ensign-streamer", self._streamer.step, self._streamer.interrupt),)
         else:
             self._workers = (Worker("ensign-poller", self._poller.step),)
         if config.sends_metrics:
-            self._workers += (Worker("ensign-metrics", self._reporter.step),)
+            reporting = Worker("ensign-metrics", Errands(self._confirmer.step, self._reporter.step).step)
+            self._confirmer.wake = reporting.wake
+            self._workers += (reporting,)
 
     def _tried(self) -> None:
         if self.ready:
@@ -285,7 +320,7 @@ class Client:
 
     def _rescued(self, what: str, name: object, default: object) -> bool:
         if not self._complained:
-            log.exception("%s(%r) failed; further failures are not logged", what, name)
+            log.exception("%s(%s) failed; further failures are not logged", what, called(name))
         self._complained = True
         return default is True
 
@@ -298,7 +333,7 @@ class Client:
     def _after_fork_in_child(self) -> None:
         """The child has no threads, and locks that it cannot trust: everything that holds some is made anew."""
         settled = self._settled.is_set()
-        self._settled = threading.Event()
+        self._settled = Settled()
         if settled:
             self._settled.set()
         self._reporter.lock.release()

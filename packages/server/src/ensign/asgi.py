@@ -22,9 +22,10 @@ from django.db import DatabaseError, connection
 from ensign import metrics
 from ensign.control.kernel import clock
 from ensign.control.kernel.transactions import write_door
+from ensign.control.projects import token_uses
 from ensign.control.projects.hints import TOKENS
 from ensign.control.publishing import hints as revisions
-from ensign.control.publishing import refusals, usage
+from ensign.control.publishing import reach_rows, refusals, usage
 from ensign.delivery.app import DeliveryApp
 from ensign.delivery.source import Source, SqliteSource
 from ensign.delivery.usage import UsageBatch
@@ -88,6 +89,7 @@ class Ensign:
         self._worker = worker
         self._unsubscribe: list[Callable[[], None]] = []
         self._own = {"/healthz": self._healthz, "/readyz": self._readyz, "/metrics": self._metrics}
+        self._own["/metrics/impact"] = self._impact
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI interface."""
@@ -150,22 +152,36 @@ class Ensign:
             return
         await _answer(send, 200, metrics.text(), metrics.CONTENT_TYPE)
 
+    async def _impact(self, scope: Scope, send: Send) -> None:
+        """What applications measured, apart from our own numbers: names and labels are theirs."""
+        if not _may_read_metrics(scope):
+            await _answer(send, 403, b"Metrics are for this machine, or for whoever sends ENSIGN_METRICS_TOKEN.\n")
+            return
+        await _answer(send, 200, self._delivery.usage.impact.text(), metrics.CONTENT_TYPE)
+
 
 def build(*, worker: bool = True) -> Ensign:
     """The application for the database of the settings; Django must be set up."""
     delivery = DeliveryApp(
         _source(), _keep, last_good=Path(settings.DATA_DIR) / "last-good.json",
-        cors_origins=settings.CORS_ORIGINS, max_streams=settings.MAX_STREAMS,
+        cors_origins=settings.CORS_ORIGINS, max_streams=settings.MAX_STREAMS, stream_key=_stream_key(),
     )  # fmt: skip
     metrics.STREAMS.set_function(lambda: delivery.hub.count)
     control = ControlPlane(threads=settings.THREADS)
     return Ensign(control=control, delivery=delivery, worker=Worker() if worker else None)
 
 
+def _stream_key() -> bytes:
+    """From the key that server processes share; what it seals are addresses of streams that tell of no content."""
+    return hmac.digest(settings.SECRET_KEY.encode(), b"ensign: addresses of OFREP event streams", "sha256")
+
+
 def _keep(batch: UsageBatch) -> None:
-    """Counts and refusals are stored together or not at all: a batch that failed is handed over once more."""
+    """All of a batch is stored or nothing: one that failed is handed over once more."""
     with write_door():
         usage.store(batch)
+        reach_rows.store(batch.reach, at=clock.now())
+        token_uses.store(batch.tokens)
         refusals.keep(batch.refusals, at=clock.now())
 
 

@@ -21,7 +21,7 @@ from ensign.control.api import idempotency
 from ensign.control.audit import schedule
 from ensign.control.identity import attempts, sign_in
 from ensign.control.kernel import clock
-from ensign.control.publishing import refusals, usage
+from ensign.control.publishing import reach_rows, reached, refusals, usage
 
 log = logging.getLogger("ensign.worker")
 
@@ -29,6 +29,8 @@ BEAT = 5.0
 """Seconds between looks at what is due."""
 KEEP_USAGE = timedelta(days=400)
 """How long counts of evaluations are kept: a year and a month, for a yearly audit."""
+KEEP_REACH = timedelta(days=90)
+"""How long the details of propagation are kept; what came of it stands in the log."""
 _LEADER = 0x656E7369676E  # "ensign": the advisory lock's number
 
 
@@ -62,6 +64,14 @@ def _refusals(at: datetime) -> object:
     return refusals.summarise(at=at)
 
 
+def _reached(at: datetime) -> object:
+    return reached.record_reached(at=at)
+
+
+def _reach(at: datetime) -> object:
+    return reach_rows.forget(before=at - KEEP_REACH, at=at)
+
+
 def _tries(at: datetime) -> object:
     return attempts.prune(at=at)
 
@@ -75,8 +85,10 @@ TASKS: tuple[Task, ...] = (
     Task("custody", timedelta(seconds=30), _custody),
     Task("sign-ins", timedelta(minutes=1), _sign_ins),
     Task("refusals", timedelta(minutes=1), _refusals),
+    Task("reached", timedelta(seconds=5), _reached),
     Task("answers", timedelta(minutes=10), _answers),
     Task("usage", timedelta(hours=24), _usage),
+    Task("reach", timedelta(hours=1), _reach),
     Task("tries", timedelta(hours=24), _tries),
     Task("sessions", timedelta(hours=6), _sessions),
 )

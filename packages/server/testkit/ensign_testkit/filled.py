@@ -61,6 +61,7 @@ def fill(*, many: bool) -> Filled:
     from ensign.control.segments.domain import Constraint
     from ensign.control.segments.operations import create_segment
 
+    from ensign_testkit import reaching
     from ensign_testkit.people import add_person
     from ensign_testkit.targets import rollout
 
@@ -130,6 +131,7 @@ def fill(*, many: bool) -> Filled:
     door.review(actor=rev, at=at, request_id=stopped.request.id, decision="reject", digest=stopped.request.digest,
                 text="Not before the sale.")  # fmt: skip
     draft = propose("production", FlagEnable(flag=LONG), by=ada, wish="draft", title="Draft of a long key")
+    reaching.fill("shop", at=clock.now())
     if many:
         create_project(actor=ada, at=at, key=MANY, name="A thousand flags", preset="open")
         for number in range(1000):

@@ -31,7 +31,7 @@ class Event:
 
 
 class EventStream:
-    """An open stream; use it in a `with` block."""
+    """An open stream; use it in a `with` block. `more` are further headers, `_` in their names is `-`."""
 
     def __init__(
         self,
@@ -41,9 +41,11 @@ class EventStream:
         last: str | None = None,
         path: str = "/api/client/streaming",
         timeout: float = 10,
+        **more: str,
     ) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
         headers = {"Authorization": token, "Accept": "text/event-stream"}
+        headers |= {name.replace("_", "-"): value for name, value in more.items()}
         if last is not None:
             headers["Last-Event-ID"] = last
         self._connection.request("GET", path, headers=headers)

@@ -154,3 +154,17 @@ def test_a_backup_made_while_serving_is_restored_elsewhere_and_verifies(bo: Term
     assert restored.returncode == 0, restored.stderr
     assert json.loads(restored.stdout)["epoch"] >= 2
     assert run(other, "ledger", "verify", env=keys).returncode == 0
+
+
+def test_typed_constants_are_generated_from_a_project(bo: Terminal, tmp_path: Path) -> None:
+    bo("flags", "create", "typed-menu", "--description", "A menu with types")
+    module = tmp_path / "flags.py"
+    assert "flags" in bo("flags", "codegen", str(module))
+    text = module.read_text("utf-8")
+    assert '#: A menu with types\nTYPED_MENU: Final = Flag("typed-menu")' in text
+    assert "the project shop" in text
+    assert "# Revisions: development 1." in text
+    assert "up to date" in bo("flags", "codegen", str(module), "--check")
+    bo("flags", "create", "typed-footer")
+    bo("flags", "codegen", str(module), "--check", code=1)
+    bo("flags", "codegen", str(module), "-p", "nowhere", code=4)

@@ -73,7 +73,7 @@ class Plane:
         feed = self.app.feed
         place = (project, "production")
         assert feed.wait_until(
-            lambda: place in feed.state.rulesets and feed.state.rulesets[place].revision[1] >= revision, 10
+            lambda: place in feed.state.rulesets and feed.state.rulesets[place].revision[1] >= revision, 60
         )
 
 
@@ -114,3 +114,9 @@ def plane(tmp_path: Any) -> Iterator[Plane]:
         made.server = server
         assert app.feed.wait_until(lambda: app.feed.current, 10)
         yield made
+
+
+@pytest.fixture(scope="session")
+def planes() -> type[Plane]:
+    """For planes of a test's own making."""
+    return Plane

@@ -1,24 +1,21 @@
-"""Claims: official Unleash SDKs work as they are: same answers as our engine, changes seen, counts received.
+"""Claims about rules that no API would take, in official Unleash SDKs: same answers as our engine, also when flags and
+segments vanish between two looks, with the addresses taken away that a mode must not need, and counts exact.
 
-Each runs in a process of its own: polling, with deltas, streaming. docs/reference/wire.md names the versions.
+test_matrix.py tries more clients with less.
 """
 
 from __future__ import annotations
 
-import fcntl
-import json
-import shutil
-import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 from ensign_engine import Ruleset
+from ensign_testkit import installing_clients as installing
+from ensign_testkit.contracts import CLIENTS
 from ensign_testkit.delivery import constraint, flag, strategy
+from ensign_testkit.programs import Program
 
-HERE = Path(__file__).parent
-CACHE = HERE.parents[3] / "var" / "contract-clients"
 TOKEN = "shop:production.backend-secret"
 
 
@@ -95,23 +92,6 @@ def by_name(answers: list[Any]) -> dict[str, Any]:
     return dict(zip(NAMES, answers, strict=True))
 
 
-@pytest.fixture(scope="session")
-def node_modules() -> Path:
-    """The Node clients, installed once from the committed lock."""
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with (CACHE / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # several test workers share it
-        wanted = (HERE / "clients" / "package-lock.json").read_bytes()
-        done = CACHE / "installed"
-        if not done.exists() or done.read_bytes() != wanted:
-            for name in ("package.json", "package-lock.json"):
-                shutil.copyfile(HERE / "clients" / name, CACHE / name)
-            command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-            subprocess.run(command, cwd=CACHE, check=True, capture_output=True, timeout=180)
-            done.write_bytes(wanted)
-    return CACHE
-
-
 @pytest.mark.parametrize(
     ("client", "mode", "ending"),
     [
@@ -121,35 +101,32 @@ def node_modules() -> Path:
     ],
 )  # fmt: skip
 def test_the_client_agrees_with_our_engine_follows_changes_and_reports(
-    client: str, mode: str, ending: str, plane, request, tmp_path
+    client: str, mode: str, ending: str, plane, tmp_path
 ) -> None:
     for other in OTHERS[mode]:
         del plane.app._routes[f"/api/client/{other}"]
     plane.settled(plane.source.publish(FLAGS, segments=SEGMENTS))
     given = {
-        "url": plane.server.url + ending, "token": TOKEN, "flags": NAMES, "contexts": CONTEXTS,
-        "watch": "watched", "mode": mode,
+        "url": plane.server.url + ending, "token": TOKEN, "app": f"{client}-contract", "flags": NAMES,
+        "contexts": CONTEXTS, "watch": "watched", "mode": mode, "folder": str(tmp_path),
     }  # fmt: skip
+    command = [sys.executable, str(CLIENTS / "python_client.py")]
     if client == "node":
-        modules = request.getfixturevalue("node_modules")
-        command = ["node", str(HERE / "clients" / "node_client.mjs"), json.dumps(given), str(modules)]
-    else:
-        command = [sys.executable, str(HERE / "clients" / "python_client.py"), json.dumps(given), str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            answers = json.loads(process.stdout.readline() or "null")
-            assert answers is not None, process.communicate(timeout=10)[1]
-            assert by_name(answers) == by_name(expected(FLAGS, SEGMENTS))
-            assert plane.app.hub.count == (mode == "streaming")
-            plane.source.publish([*FLAGS, flag("new", enabled=False)], segments=SEGMENTS)
-            plane.source.publish(LATER, segments=LATER_SEGMENTS)
-            later = json.loads(process.stdout.readline() or "null")
-            assert by_name(later) == by_name(expected(LATER, LATER_SEGMENTS))
-            assert json.loads(process.stdout.readline() or "null") == "changed"
-            assert process.wait(30) == 0
-        finally:
-            process.kill()
+        command = ["node", str(CLIENTS / "node_client.mjs"), str(installing.node_modules())]
+    program = Program(command, given)
+    try:
+        assert program.hear() == "ready"
+        answers = program.ask("answers")
+        assert by_name(answers) == by_name(expected(FLAGS, SEGMENTS))
+        assert plane.app.hub.count == (mode == "streaming")
+        plane.source.publish([*FLAGS, flag("new", enabled=False)], segments=SEGMENTS)
+        plane.source.publish(LATER, segments=LATER_SEGMENTS)
+        program.until("watch", False)
+        later = program.ask("answers")
+        assert by_name(later) == by_name(expected(LATER, LATER_SEGMENTS))
+        assert program.end() == 0
+    finally:
+        program.kill()
     plane.app.usage.flush()
     rows = [
         row for batch in plane.batches for row in batch.counts

@@ -154,3 +154,34 @@ def test_a_list_of_origins_is_reflected_and_others_get_nothing(plane) -> None:
             other = plane.ask(method, PATH, token=token, Origin="https://evil.example")
             assert not [name for name in other.headers if name.startswith("access-control")]
             assert "Origin" in other.headers["vary"]
+
+
+@pytest.mark.parametrize("base", ["/api/frontend", "/api/proxy"])
+def test_all_flags_can_be_asked_for_as_an_edge_has_it(plane, base: str) -> None:
+    answer = plane.get(f"{base}/all?userId=7", token=TOKEN)
+    toggles = {toggle["name"]: toggle for toggle in answer.json["toggles"]}
+    assert sorted(toggles) == ["basket", "colour", "menu", "old"]
+    assert toggles["old"]["enabled"] is toggles["old"]["variant"]["enabled"] is False
+    assert toggles["old"]["variant"]["feature_enabled"] is False
+    assert toggles["basket"] == plane.get(f"{base}?userId=7", token=TOKEN).json["toggles"][0]
+    again = plane.get(f"{base}/all?userId=7", token=TOKEN, If_None_Match=answer.headers["etag"])
+    assert (again.status, again.body) == (304, b"")
+    posted = plane.post(f"{base}/all", {"context": {"userId": "7"}}, token=TOKEN)
+    assert posted.json == answer.json
+    assert plane.get(f"{base}/all").status == 403, "a backend token"
+
+
+def test_one_flag_can_be_asked_for_as_the_php_client_for_proxies_does(plane) -> None:
+    one = plane.get("/api/frontend/features/menu?properties[email]=a@example.com", token=TOKEN)
+    assert (one.json["name"], one.json["enabled"]) == ("menu", True)
+    assert one.headers["access-control-allow-origin"] == "*"
+    off = plane.post("/api/frontend/features/menu", {"context": {}}, token=TOKEN)
+    assert (off.json["name"], off.json["enabled"]) == ("menu", False)
+    for missing in ("loan", "unheard-of", "menu/x"):
+        assert plane.get(f"/api/frontend/features/{missing}", token=TOKEN).status == 404
+
+
+@pytest.mark.parametrize("part", ["client/features", "health", "internal-backstage/prometheus"])
+def test_what_unleashs_front_end_api_does_not_implement_is_405_here_too(plane, part: str) -> None:
+    answer = plane.get(f"/api/frontend/{part}", token=TOKEN)
+    assert (answer.status, answer.json["name"]) == (405, "NotImplementedError")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,8 +18,11 @@ from hypothesis import strategies as st
 TOKENS = ("shop:production.b", "shop:production.f", "*:production.all")
 PATHS = (
     "/api/client/features", "/api/client/features/menu", "/api/client/register", "/api/client/metrics",
-    "/api/client/metrics/bulk", "/api/client/delta", "/api/frontend", "/api/frontend/client/metrics",
+    "/api/client/metrics/bulk", "/api/client/delta", "/api/client/streaming", "/api/frontend", "/api/frontend/all",
+    "/api/frontend/features/menu", "/api/frontend/client/features", "/api/frontend/client/metrics",
     "/api/frontend/client/register", "/api/proxy", "/edge/validate", "/health", "/ready",
+    "/ofrep/v1/evaluate/flags", "/ofrep/v1/evaluate/flags/menu", "/ofrep/v1/evaluate/flags//a/b/", "/ofrep/v1/stream",
+    "/api/client/applied",
 )  # fmt: skip
 
 json_values = st.recursive(
@@ -28,6 +33,9 @@ json_values = st.recursive(
 KEYS = (
     "appName", "bucket", "toggles", "yes", "no", "variants", "stop", "context", "properties", "userId", "tokens",
     "applications", "metrics", "featureName", "environment", "timestamp", "sdkVersion", "instanceId", "connectionId",
+    "targetingKey",
+    "applied", "revision", "agoMs", "before", "node",
+    "seenTokens", "impactMetrics", "name", "type", "samples", "labels", "value", "currentTime", "remoteAddress",
 )  # fmt: skip
 plausible = st.recursive(
     json_values | st.sampled_from(["production", "menu", "a"]),
@@ -36,7 +44,11 @@ plausible = st.recursive(
 )
 bodies = st.binary(max_size=200) | plausible.map(lambda value: json.dumps(value).encode())
 HEADERS = (b"if-none-match", b"unleash-client-spec", b"accept-encoding", b"origin", b"content-length",
-           b"unleash-sdk", b"authorization", b"access-control-request-headers")  # fmt: skip
+           b"unleash-sdk", b"unleash-connection-id", b"unleash-interval", b"authorization",
+           b"access-control-request-headers", b"x-api-key", b"last-event-id", b"content-encoding",
+           b"content-type")  # fmt: skip
+QUERIES = (b"project=x&tag=a:b", b"properties[a]=1&userId=%ff", b"tag=::", b"flagConfigEtag=9.9",
+           b"flagConfigLastModified=99&token=ab")  # fmt: skip
 header_values = st.binary(max_size=30).filter(lambda value: not {10, 13, 0} & set(value))
 
 
@@ -56,9 +68,10 @@ def app() -> Iterator[DeliveryApp]:
 def ask(app: DeliveryApp, method: str, path: str, query: bytes, headers: list[tuple[bytes, bytes]], body: bytes) -> Any:
     """One request through ASGI; returns (status, headers, body)."""
     sent: list[Any] = []
+    received = iter([{"type": "http.request", "body": body, "more_body": False}])
 
     async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": body, "more_body": False}
+        return next(received, {"type": "http.disconnect"})
 
     async def send(message: Any) -> None:
         sent.append(message)
@@ -68,15 +81,17 @@ def ask(app: DeliveryApp, method: str, path: str, query: bytes, headers: list[tu
         "client": ("203.0.113.7", 4242),
     }  # fmt: skip
     asyncio.run(app(scope, receive, send))
-    assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
-    return sent[0]["status"], dict(sent[0]["headers"]), sent[1]["body"]
+    start, *parts = [message["type"] for message in sent]
+    assert start == "http.response.start"
+    assert set(parts) == {"http.response.body"}
+    return sent[0]["status"], dict(sent[0]["headers"]), b"".join(message["body"] for message in sent[1:])
 
 
 @settings(max_examples=600, deadline=None)
 @given(
     method=st.sampled_from(["GET", "POST", "HEAD", "OPTIONS", "DELETE", "PUT"]),
     path=st.sampled_from(PATHS) | st.text(max_size=30).map("/".__add__),
-    query=st.binary(max_size=60) | st.sampled_from([b"project=x&tag=a:b", b"properties[a]=1&userId=%ff", b"tag=::"]),
+    query=st.binary(max_size=60) | st.sampled_from(QUERIES),
     token=st.sampled_from([*TOKENS, "Bearer " + TOKENS[0]]),
     extra=st.dictionaries(st.sampled_from(HEADERS), header_values, max_size=3),
     body=bodies,
@@ -84,8 +99,10 @@ def ask(app: DeliveryApp, method: str, path: str, query: bytes, headers: list[tu
 def test_no_garbage_makes_a_500(app, method, path, query, token, extra, body) -> None:
     headers = {b"authorization": token.encode(), b"unleash-client-spec": b"5.2.0", **extra}
     status, answered, answer = ask(app, method, path, query, list(headers.items()), body)
-    assert status in {200, 202, 204, 304, 400, 401, 403, 404, 405, 413, 503}
-    if answer and answered.get(b"content-encoding") != b"gzip":
+    assert status in {200, 202, 204, 304, 400, 401, 403, 404, 405, 413, 415, 503}
+    if answered.get(b"content-type") == b"text/event-stream":
+        assert method == "HEAD" or answer.startswith(b"event: unleash-connected\n")
+    elif answer and answered.get(b"content-encoding") != b"gzip":
         json.loads(answer)
     for name, value in answered.items():
         assert isinstance(name, bytes)
@@ -107,3 +124,16 @@ def test_no_report_makes_a_500_or_an_unstorable_row(app, path: str, body: Any) -
         row.key.flag.encode()
         assert 0 <= row.yes + row.no < 10**13
         assert row.key.hour.minute == row.key.hour.second == 0
+
+
+def test_what_is_no_http_at_all_leaves_the_server_as_it_was(plane) -> None:
+    chance = random.Random(7)
+    heads = (b"", b"GET ", b"POST /api/client/metrics HTTP/1.1\r\n",
+             b"GET /api/frontend?userId=\x00 HTTP/1.1\r\nHost: x\r\n\r\n",
+             b"POST /api/client/metrics HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+             b"POST /api/client/metrics HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+             b"GET /api/client/features HTTP/9.9\r\n\r\n")  # fmt: skip
+    for _ in range(60):
+        with socket.create_connection(("127.0.0.1", plane.server.port), timeout=5) as raw:
+            raw.sendall(chance.choice(heads) + chance.randbytes(chance.randrange(200)))
+    assert plane.get("/api/client/features").status == 200

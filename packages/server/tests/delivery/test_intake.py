@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import time
+import zlib
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -10,7 +13,10 @@ from typing import Any
 
 import pytest
 from ensign.delivery.intake import storable
+from ensign.delivery.recency import Recency
+from ensign.delivery.tokens import digest
 from ensign.delivery.usage import Count, CountKey, Usage, UsageBatch
+from ensign_testkit.streams import EventStream
 
 METRICS, REGISTER = "/api/client/metrics", "/api/client/register"
 FRONTEND = "shop:production.frontend-secret"
@@ -185,3 +191,49 @@ def test_names_that_a_database_cannot_hold_are_no_names() -> None:
     assert storable("ok / ü 日本")
     for name in ("", "x" * 101, "a\x00", "a\nb", "\ud800", None, 7, ["x"]):
         assert storable(name) is None
+
+
+def packed(body: object, how: str) -> bytes:
+    text = json.dumps(body).encode()
+    return gzip.compress(text) if how == "gzip" else zlib.compress(text)
+
+
+@pytest.mark.parametrize("how", ["gzip", "deflate"])
+def test_a_packed_body_is_unpacked_within_the_same_bounds(plane, how: str) -> None:
+    def post(body: bytes, coding: str = how) -> int:
+        return int(plane.post(METRICS, body, Content_Encoding=coding).status)
+
+    assert post(packed(report({"basket": {"yes": 1}}), how)) == 202
+    until(lambda: sums(plane.batches)["shop", "basket", "", True] == 1)
+    assert post(packed({"appName": "a", "x": "y" * 50_000_000}, how)) == 413, "a bomb stays packed"
+    assert post(packed(report({}), how)[:-6]) == 400
+    assert post(b"rubbish") == 400
+    assert post(b"", "br") == 415
+
+
+def test_an_edge_says_which_tokens_were_used(plane) -> None:
+    body = {"applications": [], "metrics": [], "seenTokens": [FRONTEND, "*:production.nobody", 7, None]}
+    assert plane.post("/api/client/metrics/bulk", body).status == 202
+    used = lambda: {token for batch in plane.batches for token in batch.tokens}  # noqa: E731
+    until(lambda: used() == {digest("shop:production.backend-secret"), digest(FRONTEND)})
+    assert plane.post("/api/client/metrics/bulk", {**body, "seenTokens": "x"}).status == 202
+
+
+def test_a_use_is_said_once_in_ten_minutes_and_again_when_it_could_not_be_stored() -> None:
+    recency = Recency()
+    for minute in range(25):
+        recency.used("t", HOUR + timedelta(minutes=minute))
+    assert recency.take(HOUR) == {"t": HOUR + timedelta(minutes=20)}
+    assert recency.take(HOUR) == {}
+    recency.restore({"t": HOUR, "u": HOUR})
+    recency.used("t", HOUR + timedelta(hours=1))
+    recency.holding = lambda: ["stream"]
+    at = HOUR + timedelta(hours=2)
+    assert recency.take(at) == {"t": HOUR + timedelta(hours=1), "u": HOUR, "stream": at}
+
+
+def test_a_token_of_an_open_stream_is_in_use(plane) -> None:
+    with EventStream(plane.server.port, "shop:production.backend-secret") as stream:
+        stream.event()
+        assert plane.app.hub.holding() == {digest("shop:production.backend-secret")}
+        assert plane.app.usage.recency.holding() == plane.app.hub.holding()

@@ -4,7 +4,8 @@ import logging
 from collections.abc import Callable
 from typing import Any, cast
 
-from ensign_engine import Variant
+from ensign_engine import Counters, Variant
+from ensign_engine.compiled import unknown_flag
 
 from ensign_sdk._internal.observed import Table
 from ensign_sdk.types import EMPTY, Fallback, FlagHandle
@@ -16,13 +17,24 @@ Bind = Callable[[Table], None]
 
 def answered(default: bool | Fallback, name: str, context: Any) -> bool:
     """What `default` says about `name`; False when it raises."""
-    if callable(default):
-        try:
-            return bool(default(name, context))
-        except Exception:  # the function is the application's; an evaluation must not fail by it
-            log.exception("the fallback function for %r raised; the answer is False", name)
-            return False
-    return bool(default)
+    try:
+        return bool(default(name, context) if callable(default) else default)
+    except Exception:  # the function is the application's; an evaluation must not fail by it
+        log.exception("the fallback for %s raised; the answer is False", called(name))
+        return False
+
+
+def called(name: object) -> str:
+    """A flag's name for the log; what a caller passed by mistake may not even have a text."""
+    return str.__repr__(name[:200]) if isinstance(name, str) else f"a {type(name).__name__} (not a text)"
+
+
+def _found(table: Table, name: Any) -> Any:
+    """The flag, or for what cannot even be looked up one that is unknown and counts nothing."""
+    try:
+        return table[name]
+    except Exception:  # e.g. a name without a hash; making a handle must not fail by it
+        return unknown_flag("", Counters())
 
 
 def bound(name: str, default: bool | Fallback) -> tuple[FlagHandle, Bind]:
@@ -55,7 +67,7 @@ def bound(name: str, default: bool | Fallback) -> tuple[FlagHandle, Bind]:
 
     def bind(table: Table) -> None:
         nonlocal decide, choose, counts, variant_counts
-        flag = table[name]
+        flag = _found(table, name)
         counts, variant_counts, choose = flag.counts, flag.variant_counts, flag.choose
         decide = flag.decide if flag.found or default is False else absent
 

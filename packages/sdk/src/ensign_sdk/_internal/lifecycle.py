@@ -6,6 +6,8 @@ import time
 from typing import Protocol
 from weakref import WeakSet
 
+from ensign_sdk._internal.deferred import importing
+
 LAST_WORDS = 2.0
 """Seconds that all clients together get at the end of the process to send their last counts."""
 
@@ -34,6 +36,7 @@ def forget(client: Living) -> None:
 
 
 def _before() -> None:
+    importing.acquire()
     _forking[:] = list(_clients)
     for client in _forking:
         client._before_fork()
@@ -43,9 +46,11 @@ def _parent() -> None:
     for client in reversed(_forking):
         client._after_fork_in_parent()
     _forking.clear()
+    importing.release()
 
 
 def _child() -> None:
+    importing.release()
     for client in reversed(_forking):
         client._after_fork_in_child()
     _forking.clear()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ensign_engine import Counters
 
 from ensign_sdk._internal import backoff
+from ensign_sdk._internal.deferred import load_http
 from ensign_sdk.config import BUILT_IN, Config
 from ensign_sdk.version import SDK, SPEC
 
@@ -53,16 +54,17 @@ class Reporter:
     def flush(self, *, timeout: float) -> float:
         """One report, within about `timeout` seconds."""
         if not self._registered:
-            reply = self._post(REGISTER, self._registration(), timeout)
+            reply = self.post(REGISTER, self._registration(), timeout)
             if reply is None or reply.status in _LATER:
                 return self._failed(reply)
             self._registered = True  # or refused for good: counts matter more
         with self.lock:
             self._collect()
-            toggles, since, until = self._pending, self._since, _now()
+            toggles, until = self._pending, _now()
+            since = min(self._since, until)  # a clock that was set back would give a span that no server accepts
             self._pending, self._since = {}, until
         if toggles:
-            reply = self._post(METRICS, self._report(toggles, since, until), timeout)
+            reply = self.post(METRICS, self._report(toggles, since, until), timeout)
             if reply is None or reply.status >= 300:
                 if reply is None or reply.status not in {400, 413}:  # those would be refused for ever
                     self._restore(toggles, since)
@@ -101,7 +103,9 @@ class Reporter:
         wait = 0.0 if reply is None else backoff.asked(reply.headers.get("retry-after"))
         return backoff.after_failures(self._failures, least=max(wait, min(self._config.metrics_interval, 5.0)))
 
-    def _post(self, path: str, document: dict[str, Any], timeout: float) -> "Reply | None":
+    def post(self, path: str, document: dict[str, Any], timeout: float) -> "Reply | None":
+        """Send one document on a connection of its own; None when no answer came. One thread at a time."""
+        load_http()
         from ensign_sdk._internal.transport import Transport, TransportError  # here: its first use, in this thread
 
         config = self._config

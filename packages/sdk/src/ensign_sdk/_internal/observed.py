@@ -34,12 +34,14 @@ class Listener:
 
 
 class ObservedFlag:
-    """A compiled flag whose two functions also tell the listener."""
+    """A flag whose two functions also tell the listener; `compiled` is the engine's own."""
 
-    __slots__ = ("choose", "counts", "decide", "found", "variant_counts")
+    __slots__ = ("choose", "compiled", "counts", "decide", "found", "variant_counts")
 
-    def __init__(self, flag: CompiledFlag, listener: Listener) -> None:
-        decide, choose, name, tell = flag.decide, flag.choose, flag.name, listener.tell
+    def __init__(self, flag: Any, listener: Listener) -> None:
+        decide: Callable[[Any], int] = flag.decide
+        choose: Callable[[Any], Evaluation] = flag.choose
+        name, tell = flag.name, listener.tell
 
         def told_decide(context: Any) -> int:
             code = decide(context)
@@ -51,6 +53,7 @@ class ObservedFlag:
             tell("getVariant", name, answer.enabled, answer.variant.name, context)
             return answer
 
+        self.compiled: CompiledFlag = getattr(flag, "compiled", flag)
         self.decide = told_decide
         self.choose = told_choose
         self.counts = flag.counts
@@ -61,7 +64,7 @@ class ObservedFlag:
 class ObservedTable(dict[str, Any]):
     """Wraps an engine's table, flag by flag at first use."""
 
-    def __init__(self, flags: Mapping[str, CompiledFlag], listener: Listener) -> None:
+    def __init__(self, flags: Table, listener: Listener) -> None:
         super().__init__()
         self._flags = flags
         self._listener = listener

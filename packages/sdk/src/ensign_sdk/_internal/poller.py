@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ensign_sdk._internal import backoff
 from ensign_sdk._internal.cache import DiskCache, Origin
+from ensign_sdk._internal.deferred import load_http
 from ensign_sdk._internal.store import Store
 from ensign_sdk.config import Config
 
@@ -39,6 +40,7 @@ class Poller:
 
     def step(self) -> float:
         """Ask once; returns the seconds until the next time. Never raises."""
+        load_http()
         from ensign_sdk._internal.transport import TransportError  # here: its first use, in this thread
 
         try:

@@ -33,14 +33,16 @@ class _Handler(BaseHTTPRequestHandler):
         hydration = {"type": "hydration", "eventId": 1, **RULES}
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Ensign-Node", "0")
+        self.send_header("Ensign-Confirm-Within", "0")
         self.end_headers()
         data = json.dumps({"events": [hydration]})
-        self.wfile.write(f"event: unleash-connected\nid: 1\ndata: {data}\n\n".encode())
+        self.wfile.write(f"event: unleash-connected\nid: 1\nrevision: 1.1\ndata: {data}\n\n".encode())
         self.wfile.flush()
         self.rfile.read(1)  # until the client hangs up
 
     def do_POST(self) -> None:
-        """Registration and counts are accepted and forgotten."""
+        """Registration, counts and confirmations are accepted and forgotten."""
         self.rfile.read(int(self.headers.get("Content-Length", "0")))
         self._answer(202, b"")
 

@@ -60,7 +60,7 @@ class Store:
     def _take(self, read: Callable[[], Ruleset], source: SourceName, origin: Origin) -> bool:
         try:
             ruleset = read()
-        except RulesetError as problem:
+        except (RulesetError, RecursionError) as problem:  # the latter from comparing what is nested very deeply
             self.error = f"the rules cannot be read: {problem}"
             log.error("Ensign keeps its rules: %s", self.error)
             return False

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from ensign_sdk._internal import backoff
 from ensign_sdk._internal.cache import DiskCache, Origin
+from ensign_sdk._internal.confirmer import CONFIRMS, Confirmer
+from ensign_sdk._internal.deferred import load_http
 from ensign_sdk._internal.poller import Poller, revision_of
 from ensign_sdk._internal.sse import Event, Parser
 from ensign_sdk._internal.store import Store
@@ -58,8 +60,10 @@ class Streamer:
         cache: DiskCache | None,
         headers: dict[str, str],
         tried: Callable[[], None],
+        confirmer: Confirmer | None = None,
     ) -> None:
         self._config = config
+        self._confirmer = confirmer
         self._store = store
         self._poller = poller
         self._cache = cache
@@ -112,6 +116,7 @@ class Streamer:
 
     def _run(self) -> None:
         """One stream until it ends. Raises _Refused or _Broken, unless it was interrupted."""
+        load_http()
         from ensign_sdk._internal.transport import TransportError  # deferred: the first use of HTTP, in this thread
 
         try:
@@ -140,6 +145,8 @@ class Streamer:
             self._transport = Transport(config.endpoint, config.token, timeout=config.timeout, sent=config.what_is_sent)
         known = self._known()
         asked = {**self._headers, "Accept": "text/event-stream", "Cache-Control": "no-cache"}
+        if self._confirmer is not None:
+            asked.update(CONFIRMS)
         if known is not None:
             asked["Last-Event-ID"] = known
         stream = self._stream = self._transport.stream(STREAMING, headers=asked)
@@ -155,6 +162,8 @@ class Streamer:
         if known is not None and headers.get("ensign-scope", self._store.origin.scope) != self._store.origin.scope:
             self._anew = True  # what the token sees has changed: what we hold is no base for what is newer
             raise _Broken("the token reaches other projects than before")
+        if self._confirmer is not None:
+            self._confirmer.opened(headers)
         return headers
 
     def _known(self) -> str | None:
@@ -179,7 +188,10 @@ class Streamer:
                 origin = Origin(None, headers.get("ensign-scope"), revision)
             held = store.origin
             older = revision and held.revision and held.scope == origin.scope and revision < held.revision
-            if not store.apply(event.data, origin) and not older:
+            if store.apply(event.data, origin):
+                if self._confirmer is not None:
+                    self._confirmer.applied(held.revision, revision)
+            elif not older:
                 self._anew = True
                 raise _Broken(store.error or "the event cannot be read")
             self._anew = False
@@ -228,7 +240,10 @@ class Streamer:
         now = time.monotonic()
         if at_once or now - self._saved_at >= SAVING:
             self._unsaved, self._saved_at = False, now
-            body = json.dumps(self._store.ruleset.to_document(), separators=(",", ":")).encode()
+            try:
+                body = json.dumps(self._store.ruleset.to_document(), separators=(",", ":")).encode()
+            except RecursionError:  # nested too deeply to be written, though not to be used
+                return
             self._cache.save(body, self._store.origin)
 
 

@@ -1,19 +1,20 @@
 """HTTP by the standard library; imported by the threads that need it, so that importing the SDK stays quick."""
 
+import encodings.idna  # noqa: F401  # looked-up names are encoded by it; not to be first imported while forking
 import http.client
 import os
 import socket
 import ssl
+import sys
 import time
-import urllib.request
 import zlib
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from ensign_sdk._internal.deferred import importing
 from ensign_sdk.config import Endpoint
 
 MAX_BODY = 256 * 1024 * 1024
@@ -27,8 +28,7 @@ class TransportError(Exception):
     """No usable answer came; the text says why and holds no secret."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """A complete answer; header names in lower case."""
 
     status: int
@@ -162,7 +162,7 @@ class Transport:
     def _open(self, timeout: float) -> http.client.HTTPConnection:
         endpoint = self._endpoint
         scheme = "https" if endpoint.secure else "http"
-        proxy = None if urllib.request.proxy_bypass(endpoint.host) else urllib.request.getproxies().get(scheme)
+        proxy = _proxy(scheme, endpoint.host)
         kind = _connection_class(endpoint.secure, self._sent)
         self._prefix = ""
         if proxy is None:
@@ -199,6 +199,16 @@ def _connection_class(secure: bool, sent: Sent | None) -> Callable[..., http.cli
             super().send(data)
 
     return Plain
+
+
+def _proxy(scheme: str, host: str) -> str | None:
+    """The address of the proxy to go through, as the environment says (on macOS and Windows the system, too)."""
+    if sys.platform not in {"darwin", "win32"} and not any(name.lower().endswith("_proxy") for name in os.environ):
+        return None
+    with importing:
+        import urllib.request  # deferred: a megabyte that few need
+
+    return None if urllib.request.proxy_bypass(host) else urllib.request.getproxies().get(scheme)
 
 
 def _masking(sent: Sent, token: bytes) -> Sent:

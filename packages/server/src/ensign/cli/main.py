@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ensign.cli import remote_access, remote_changes, remote_flags, remote_projects
+from ensign.cli.codegen import codegen
 from ensign.cli.frame import Exit, Json, group, out, show
 from ensign.cli.sockets import listen
 from ensign.control.kernel import clock
@@ -28,6 +29,7 @@ ledger = group(help="The log: evidence bundles, verification, anchors. On this m
 app.add_typer(ledger, name="ledger")
 app.add_typer(remote_projects.app, name="projects")
 app.add_typer(remote_flags.app, name="flags")
+remote_flags.app.command()(codegen)
 app.add_typer(remote_flags.segments, name="segments")
 app.add_typer(remote_changes.app, name="changes")
 app.add_typer(remote_access.app, name="access")

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ensign.cli import reach
 from ensign.cli.client import connect, part
 from ensign.cli.frame import Json, group, out, show, show_rows
 from ensign.cli.remote_flags import Environment, Project, Reason, propose, tell
@@ -47,7 +48,7 @@ def _get(id: str) -> dict[str, Any]:
 
 @app.command("show")
 def show_change(id: Id, as_json: Json = False) -> None:
-    """One request: what it changes, who approved it, what it still needs."""
+    """One request: what it changes, who approved it, what it still needs, and how far it has come once applied."""
     found = _get(id)
     lines = [f"{found['title']} ({found['status'].replace('_', ' ')})", *("  " + s for s in found["sentences"])]
     if found["reason"]:
@@ -56,6 +57,9 @@ def show_change(id: Id, as_json: Json = False) -> None:
     lines += [f"approved by {a['person']} at {a['at']}{' (void: ' + a['lost'] + ')' if a['lost'] else ''}"
               for a in found["approvals"]]  # fmt: skip
     lines += [f"conflict: {name} changed since this was written" for name in found["conflicted"]]
+    if found["status"] == "applied":
+        found["reach"] = connect().call("GET", f"/changes/{part(id)}/reach")
+        lines += reach.lines(found["reach"])
     show(found, as_json=as_json, text="\n".join(lines))
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ensign.cli import reach
 from ensign.cli.client import Client, connect, part
 from ensign.cli.frame import Json, group, out, show, show_rows
 from ensign.control.kernel.errors import Conflict, Invalid
@@ -92,6 +93,19 @@ def show_flag(flag: Flag, project: Project, as_json: Json = False) -> None:
         words = config["words"]
         for line in words if isinstance(words, list) else [words]:
             out.print(f"  {line if isinstance(line, str) else json.dumps(line, ensure_ascii=False)}", markup=False)
+
+
+@app.command("reach")
+def reach_of_flag(flag: Flag, project: Project, as_json: Json = False) -> None:
+    """How far the last change of a flag has come: on how many instances it is live, and after how long."""
+    found = connect().call("GET", f"/projects/{part(project)}/flags/{part(flag)}/reach")
+    told = {one["environment"] for one in found["changes"]}
+    text = reach.lines(found["changes"])
+    text += [
+        f"{one['environment']}: {one['instances']} connected" for one in found["connected"]
+        if one["environment"] not in told and one["instances"]
+    ]  # fmt: skip
+    show(found, as_json=as_json, text="\n".join(text) or "No application is connected.")
 
 
 def _flag(client: Client, project: str, flag: str) -> dict[str, Any]:

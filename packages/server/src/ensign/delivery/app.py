@@ -6,10 +6,12 @@ import asyncio
 import logging
 import os
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 
-from ensign.delivery import frontend, views
+from ensign.delivery import frontend, ofrep, ofrep_api, ofrep_stream, views
+from ensign.delivery.applied import AppliedApi
 from ensign.delivery.auth import Gate, Refusals, unavailable
 from ensign.delivery.client_api import ClientApi
 from ensign.delivery.cors import Cors
@@ -31,18 +33,23 @@ from ensign.delivery.http import (
     respond,
 )
 from ensign.delivery.hub import Hub
+from ensign.delivery.ofrep_api import OfrepApi
 from ensign.delivery.published import dumps
 from ensign.delivery.source import Source
 from ensign.delivery.state import State
+from ensign.delivery.tracker import Tracker
 from ensign.delivery.usage import Sink, Usage
 
 log = logging.getLogger("ensign.delivery")
 
 Handler = Callable[[Request], Awaitable[Response | Streaming]]
 
-_PREFIXES = ("/api/client", "/api/frontend", "/api/proxy", "/edge")
+_PREFIXES = ("/api/client", "/api/frontend", "/api/proxy", "/edge", "/ofrep")
 _EXACT = frozenset({"/health", "/ready"})
 _FEATURE = "/api/client/features/"
+_OFREP = "/ofrep/v1/evaluate/flags"
+_OFREP_HEADERS = b"authorization, content-type, if-none-match, x-api-key"
+_EVALUATED = ("/api/frontend/features/", "/api/proxy/features/")
 _HEALTHY = Response(200, b'{"health":"GOOD"}', (JSON,))
 _MAX_TOKENS = 1_000
 
@@ -58,7 +65,9 @@ class DeliveryApp:
     * `cors_origins`: who may ask from a browser, `("*",)` for everybody;
     * `flush_interval`: seconds between batches to the sink;
     * `refusal_limit`: refused requests per address and minute before 429 is said;
-    * `max_streams`: how many SDKs may be connected at a time; the next ones are told to poll.
+    * `max_streams`: how many SDKs may be connected at a time; the next ones are told to poll;
+    * `stream_key`: 32 secret bytes that seal the addresses of OFREP's streams, shared by all nodes behind one
+      address; without it each start makes its own, and clients of before ask for a new address.
 
     Mount it for the paths that `handles` claims, and either pass it the server's lifespan events or call `startup`
     and `shutdown`. Run the server without an access log: a front-end GET carries its context in the address.
@@ -74,30 +83,48 @@ class DeliveryApp:
         flush_interval: float = 10.0,
         refusal_limit: int = 60,
         max_streams: int = 20_000,
+        stream_key: bytes | None = None,
         clock: Callable[[], datetime] = _utc_now,
     ) -> None:
         self.feed = Feed(source, last_good=last_good, prepare=_prepare)
-        self.hub = Hub(self.feed, clock=clock, limit=max_streams)
-        self.feed.follow(self.hub.changed)
         self.usage = Usage(sink, interval=flush_interval)
+        self.tracker = Tracker(clock=clock, wake=self.usage.soon)
+        self.usage.reach = self.tracker.take
+        self.hub = Hub(self.feed, self.tracker, clock=clock, limit=max_streams)
+        self.feed.follow(self._changed)
+        self.usage.recency.holding = self.hub.holding
         self._gate = Gate(self.feed, Refusals(self.usage, limit=refusal_limit), clock=clock)
-        self._cors = Cors(cors_origins)
-        client = ClientApi(self.feed, self._gate, self.usage, self.hub, clock=clock, version=version("ensign"))
+        browsers = Cors(cors_origins)
+        openfeature = Cors(
+            cors_origins, methods=b"POST, GET, OPTIONS", headers=_OFREP_HEADERS, exposed=b"ETag, Retry-After"
+        )
+        self._cors = {"/api/frontend": browsers, "/api/proxy": browsers, "/ofrep": openfeature}
+        client = ClientApi(
+            self.feed, self._gate, self.usage, self.hub, self.tracker, clock=clock, version=version("ensign")
+        )
         browser = FrontendApi(self.feed, self._gate, self.usage, clock=clock)
+        self._ofrep = OfrepApi(self.feed, self._gate, self.usage, self.hub, key=stream_key, clock=clock)
         self._feature = client.feature
+        self._evaluated = browser.feature
         self._routes: dict[str, dict[str, Handler]] = {
             "/api/client/features": {"GET": client.features, "POST": client.features},
             "/api/client/delta": {"GET": client.delta},
             "/api/client/streaming": {"GET": client.streaming},
+            "/api/client/applied": {"POST": AppliedApi(self._gate, self.tracker).applied},
             "/api/client/register": {"POST": client.register},
             "/api/client/metrics": {"POST": client.metrics},
             "/api/client/metrics/bulk": {"POST": client.bulk},
             "/edge/validate": {"POST": self._validate},
+            _OFREP: {"POST": self._ofrep.bulk},
+            ofrep_stream.PATH: {"GET": self._ofrep.stream},
             "/health": {"GET": self._health},
             "/ready": {"GET": self._ready},
         }
         for base in ("/api/frontend", "/api/proxy"):
             self._routes[base] = {"GET": browser.evaluate, "POST": browser.evaluate}
+            self._routes[f"{base}/all"] = {"GET": browser.evaluate_all, "POST": browser.evaluate_all}
+            for part in ("client/features", "health", "internal-backstage/prometheus"):
+                self._routes[f"{base}/{part}"] = {"GET": _not_here}
             self._routes[f"{base}/client/register"] = {"POST": browser.register}
             self._routes[f"{base}/client/metrics"] = {"POST": browser.metrics}
 
@@ -110,14 +137,23 @@ class DeliveryApp:
     async def startup(self) -> None:
         """Load the last good state and begin to follow the source; see `Feed.start` for how long that may take."""
         self.hub.start()
+        self._ofrep.freshness.start()
         await asyncio.to_thread(self.feed.start)
         self.usage.start()
 
     async def shutdown(self) -> None:
         """End the streams, hand over the last counts and end the threads."""
         await self.hub.stop()
+        self._ofrep.freshness.stop()
+        self.tracker.close()
         await asyncio.to_thread(self.usage.stop)
         await asyncio.to_thread(self.feed.stop)
+
+    def _changed(self) -> None:
+        """A newer state: the streams come first, then the list of who was there."""
+        count = self.tracker.published(self.feed.latest.state)
+        self.hub.changed()
+        count()
 
     def hint(self) -> None:
         """Something was published just now: look at once. For the control plane in the same process."""
@@ -147,21 +183,23 @@ class DeliveryApp:
             await running
 
     async def _answer(self, request: Request) -> Response | Streaming:
-        browser = request.path.startswith(("/api/frontend", "/api/proxy"))
-        if browser and request.method == "OPTIONS":
-            return self._cors.preflight(request)
+        family, cors = next((pair for pair in self._cors.items() if request.path.startswith(pair[0])), ("", None))
+        if cors is not None and request.method == "OPTIONS":
+            return cors.preflight(request)
+        refused = ofrep_api.refused if family == "/ofrep" else _refused
+        response: Response | Streaming
         try:
             response = await self._dispatch(request)
         except Refusal as refusal:
-            response = refusal.response()
+            response = refused(refusal, request)
         except Disconnected:
             raise
         except Exception:  # the last resort: one request's defect must not become another's
-            log.exception("%s failed", request.path if not browser else "/api/frontend")
-            response = Refusal(500, "InternalError", "Something went wrong here; it was logged.").response()
-        if browser and isinstance(response, Response):
-            return Response(response.status, response.body, (*response.headers, *self._cors.headers(request)))
-        return response
+            log.exception("%s failed", family or request.path)
+            response = refused(Refusal(500, "InternalError", "Something went wrong here; it was logged."), request)
+        if cors is None:
+            return response
+        return replace(response, headers=(*response.headers, *cors.headers(request)))
 
     async def _dispatch(self, request: Request) -> Response | Streaming:
         path = request.path
@@ -170,6 +208,12 @@ class DeliveryApp:
         if methods is None:
             if path.startswith(_FEATURE) and method == "GET":
                 return await self._feature(request, path[len(_FEATURE) :])
+            if path.startswith(f"{_OFREP}/"):
+                methods = {"POST": self._ofrep.single}
+            for prefix in _EVALUATED:
+                if path.startswith(prefix) and method in {"GET", "POST"}:
+                    return await self._evaluated(request, path[len(prefix) :])
+        if methods is None:
             raise not_found("There is no such address.")
         handler = methods.get(method)
         if handler is None:
@@ -212,7 +256,17 @@ class DeliveryApp:
                 return
 
 
+def _refused(refusal: Refusal, _request: Request) -> Response:
+    return refusal.response()
+
+
+async def _not_here(_request: Request) -> Response:
+    """What Unleash's proxy once had and its server answers like this (wire contracts, 4.1)."""
+    raise Refusal(405, "NotImplementedError", "The front-end API has no such address.")
+
+
 def _prepare(old: State, new: State) -> None:
     views.carry_over(old, new)
     frontend.carry_over(old, new)
+    ofrep.carry_over(old, new)
     frontend.warm(new)

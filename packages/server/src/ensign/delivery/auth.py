@@ -35,7 +35,7 @@ class Refusals:
     """Counts refusals per address and minute; beyond `limit` the answer is 429. Valid tokens are never touched."""
 
     def __init__(self, usage: Usage, *, limit: int = 60, now: Callable[[], float] = time.monotonic) -> None:
-        self._usage = usage
+        self.usage = usage
         self._limit = limit
         self._now = now
         self._minute = 0
@@ -52,9 +52,15 @@ class Refusals:
         seen = self._counts.get(client, 0)
         if len(self._counts) < 10_000 or seen:
             self._counts[client] = seen + 1
-        self._usage.refused(f"{status} {reason}")
+        self.usage.refused(f"{status} {reason}")
         if seen >= self._limit:
-            wait: tuple[Header, ...] = ((b"retry-after", b"60"),)
+            left = str(60 - int(self._now() % 60)).encode()
+            limit = str(self._limit).encode()
+            wait: tuple[Header, ...] = (
+                (b"retry-after", left),
+                # draft-ietf-httpapi-ratelimit-headers, as Unleash sends them
+                (b"ratelimit-limit", limit), (b"ratelimit-remaining", b"0"), (b"ratelimit-reset", left),
+            )  # fmt: skip
             return Refusal(429, "RateLimitError", "Too many refused requests; check the token.", headers=wait)
         return Refusal(status, "", message)
 
@@ -65,10 +71,13 @@ class Gate:
     def __init__(self, feed: Feed, refusals: Refusals, *, clock: Callable[[], datetime]) -> None:
         self._feed = feed
         self._refusals = refusals
+        self._usage = refusals.usage
         self._clock = clock
 
-    def admit(self, request: Request, wanted: str) -> Token:
-        """The token, if it is of type `wanted` and valid at this instant. Raises Refusal: 401, 403, 429 or 503.
+    def admit(self, request: Request, *wanted: str, text: str | None = None) -> Token:
+        """The token, if it is of a type in `wanted` and valid at this instant. Raises Refusal: 401, 403, 429 or 503.
+
+        `text` is the token's where it stands elsewhere than in `Authorization`.
 
         1. Without rulesets nothing can be said: 503.
         2. No token: 401. A person's or service account's token: 403.
@@ -78,7 +87,8 @@ class Gate:
         feed = self._feed
         if not feed.warm:
             raise unavailable()
-        text = bare(request.header(b"authorization"))
+        if text is None:
+            text = bare(request.header(b"authorization"))
         client = request.client
         if not text:
             raise self._refusals.refuse(client, 401, UNAUTHENTICATED, "no token")
@@ -91,9 +101,19 @@ class Gate:
             raise self._refusals.refuse(client, 401, UNAUTHENTICATED, "unknown token")
         if token.expired(self._clock()):
             raise self._refusals.refuse(client, 401, UNAUTHENTICATED, "expired token")
-        if token.type != wanted:
+        if token.type not in wanted:
             raise self._refusals.refuse(client, 403, WRONG_TYPE, "token of the wrong type")
+        self._usage.recency.used(token.hash, self._clock())
         return token
+
+    def refused(self, request: Request, reason: str) -> Refusal:
+        """401 for whoever has no valid credential of another kind; counted as all refusals are."""
+        return self._refusals.refuse(request.client, 401, UNAUTHENTICATED, reason)
+
+    def used(self, text: str) -> None:
+        """An edge says that this token was used there; unknown ones count nothing."""
+        if (token := self.valid(text)) is not None:
+            self._usage.recency.used(token.hash, self._clock())
 
     def valid(self, text: str) -> Token | None:
         """The token of this text if it counts now; for `/edge/validate`."""

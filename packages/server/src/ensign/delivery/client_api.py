@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 
-from ensign.delivery import deltas, intake, views
+from ensign.delivery import applied, deltas, intake, views
 from ensign.delivery.auth import Gate, unavailable
 from ensign.delivery.feed import Feed
 from ensign.delivery.http import (
@@ -22,8 +22,10 @@ from ensign.delivery.http import (
     not_found,
 )
 from ensign.delivery.hub import HEADERS, Hub
+from ensign.delivery.instances import Who
 from ensign.delivery.query import Query, effective
 from ensign.delivery.tokens import ALL, BACKEND
+from ensign.delivery.tracker import Tracker
 from ensign.delivery.usage import Usage
 
 MAX_REPORT = 2 * 1024 * 1024
@@ -36,9 +38,18 @@ class ClientApi:
     """Features, deltas, streams, registration and metrics for backend tokens."""
 
     def __init__(
-        self, feed: Feed, gate: Gate, usage: Usage, hub: Hub, *, clock: Callable[[], datetime], version: str
+        self,
+        feed: Feed,
+        gate: Gate,
+        usage: Usage,
+        hub: Hub,
+        tracker: Tracker,
+        *,
+        clock: Callable[[], datetime],
+        version: str,
     ) -> None:
         self._feed = feed
+        self._tracker = tracker
         self._hub = hub
         self._gate = gate
         self._usage = usage
@@ -50,7 +61,9 @@ class ClientApi:
         token = self._gate.admit(request, BACKEND)
         query = effective(token, request.query(), spec=request.header(b"unleash-client-spec"))
         view = views.view(self._feed.state, query)
-        if matches(request.header(b"if-none-match"), view.etag.decode()):
+        known = request.header(b"if-none-match")
+        self._tracker.polled(Who.of(request), token, query, applied.held(known), view.revision)
+        if matches(known, view.etag.decode()):
             return Response(304, b"", view.headers)
         if len(view.body) >= views.MIN_GZIP and accepts_gzip(request.header(b"accept-encoding")):
             packed = await asyncio.to_thread(view.pack) if view.packed is None else view.packed
@@ -63,6 +76,9 @@ class ClientApi:
         query = deltas.scope(token, request)
         latest, known = self._feed.latest, deltas.event_id(request.header(b"if-none-match"))
         found = latest.hydration(query) if known is None else latest.since(query, known)
+        newest = latest.revision(query)
+        held = None if known is None else (newest[0], known)
+        self._tracker.polled(Who.of(request), token, query, newest if found is None else held, newest)
         headers = (*deltas.headers(query, latest.revision(query) if found is None else found.revision), _VARY)
         if found is None:
             return Response(304, b"", ((b"etag", b'"%d"' % (known or 0)), *headers))
@@ -79,7 +95,7 @@ class ClientApi:
         revision = (latest := self._feed.latest).revision(query)
         if query.tags:
             latest.hydration(query)  # refuses tags that rulesets do not know, while a status can still be said
-        headers = (*HEADERS, *deltas.headers(query, revision))
+        headers = (*HEADERS, *deltas.headers(query, revision), *applied.headers(self._tracker))
         if request.method == "HEAD":
             return Response(200, b"", headers)
         if hub.ended:
@@ -88,7 +104,7 @@ class ClientApi:
             message = "This server has as many streams as it may. Please poll."
             raise Refusal(429, "RateLimitError", message, headers=((b"retry-after", b"60"),))
         known = deltas.event_id(request.header(b"last-event-id"))
-        return Streaming(headers, partial(hub.serve, token, query, known))
+        return Streaming(headers, partial(hub.serve, token, query, Who.of(request), known))
 
     async def feature(self, request: Request, name: str) -> Response:
         """`GET /api/client/features/{name}`: one flag, not wrapped."""
@@ -124,6 +140,8 @@ class ClientApi:
         token = self._gate.admit(request, BACKEND)
         body = await request.json(MAX_REPORT)
         intake.record_bulk(body, token=token, state=self._feed.state, usage=self._usage, at=self._clock())
+        for text in intake.seen_tokens(body):
+            self._gate.used(text)
         return self._accepted
 
 

@@ -1,4 +1,4 @@
-"""Reading an evaluation context out of a front-end request (wire contracts, 4.1)."""
+"""Reading an evaluation context out of a front-end or OFREP request (wire contracts, 4.1 and 6.6)."""
 
 from __future__ import annotations
 
@@ -41,6 +41,26 @@ def from_body(body: object, *, address: str) -> Context:
         raise bad_data("The context must be a JSON object.", path="context")
     if len(dumps(given)) > MAX_CONTEXT:
         raise Refusal(413, "ContentTooLargeError", "The context is larger than 64 KiB.", path="context")
+    return _built(given, address=address)
+
+
+def from_evaluation(body: object, *, address: str, size: int) -> Context:
+    """From an OFREP request of `size` bytes: `targetingKey` is the user unless a `userId` says otherwise.
+
+    A missing context or key is no error. Raises Refusal with OFREP's error code as its name.
+    """
+    given = body.get("context") if isinstance(body, dict) else body
+    given = {} if given is None else given
+    if not isinstance(given, dict):
+        raise Refusal(400, "INVALID_CONTEXT", "The body must be a JSON object whose `context` is an object.")
+    if size > MAX_CONTEXT // 2 and len(dumps(given)) > MAX_CONTEXT:
+        raise Refusal(413, "GENERAL", "The context is larger than 64 KiB.")
+    key = given.get("targetingKey")
+    if key is not None:
+        if scalar(key) is None:
+            raise Refusal(400, "INVALID_CONTEXT", "`targetingKey` must be a text.")
+        if scalar(given.get("userId")) is None:
+            given = {**given, "userId": key}
     return _built(given, address=address)
 
 

@@ -6,6 +6,7 @@ import logging
 import os
 import random
 import threading
+import time
 from collections.abc import Callable, Mapping
 
 from ensign.delivery.deltas import Latest
@@ -23,6 +24,7 @@ Prepare = Callable[[State, State], None]
 class Feed:
     """`state` is what to serve; `warm` whether there is any; `current` whether the source answered last time.
 
+    `confirmed` is when (Unix time) the read began that last found the state to be current.
     `latest` is the newest state with its history. Streams and deltas go by it: whoever follows is told of each
     new one in the feed's thread, before the answers to whole requests are prepared, which takes longer.
     With the source gone the last state is served on, from memory, and after a restart from the last-good file.
@@ -42,10 +44,12 @@ class Feed:
         self.latest = Latest()
         self.warm = False
         self.current = False
+        self.confirmed = 0.0
         self._source = source
         self._file = None if last_good is None else LastGood(last_good)
         self._prepare = prepare
         self._listener: Callable[[], None] = lambda: None
+        self._afterwards: Callable[[], None] = lambda: None
         self._versions: Mapping[str, int] = {}
         self._number = 0
         self._contents: dict[str, str] = {}
@@ -57,6 +61,10 @@ class Feed:
     def follow(self, listener: Callable[[], None]) -> None:
         """Have `listener` called with each new `latest`; it must return at once."""
         self._listener = listener
+
+    def after(self, listener: Callable[[], None]) -> None:
+        """Have `listener` called after each refresh, when what is new is served; it must return at once."""
+        self._afterwards = listener
 
     def start(self) -> None:
         """Load the last-good file and begin to follow the source.
@@ -90,12 +98,15 @@ class Feed:
 
     def refresh(self) -> None:
         """Read the source once and take in what is new. Raises SourceError."""
+        began = time.time()
         reading = self._source.read(self._versions, self._number)
         if reading is not None:
             self._take(reading)
         with self._changed:
             self.warm = self.current = True
+            self.confirmed = began
             self._changed.notify_all()
+        self._afterwards()
 
     def _run(self) -> None:
         while not self._stop.is_set():

@@ -41,8 +41,19 @@ class Evaluator:
             if evaluation.enabled:
                 known = fragments.get(id(evaluation))
                 parts.append(self._remember(evaluation) if known is None else known[1])
-        body = b'{"toggles":[' + b",".join(parts) + b"]}"
-        return body, b'"' + blake2b(body, digest_size=12).hexdigest().encode() + b'"'
+        return _tagged(b'{"toggles":[' + b",".join(parts) + b"]}")
+
+    def answer_all(self, context: Context) -> tuple[bytes, bytes]:
+        """(body, ETag) with every flag, also those that are off."""
+        parts = [dumps(toggle(flag.choose(context))) for flag, _ in self._flags]
+        return _tagged(b'{"toggles":[' + b",".join(parts) + b"]}")
+
+    def answer_one(self, name: str, context: Context) -> tuple[bytes, bytes] | None:
+        """(body, ETag) of one flag, on or off; None where there is none of this name."""
+        for flag, _ in self._flags:
+            if flag.name == name:
+                return _tagged(dumps(toggle(flag.choose(context))))
+        return None
 
     def _remember(self, evaluation: Evaluation) -> bytes:
         body = dumps(toggle(evaluation))
@@ -50,6 +61,10 @@ class Evaluator:
             self._fragments.clear()
         self._fragments[id(evaluation)] = (evaluation, body)
         return body
+
+
+def _tagged(body: bytes) -> tuple[bytes, bytes]:
+    return body, b'"' + blake2b(body, digest_size=12).hexdigest().encode() + b'"'
 
 
 def _prepared(engine: Ruleset, name: str) -> tuple[CompiledFlag, bytes | None]:
@@ -122,11 +137,15 @@ def _document(state: State, environment: str) -> bytes:
     return b'{"version":2,"features":[' + features + b'],"segments":' + segments + b"}"
 
 
+def engine(state: State, environment: str) -> Ruleset:
+    """The rules of all projects, as a parent may live in one that the token does not see; read once per state."""
+    found: Ruleset | None = state.memo.get(("engine", environment))
+    if found is None:
+        found = state.memo["engine", environment] = Ruleset.parse(_document(state, environment))
+    return found
+
+
 def _build(state: State, environment: str, projects: tuple[str, ...]) -> Evaluator:
-    """The engine holds all projects, as a parent may live in one that the token does not see."""
-    engine: Ruleset | None = state.memo.get(("engine", environment))
-    if engine is None:
-        engine = state.memo["engine", environment] = Ruleset.parse(_document(state, environment))
     rulesets = state.scope(None if projects == ALL else projects, environment)
     names = sorted({feature.name for ruleset in rulesets for feature in ruleset.features})
-    return Evaluator(engine, names)
+    return Evaluator(engine(state, environment), names)

@@ -10,11 +10,11 @@ from datetime import datetime
 from ensign.delivery import intake
 from ensign.delivery.auth import Gate
 from ensign.delivery.client_api import MAX_REGISTRATION, MAX_REPORT, instance, sdk
-from ensign.delivery.context import MAX_CONTEXT, from_body, from_pairs
+from ensign.delivery.context import MAX_CONTEXT, Context, from_body, from_pairs
 from ensign.delivery.feed import Feed
 from ensign.delivery.frontend import evaluator
-from ensign.delivery.http import JSON, Header, Request, Response, accepts_gzip, matches
-from ensign.delivery.tokens import FRONTEND
+from ensign.delivery.http import JSON, Header, Request, Response, accepts_gzip, matches, not_found
+from ensign.delivery.tokens import FRONTEND, Token
 from ensign.delivery.usage import Usage
 from ensign.delivery.views import MIN_GZIP
 
@@ -35,13 +35,30 @@ class FrontendApi:
 
     async def evaluate(self, request: Request) -> Response:
         """`GET` or `POST /api/frontend`: the flags that are on for the request's context."""
+        token, context = await self._asked(request)
+        return await self._answer(request, *evaluator(self._feed.state, token).answer(context))
+
+    async def evaluate_all(self, request: Request) -> Response:
+        """`GET` or `POST /api/frontend/all`: every flag, also those that are off; as Unleash Edge has it."""
+        token, context = await self._asked(request)
+        return await self._answer(request, *evaluator(self._feed.state, token).answer_all(context))
+
+    async def feature(self, request: Request, name: str) -> Response:
+        """`GET` or `POST /api/frontend/features/{name}`: one flag, on or off; the PHP client for proxies asks so."""
+        token, context = await self._asked(request)
+        found = evaluator(self._feed.state, token).answer_one(name, context)
+        if found is None:
+            raise not_found("There is no such flag, or this token does not reach it.")
+        return await self._answer(request, *found)
+
+    async def _asked(self, request: Request) -> tuple[Token, Context]:
         token = self._gate.admit(request, FRONTEND)
         if request.method == "POST":
             raw = await request.json(MAX_BODY) if request.headers.get(b"content-length") != b"0" else {}
-            context = from_body(raw, address=request.client)
-        else:
-            context = from_pairs(request.query(), address=request.client)
-        body, etag = evaluator(self._feed.state, token).answer(context)
+            return token, from_body(raw, address=request.client)
+        return token, from_pairs(request.query(), address=request.client)
+
+    async def _answer(self, request: Request, body: bytes, etag: bytes) -> Response:
         headers: tuple[Header, ...] = ((b"etag", etag), _NO_CACHE)
         if matches(request.header(b"if-none-match"), etag.decode()):
             return Response(304, b"", headers)

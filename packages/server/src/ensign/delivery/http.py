@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
@@ -90,6 +91,12 @@ class Request:
         return self.headers.get(name, b"").decode("latin-1").strip()
 
     @property
+    def exact_path(self) -> str:
+        """The path as it came, percent-decoded."""
+        path: str = self._scope["path"]
+        return path
+
+    @property
     def client(self) -> str:
         """The client's address as the server in front of us sees it (uvicorn applies X-Forwarded-For if told to)."""
         client = self._scope.get("client")
@@ -131,11 +138,34 @@ class Request:
 
     async def json(self, limit: int) -> Any:
         """The body read as JSON (RFC 8259). Raises Refusal: 413 when too large, 400 when it is no JSON."""
-        body = await self.body(limit)
-        try:
-            return json.loads(body, parse_constant=_no_constant)
-        except (ValueError, RecursionError) as problem:
-            raise Refusal(400, "", "The body is not valid JSON.") from problem
+        return parsed(_unpacked(await self.body(limit), self.header(b"content-encoding"), limit))
+
+
+def parsed(body: bytes) -> Any:
+    """`body` read as JSON (RFC 8259). Raises Refusal (400)."""
+    try:
+        return json.loads(body, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as problem:
+        raise Refusal(400, "", "The body is not valid JSON.") from problem
+
+
+def _unpacked(body: bytes, coding: str, limit: int) -> bytes:
+    """The body without its content coding. Raises Refusal: 415 for an unknown one, 413 beyond `limit` bytes, 400."""
+    coding = coding.lower()
+    if coding in {"", "identity"}:
+        return body
+    if coding not in {"gzip", "x-gzip", "deflate"}:
+        raise Refusal(415, "ContentTypeError", "The body may be packed with gzip or deflate only.")
+    try:
+        reader = zlib.decompressobj(wbits=zlib.MAX_WBITS + 32)  # either of the two, by its first bytes
+        unpacked = reader.decompress(body, limit + 1)
+    except zlib.error as problem:
+        raise Refusal(400, "", "The body cannot be unpacked.") from problem
+    if len(unpacked) > limit:
+        raise _too_large(limit)
+    if not reader.eof:
+        raise Refusal(400, "", "The body is cut off.")
+    return unpacked
 
 
 def _no_constant(name: str) -> None:

@@ -10,17 +10,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from ensign.delivery.deltas import Delta
+from ensign.delivery.deltas import Latest
 from ensign.delivery.feed import Feed
 from ensign.delivery.http import Header, Message, Receive, Send
-from ensign.delivery.outlet import PIECE, Stalled, abort, body, patiently, step
+from ensign.delivery.instances import Instance, Who
+from ensign.delivery.outlet import Stalled, abort, body, patiently, step
+from ensign.delivery.published import Revision
 from ensign.delivery.query import Query
+from ensign.delivery.talk import RULES, Large, Talk
 from ensign.delivery.tokens import Token
+from ensign.delivery.tracker import Tracker
 
 log = logging.getLogger("ensign.delivery")
 
@@ -35,8 +39,6 @@ LEAD = 0.5
 """Seconds that streams are ahead of everything else that is made of a new state."""
 BATCH = 500
 """Streams that are served before other requests get their turn."""
-CONNECTED, UPDATED = b"unleash-connected", b"unleash-updated"
-_NOTHING = b'event: unleash-connected\ndata: {"events":[]}\n\n'
 _COMMENT = body(b": keep-alive\n\n")
 _END = body(b"", more=False)
 
@@ -44,10 +46,11 @@ _END = body(b"", more=False)
 class Stream:
     """One client. `busy` while a send is under way, `over` once it is to end."""
 
-    __slots__ = ("beat", "busy", "lane", "over", "position", "send")
+    __slots__ = ("beat", "busy", "instance", "lane", "over", "position", "send")
 
-    def __init__(self, lane: Lane, send: Send, beat: int) -> None:
+    def __init__(self, lane: Lane, send: Send, beat: int, instance: Instance | None) -> None:
         self.lane = lane
+        self.instance = instance
         self.send = send
         self.beat = beat
         self.position = 0
@@ -56,32 +59,38 @@ class Stream:
 
 
 class Lane:
-    """The streams of one token and query: all get the same bytes."""
+    """The streams of one token, query and talk: all get the same bytes."""
 
-    __slots__ = ("query", "streams", "token")
+    __slots__ = ("query", "streams", "talk", "token")
 
-    def __init__(self, token: Token, query: Query) -> None:
+    def __init__(self, token: Token, query: Query, talk: Talk) -> None:
         self.token = token
         self.query = query
+        self.talk = talk
         self.streams: set[Stream] = set()
 
 
 class Hub:
     """Holds the streams, at most `limit`."""
 
-    def __init__(self, feed: Feed, *, clock: Callable[[], datetime], limit: int) -> None:
+    def __init__(self, feed: Feed, tracker: Tracker, *, clock: Callable[[], datetime], limit: int) -> None:
         self.count = 0
         self.ended = False
         self._feed = feed
+        self._tracker = tracker
         self._clock = clock
         self._limit = limit
-        self._lanes: dict[tuple[Token, Query], Lane] = {}
+        self._lanes: dict[tuple[Token, Query, Talk], Lane] = {}
         self._beats: list[set[Stream]] = [set() for _ in range(KEEP_ALIVE)]
         self._beat = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._told = False
         self._served = threading.Event()
+
+    def holding(self) -> set[str]:
+        """Hashes of the tokens that open streams were admitted with. Any thread may ask."""
+        return {token.hash for token, *_ in list(self._lanes)}
 
     @property
     def full(self) -> bool:
@@ -125,15 +134,29 @@ class Hub:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def serve(self, token: Token, query: Query, known: int | None, receive: Receive, send: Send) -> None:
+    async def serve(
+        self,
+        token: Token,
+        query: Query,
+        who: Who | None,
+        known: int | None,
+        receive: Receive,
+        send: Send,
+        *,
+        talk: Talk = RULES,
+    ) -> None:
         """Run one stream until its client leaves or it is ended; the response has started already.
 
-        `known` is the event that the client has, None when it has none.
+        `known` is the event that the client has, None when it has none. Propagation is followed to those who get
+        rules; `who` says which of an application's instances it is.
         """
-        lane = self._lanes.setdefault((token, query), Lane(token, query))
+        lane = self._lanes.setdefault((token, query, talk), Lane(token, query, talk))
         token, query = lane.token, lane.query  # thousands of streams need no token and query each
         self._beat = (self._beat + 1) % KEEP_ALIVE
-        stream = Stream(lane, send, self._beat)
+        held = None if known is None else (self._feed.latest.revision(query)[0], known)
+        instance = self._tracker.joined(who, token, query, held) if talk is RULES else None
+        stream = Stream(lane, send, self._beat, instance)
+        del who
         lane.streams.add(stream)
         self._beats[stream.beat].add(stream)
         self.count += 1
@@ -143,21 +166,23 @@ class Hub:
                 pass
         finally:
             stream.over = True
+            if instance is not None:
+                self._tracker.left(instance)
             self.count -= 1
             self._beats[stream.beat].discard(stream)
             lane.streams.discard(stream)
             if not lane.streams:
-                self._lanes.pop((token, query), None)
+                self._lanes.pop((token, query, talk), None)
 
     async def _greet(self, stream: Stream, known: int | None) -> None:
         """The first event. What comes while it is sent is caught up with, so that nothing is missed."""
-        latest, query = self._feed.latest, stream.lane.query
+        latest, query, talk = self._feed.latest, stream.lane.query, stream.lane.talk
         if self.ended or not self._admitted(stream.lane):
             self._end(stream)
             return
-        delta = latest.hydration(query) if known is None else latest.since(query, known)
-        stream.position = max(latest.revision(query)[1], known or 0)
-        for piece in [_NOTHING] if delta is None else _pieces(CONNECTED, delta):
+        stream.position = max(talk.newest(latest, query), known or 0)
+        self._told_of(stream, latest, known)
+        for piece in talk.greeting(latest, query, known):
             await patiently(stream.send(body(piece)))
         await self._catch_up(stream)
 
@@ -173,21 +198,25 @@ class Hub:
         served = 0
         for lane in list(self._lanes.values()):
             latest = self._feed.latest
-            newest = latest.revision(lane.query)[1]
-            frames: dict[int, Message | Delta | None] = {}
+            newest = lane.talk.newest(latest, lane.query)
+            revision = latest.revision(lane.query)
+            frames: dict[int, tuple[Message | Large | None, Revision | None]] = {}
             for stream in list(lane.streams):
                 position = stream.position
                 if stream.busy or stream.over or position >= newest:
                     continue
                 if position not in frames:
-                    frames[position] = _frame(latest.since(lane.query, position))
-                frame = frames[position]
-                if isinstance(frame, Delta):  # too much for one piece
+                    given = lane.talk.given(latest, lane.query, position)
+                    frames[position] = (_frame(lane, latest, position), given)
+                frame, given = frames[position]
+                if isinstance(frame, Large):
                     self._later(stream, self._catch_up(stream))
                 else:
                     stream.position = newest
                     if frame is not None:
                         self._push(stream, frame)
+                    if stream.instance is not None:
+                        self._tracker.told(stream.instance, given, revision)
                 served += 1
                 if served % BATCH == 0:
                     await asyncio.sleep(0)
@@ -210,16 +239,24 @@ class Hub:
 
     async def _catch_up(self, stream: Stream) -> None:
         """Send until the stream has everything; then the next broadcast may have it."""
-        query = stream.lane.query
+        query, talk = stream.lane.query, stream.lane.talk
         while not stream.over:
             latest = self._feed.latest
-            delta = latest.since(query, stream.position)
-            stream.position = max(stream.position, latest.revision(query)[1])
-            if delta is None:
+            pieces = talk.pieces(latest, query, stream.position)
+            self._told_of(stream, latest, stream.position)
+            stream.position = max(stream.position, talk.newest(latest, query))
+            if pieces is None:
                 break
-            for piece in _pieces(UPDATED, delta):
+            for piece in pieces:
                 await patiently(stream.send(body(piece)))
         stream.busy = False
+
+    def _told_of(self, stream: Stream, latest: Latest, known: int | None) -> None:
+        """The stream's client, who has `known`, is sent what `latest` holds."""
+        if stream.instance is not None:
+            query = stream.lane.query
+            given = stream.lane.talk.given(latest, query, known)
+            self._tracker.told(stream.instance, given, latest.revision(query))
 
     def _later(self, stream: Stream, work: Coroutine[Any, Any, None]) -> None:
         stream.busy = True
@@ -278,26 +315,9 @@ class Hub:
         task.add_done_callback(self._tasks.discard)
 
 
-def _head(event: bytes, delta: Delta) -> bytes:
-    """`revision` is a field of ours: by the specification of server-sent events clients ignore what they don't know."""
-    epoch, number = delta.revision
-    return b"event: %b\nid: %d\nrevision: %d.%d\ndata: " % (event, delta.number, epoch, number)
-
-
-def _frame(delta: Delta | None) -> Message | Delta | None:
-    """The update as one message for all who get it, or the delta itself when it is too large for that."""
-    if delta is None or len(delta.body) > PIECE:
-        return delta
-    return body(_head(UPDATED, delta) + delta.body + b"\n\n")
-
-
-def _pieces(event: bytes, delta: Delta) -> Iterator[bytes]:
-    """One event in pieces, so that a slow client fills no buffer with megabytes."""
-    head, data = _head(event, delta), delta.body
-    if len(data) <= PIECE:
-        yield head + data + b"\n\n"
-        return
-    yield head
-    for start in range(0, len(data), PIECE):
-        yield data[start : start + PIECE]
-    yield b"\n\n"
+def _frame(lane: Lane, latest: Latest, position: int) -> Message | Large | None:
+    """The update for all who are at `position`, or that it has to go in pieces."""
+    try:
+        return lane.talk.update(latest, lane.query, position)
+    except Large as large:
+        return large

@@ -17,6 +17,9 @@ MAX_AGE = timedelta(days=7)
 MAX_TOGGLES = 20_000
 
 
+MAX_SEEN_TOKENS = 1_000
+
+
 def record_metrics(
     body: object, *, token: Token, state: State, usage: Usage, sdk: str, instance: str, at: datetime
 ) -> None:
@@ -24,6 +27,7 @@ def record_metrics(
     report = _report(body)
     bucket = report.get("bucket")
     app = _register(report, token=token, usage=usage, sdk=sdk, instance=instance, at=at)
+    usage.impact.take(report.get("impactMetrics"), app=app, environment=token.environment)
     if bucket is None:
         return  # impact metrics alone
     if not isinstance(bucket, dict):
@@ -55,6 +59,7 @@ def record_bulk(body: object, *, token: Token, state: State, usage: Usage, at: d
         name = storable(row.get("appName"), limit=200)
         if name is not None and row.get("environment") in {token.environment, None}:
             _seen(usage, token=token, app=name, sdk=_text(row.get("sdkVersion")), instance=_instance(row), at=at)
+    usage.impact.take(body.get("impactMetrics"), app=None, environment=token.environment, origin="edge")
     projects = projects_by_flag(state, token)
     for row in _objects(metrics):
         flag, app = storable(row.get("featureName")), storable(row.get("appName"), limit=200)
@@ -66,6 +71,12 @@ def record_bulk(body: object, *, token: Token, state: State, usage: Usage, at: d
 def record_registration(body: object, *, token: Token, usage: Usage, sdk: str, instance: str, at: datetime) -> None:
     """Take in a registration (3.4). Only `appName` is asked for: SDKs differ in everything else."""
     _register(_report(body), token=token, usage=usage, sdk=sdk, instance=instance, at=at)
+
+
+def seen_tokens(body: object) -> list[str]:
+    """The tokens that an edge says were used there (3.6)."""
+    texts = body.get("seenTokens") if isinstance(body, dict) else None
+    return [text for text in texts[:MAX_SEEN_TOKENS] if isinstance(text, str)] if isinstance(texts, list) else []
 
 
 def projects_by_flag(state: State, token: Token) -> Mapping[str, str]:

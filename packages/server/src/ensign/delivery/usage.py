@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Protocol
+
+from ensign.delivery.impact import Impact
+from ensign.delivery.reach import Reach, Slot
+from ensign.delivery.recency import Recency
 
 log = logging.getLogger("ensign.delivery")
 
 MAX_ROWS = 100_000
 """Distinct keys between two flushes; what goes beyond is dropped, and how much is logged."""
 MAX_INSTANCES = 10_000
+SOON = 1.0
+"""Seconds in which what happens about a publication is gathered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +59,20 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class UsageBatch:
-    """What came in since the last batch. `refusals` counts refused requests by status and reason."""
+    """What came in since the last batch. `refusals` counts refused requests by status and reason; `tokens` says when
+    tokens were last used, by their hash, where that is news.
+
+    `reach` says how far publications have come; unlike the counts, each replaces an earlier one of the same key.
+    """
 
     counts: tuple[Count, ...]
     applications: tuple[Seen, ...]
     refusals: Mapping[str, int] = field(default_factory=dict)
+    tokens: Mapping[str, datetime] = field(default_factory=dict)
+    reach: tuple[Reach, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.counts or self.applications or self.refusals)
+        return bool(self.counts or self.applications or self.refusals or self.tokens or self.reach)
 
 
 class Sink(Protocol):
@@ -69,9 +82,15 @@ class Sink(Protocol):
 
 
 class Usage:
-    """Adds up; `start` and `stop` frame the thread that flushes every `interval` seconds."""
+    """Adds up; `start` and `stop` frame the thread that flushes every `interval` seconds.
+
+    `impact` holds what applications measure themselves, `recency` which tokens are in use.
+    """
 
     def __init__(self, sink: Sink | None, *, interval: float = 10.0) -> None:
+        self.impact = Impact()
+        self.recency = Recency()
+        self.reach: Callable[[], tuple[Reach, ...]] = tuple
         self._sink = sink
         self._interval = interval
         self._lock = threading.Lock()
@@ -81,6 +100,9 @@ class Usage:
         self._refusals: dict[str, int] = {}
         self._dropped = 0
         self._failing = False
+        self._unsaid: dict[Slot, Reach] = {}
+        self._heard: dict[Slot, Reach] = {}
+        self._soon = threading.Event()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -117,6 +139,18 @@ class Usage:
         with self._lock:
             self._refusals[reason] = self._refusals.get(reason, 0) + 1
 
+    def pass_on(self, reports: Iterable[Reach], *, at: datetime) -> None:
+        """Hand on what a node below says about reach, heard `at`."""
+        with self._lock:
+            for row in reports:
+                if row.slot in self._heard or len(self._heard) < MAX_ROWS:
+                    self._heard[row.slot] = row.heard(at)
+        self._soon.set()
+
+    def soon(self) -> None:
+        """There is something about reach: hand it over within `SOON` seconds. Any thread may call it."""
+        self._soon.set()
+
     def start(self) -> None:
         """Begin to flush, if there is a sink."""
         if self._sink is not None:
@@ -127,14 +161,16 @@ class Usage:
     def stop(self) -> None:
         """Flush a last time and end the thread."""
         self._stop.set()
+        self._soon.set()
         if self._thread is not None:
             self._thread.join(10)
             self._thread = None
             self.flush()
 
-    def flush(self) -> bool:
-        """Hand over what there is; False when the sink failed, and then everything is kept."""
-        batch = self._take()
+    def flush(self, *, counts: bool = True) -> bool:
+        """Hand over what there is, or what is about reach alone; False when the sink failed, and then all is kept."""
+        batch = self._take() if counts else UsageBatch((), ())
+        batch = replace(batch, reach=self._reached())
         if self._sink is None or not batch:
             return True
         try:
@@ -151,18 +187,39 @@ class Usage:
         return True
 
     def _run(self) -> None:
-        while not self._stop.wait(self._interval):
-            self.flush()
+        due = time.monotonic() + self._interval
+        while not self._stop.is_set():
+            self._soon.wait(max(0.0, due - time.monotonic()))
+            if self._soon.is_set():
+                self._soon.clear()
+                self._stop.wait(min(SOON, self._interval))
+            if not self._stop.is_set():
+                late = time.monotonic() >= due
+                self.flush(counts=late)
+                due = time.monotonic() + self._interval if late else due
+
+    def _reached(self) -> tuple[Reach, ...]:
+        """What is to be said about reach, with what could not be said before and is still true."""
+        said, self._unsaid = self._unsaid, {}
+        with self._lock:
+            said |= self._heard
+            self._heard = {}
+        said |= {row.slot: row for row in self.reach()}
+        return tuple(said.values())
 
     def _take(self) -> UsageBatch:
+        tokens = self.recency.take(datetime.now(UTC))
         with self._lock:
-            batch = UsageBatch(tuple(self._counts.values()), tuple(self._applications.values()), self._refusals)
+            counts, applications = tuple(self._counts.values()), tuple(self._applications.values())
+            batch = UsageBatch(counts, applications, self._refusals, tokens=tokens)
             if self._dropped:
                 log.warning("%d counts were dropped: more than %d rows between two flushes", self._dropped, MAX_ROWS)
             self._counts, self._applications, self._refusals, self._dropped = {}, {}, {}, 0
             return batch
 
     def _restore(self, batch: UsageBatch) -> None:
+        self._unsaid = {row.slot: row for row in batch.reach[:MAX_ROWS]}
+        self.recency.restore(batch.tokens)
         for row in batch.counts:
             self.count(row.key, yes=row.yes, no=row.no)
         with self._lock:

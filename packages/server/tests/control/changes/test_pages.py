@@ -90,6 +90,30 @@ def test_the_story_through_the_pages(db: str) -> None:
     assert "Undo this change" in page
 
 
+def test_a_second_edit_goes_on_from_the_draft_and_loses_nothing_of_the_first(db: str) -> None:
+    cast = story()
+    live(cast, 10)
+    dev, strategy = browser(cast.dev), config().strategies[0].id
+    editor = f"/projects/shop/flags/{FLAG}/environments/production/strategies/{strategy}"
+    assert 'value="10"' in (page := dev.get(editor).content.decode())
+    assert "As in your draft" not in page
+    dev.post(DRAFT, editor_fields(50, title="Half of them"))
+    page = dev.get(editor).content.decode()
+    assert "As in your draft" in page
+    assert 'value="50"' in page
+    assert "Half of them" in page
+    assert "As in your draft" not in browser(cast.approver).get(editor).content.decode(), "a draft is its author's own"
+    flag = f"/projects/shop/flags/{FLAG}"
+    assert "Your draft changes this." in text(dev.get(flag))
+    assert "Your draft changes this." not in text(browser(cast.approver).get(flag))
+    dev.post(DRAFT, {"operation": "variants.set", "flag": FLAG, "variant-0-name": "blue", "variant-1-name": "green"})
+    assert 'value="green"' in dev.get(flag).content.decode()
+    dev.post(DRAFT, {"operation": "strategy.remove", "flag": FLAG, "strategy": strategy})
+    assert dev.get(editor).status_code == 404
+    dev.post(f"{DRAFT}/finish", {"act": "discard"})
+    assert 'value="10"' in dev.get(editor).content.decode()
+
+
 def test_an_old_requests_page_stays_as_it_was(db: str) -> None:
     cast = story()
     live(cast, 10)

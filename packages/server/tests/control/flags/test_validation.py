@@ -198,6 +198,26 @@ def test_values_are_canonical() -> None:
     assert third.value == "2026-01-01T00:00:00.000Z"
 
 
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("1", "1"),
+        ("1.0", "1.0"),
+        (" +5.00 ", "5.0"),
+        ("0.50", "0.5"),
+        ("1e3", "1000"),
+        ("-0.0", "0.0"),
+        ("1.5e1", "15.0"),
+    ],
+)
+def test_a_payload_that_was_written_with_a_fraction_keeps_one(written: str, kept: str) -> None:
+    """OpenFeature's clients tell 1 from 1.0."""
+    for text in (written, kept):
+        variant = Variant(name="a", weight=1000, payload=Payload(type="number", value=text))
+        made = check_config(of(rollout(), variants=(variant,)), about=ABOUT)
+        assert made.variants[0].payload == Payload(type="number", value=kept)
+
+
 def test_a_flag_whose_strategies_are_all_disabled_is_off() -> None:
     assert check_config(of(rollout(disabled=True)), about=ABOUT).enabled is False
     assert check_config(of(), about=ABOUT).enabled is True

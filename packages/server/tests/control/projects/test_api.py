@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from ensign.control.audit.models import Entry
 from ensign.control.flags.domain import Constraint, FlagConfig
 from ensign.control.kernel.actor import Actor
 from ensign.control.segments.domain import SegmentConfig
+from ensign_engine import Ruleset
 from ensign_testkit.people import add_person, sign_in
 from ensign_testkit.targets import put, put_segment, rollout, shop
 
@@ -120,6 +122,18 @@ def test_evaluating_explains_and_writes_nothing(call: Caller) -> None:
     assert Entry.objects.count() == before
 
 
+def test_the_published_ruleset_starts_an_engine(call: Caller) -> None:
+    path = "/projects/shop/environments/production/ruleset"
+    empty = call("GET", path)
+    assert (empty["revision"], empty["features"]) == ("", [])
+    put({"checkout": FlagConfig(enabled=True, strategies=(rollout(100),))}, environment="production")
+    found = call("GET", path)
+    assert (found["project"], found["environment"], found["version"]) == ("shop", "production", 2)
+    assert re.fullmatch(r"\d+\.\d+", found["revision"])
+    assert Ruleset.parse(found).is_enabled("checkout", {"userId": "7"})
+    call("GET", "/projects/shop/environments/nowhere/ruleset", status=404)
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [
@@ -146,6 +160,7 @@ def test_reading_and_writing_ask_for_a_role_in_the_project(call: Caller) -> None
         "",
         "/environments",
         "/environments/production",
+        "/environments/production/ruleset",
         "/client-tokens",
         "/flags",
         "/flags/menu",

@@ -6,9 +6,10 @@ import pytest
 from django.test import Client
 from ensign.control.flags import queries as flags
 from ensign.control.flags.domain import Constraint, FlagConfig
+from ensign.control.identity.tokens import hashed
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
-from ensign.control.projects import queries, tokens
+from ensign.control.projects import queries, token_uses, tokens
 from ensign.control.segments.domain import SegmentConfig
 from ensign.control.segments.operations import create_segment
 from ensign_testkit.people import add_person, sign_in
@@ -225,3 +226,17 @@ def test_a_thousand_flags_are_listed_on_one_page(db: str) -> None:
                 environment=environment,
             )
     assert client.get("/projects/shop/flags").content.count(b"<tr>") == 1001
+
+
+def test_the_list_of_tokens_says_when_each_was_last_used(anna: Actor, client: Client) -> None:
+    at = clock.now()
+    for name in ("used", "idle"):
+        made = tokens.create_token(
+            actor=anna, at=at, name=name, type="backend", projects=["shop"], environment="development"
+        )
+        if name == "used":
+            token_uses.store({hashed(made.text): at})
+    content = client.get("/projects/shop").content.decode()
+    row = {name: content.split(f'<th scope="row">{name}</th>')[1].split("</tr>")[0] for name in ("used", "idle")}
+    assert 'data-label="Last used"><time' in row["used"]
+    assert 'data-label="Last used"><span class="muted">never</span>' in row["idle"]

@@ -17,7 +17,7 @@ from ensign.control.kernel import clock
 from ensign.control.kernel.actor import ANONYMOUS, Actor, system
 from ensign.control.kernel.errors import Conflict, Denied, Invalid, NotFound
 from ensign.control.kernel.transactions import write_door
-from ensign.control.projects import enforcement, hints, operations, presets, queries, targeting, tokens
+from ensign.control.projects import enforcement, hints, operations, presets, queries, targeting, token_uses, tokens
 from ensign.control.projects.domain import PolicyRules
 from ensign.control.projects.models import ClientToken
 from ensign.control.projects.policies import policies, policy, strictest
@@ -338,3 +338,18 @@ def test_unknown_places_are_not_found(db: str) -> None:
         create_flag(actor=anna, at=AT, project="nobody", key="f")
     with pytest.raises(NotFound):
         policy("shop", "nowhere")
+
+
+def test_the_last_use_of_a_token_is_kept_never_goes_back_and_writes_no_entry(db: str) -> None:
+    anna = shop()
+    made = tokens.create_token(
+        actor=anna, at=AT, name="SDK", type="backend", projects=["shop"], environment="development"
+    )
+    assert made.row.last_used_at is None
+    before = last().seq
+    for minutes in (10, 5):
+        token_uses.store({hashed(made.text): AT + timedelta(minutes=minutes), "0" * 64: AT})
+    assert queries.token(made.row.id).last_used_at == AT + timedelta(minutes=10)
+    assert [row.last_used_at for row in queries.tokens("shop")] == [AT + timedelta(minutes=10)]
+    token_uses.store({})
+    assert last().seq == before

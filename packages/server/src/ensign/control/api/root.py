@@ -17,11 +17,13 @@ from ensign.control.api import problems
 from ensign.control.api.auth import AUTHENTICATION
 from ensign.control.api.parser import StrictParser
 from ensign.control.changes.api import router as changes
+from ensign.control.changes.reach_api import router as change_reach
 from ensign.control.evidence.api import router as evidence
 from ensign.control.flags.api import router as flags
 from ensign.control.incidents.api import router as incidents
 from ensign.control.projects.api import router as projects
 from ensign.control.publishing.api import router as publishing
+from ensign.control.publishing.reach_api import router as flag_reach
 from ensign.control.segments.api import router as segments
 
 _WRITES = frozenset({"post", "put", "patch", "delete"})
@@ -111,5 +113,5 @@ api = EnsignAPI(
     parser=StrictParser(),
 )
 problems.install(api)
-for router in (access, projects, segments, flags, publishing, changes, incidents, evidence):
+for router in (access, projects, segments, flags, publishing, changes, incidents, evidence, flag_reach, change_reach):
     api.add_router("", router)

@@ -6,8 +6,9 @@ class ChangesConfig(AppConfig):
     label = "changes"
 
     def ready(self) -> None:
-        """Put open requests beside the flags that they would change."""
-        from ensign.control.changes.waiting import waiting  # deferred: models exist only now
+        """Put open requests, and the reader's own draft, beside the flags that they would change."""
+        from ensign.control.changes.waiting import drafted, waiting  # deferred: models exist only now
         from ensign.control.flags import beside  # deferred: models exist only now
 
         beside.register(waiting)
+        beside.register_draft(drafted)

@@ -13,9 +13,9 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from ensign.control.changes import forms, pages, queries
 from ensign.control.changes import operations as door
-from ensign.control.changes.domain import algebra
 from ensign.control.changes.domain.requests import ChangeRequest
 from ensign.control.changes.drafting import my_draft
+from ensign.control.changes.waiting import drafted
 from ensign.control.flags import editor
 from ensign.control.flags import queries as flags
 from ensign.control.flags.domain import FlagConfig
@@ -41,16 +41,7 @@ def _with_draft(here: Visit, project: str, environment: str, flag: str) -> FlagC
     """A flag as its reader sees it with their draft: what a further edit is about."""
     if not flag:
         return FlagConfig()
-    row = my_draft(here.actor, project=project, environment=environment)
-    stored = flags.config(flag, environment).config
-    if row is None:
-        return stored
-    draft = queries.to_row(row).request
-    try:
-        before = queries.world_of(draft)
-        return algebra.apply_all(before, draft.operations).configs.get(flag, stored)
-    except EnsignError:
-        return stored  # a draft in conflict: the page of the draft says so
+    return drafted(here.actor, project, environment, flag) or flags.config(flag, environment).config
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -16,7 +16,7 @@ from ensign.control.access.domain import Scope
 from ensign.control.access.permissions import Permission
 from ensign.control.access.queries import who_can
 from ensign.control.changes import operations as door
-from ensign.control.changes import pages, queries
+from ensign.control.changes import pages, queries, reach
 from ensign.control.changes.domain.requests import OPEN, ChangeRequest, DecisionKind
 from ensign.control.changes.loading import owners, reached
 from ensign.control.changes.waiting import waits_for_me
@@ -25,6 +25,7 @@ from ensign.control.kernel.errors import Conflict, EnsignError, Invalid, NeedsMf
 from ensign.control.projects import pages as project_pages
 from ensign.control.projects import queries as projects
 from ensign.control.projects.visits import Visit, visit
+from ensign.control.publishing import reach_pages
 from ensign.control.ui import looks
 
 _LIMIT = 50
@@ -147,6 +148,7 @@ def _detail(request: HttpRequest, id: str, *, error: EnsignError | None = None, 
         "needed": 0 if standing is None else standing.policy.required,
         "error": error,
         "typed": typed,
+        "reach": reach_pages.of_views(reach.of_request(row, at=here.at), at=here.at),
     }
     status = 200 if error is None else 409 if isinstance(error, Conflict) else 422
     return render(request, "changes/detail.html", context, status=status)

@@ -1,4 +1,4 @@
-"""Open requests beside the flags that they would change, and what waits for a person."""
+"""Open requests and the reader's draft beside the flags that they would change, and what waits for a person."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from ensign.control.access.permissions import Permission
 from ensign.control.changes import queries
 from ensign.control.changes.domain import algebra
 from ensign.control.changes.domain.requests import ChangeRequest
+from ensign.control.changes.drafting import my_draft
 from ensign.control.changes.pages import address
 from ensign.control.flags.beside import Pending, Waiting
+from ensign.control.flags.domain import FlagConfig
 from ensign.control.kernel.actor import Actor
+from ensign.control.kernel.errors import EnsignError
 
 
 def waiting(project: str) -> Waiting:
@@ -27,6 +30,23 @@ def waiting(project: str) -> Waiting:
             if ref.kind in {"config", "flag"}:
                 found.setdefault((ref.key, request.environment), []).append(pending)
     return found
+
+
+def drafted(actor: Actor, project: str, environment: str, flag: str) -> FlagConfig | None:
+    """A flag as the actor's own draft would leave it; None when it does not change it, or is in conflict.
+
+    Of a conflict the page of the draft tells.
+    """
+    row = my_draft(actor, project=project, environment=environment)
+    if row is None:
+        return None
+    draft = queries.to_row(row).request
+    if not any(ref.kind == "config" and ref.key == flag for ref in algebra.touched(environment, draft.operations)):
+        return None
+    try:
+        return algebra.apply_all(queries.world_of(draft), draft.operations).configs.get(flag)
+    except EnsignError:
+        return None
 
 
 def waits_for_me(actor: Actor, *, at: datetime, rights: Held | None = None) -> list[ChangeRequest]:

@@ -1,9 +1,13 @@
-"""What apps above put beside a flag: open requests and acts. They register; flags know nothing of them."""
+"""What apps above put beside a flag: open requests, one's own draft. They register; flags know nothing of them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+
+from ensign.control.flags.domain import FlagConfig
+from ensign.control.kernel.actor import Actor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +22,11 @@ class Pending:
 #: (flag key, environment key) -> what waits there, for one project.
 Waiting = Mapping[tuple[str, str], Sequence[Pending]]
 
+#: (reader, project key, environment key, flag key) -> the flag as the reader's own draft would leave it, or None.
+Drafted = Callable[[Actor, str, str, str], FlagConfig | None]
+
 _sources: list[Callable[[str], Waiting]] = []
+_drafts: list[Drafted] = []
 
 
 def register(source: Callable[[str], Waiting]) -> None:
@@ -33,4 +41,36 @@ def waiting(project: str) -> dict[tuple[str, str], list[Pending]]:
     for source in _sources:
         for place, pending in source(project).items():
             found.setdefault(place, []).extend(pending)
+    return found
+
+
+def register_draft(source: Drafted) -> None:
+    """Have ``source`` asked for the reader's own draft wherever an edit goes on from it."""
+    if source not in _drafts:
+        _drafts.append(source)
+
+
+def drafted(actor: Actor, *, project: str, environment: str, flag: str) -> FlagConfig | None:
+    """The flag's content as the actor's own draft would leave it, or None when no draft of theirs changes it."""
+    found = (source(actor, project, environment, flag) for source in _drafts)
+    return next((config for config in found if config is not None), None)
+
+
+#: (project, flag, time) -> what to show about propagation in each environment; `publishing/_reach.html` takes it.
+Reach = Callable[[str, str, datetime], Mapping[str, object]]
+
+_reach: list[Reach] = []
+
+
+def register_reach(source: Reach) -> None:
+    """Have ``source`` asked how far the last change of a flag has come, for the flag's page."""
+    if source not in _reach:
+        _reach.append(source)
+
+
+def reach(project: str, flag: str, *, at: datetime) -> dict[str, object]:
+    """What to show about propagation, by environment."""
+    found: dict[str, object] = {}
+    for source in _reach:
+        found |= source(project, flag, at)
     return found

@@ -44,6 +44,7 @@ def context(here: Visit, *, project: str, flag: str) -> dict[str, Any]:
     configs = queries.configs_of(flag)
     names = {s.info.key: s.info.name for s in segments.segments(project)}
     waiting = beside.waiting(project)
+    reach = beside.reach(project, flag, at=here.at)
     columns = [
         column(
             here,
@@ -52,6 +53,7 @@ def context(here: Visit, *, project: str, flag: str) -> dict[str, Any]:
             row=configs.get(place.row.key),
             names=names,
             pending=waiting.get((flag, place.row.key), ()),
+            reach=reach.get(place.row.key),
         )
         for place in project_pages.places(project)
     ]
@@ -68,6 +70,7 @@ def context(here: Visit, *, project: str, flag: str) -> dict[str, Any]:
         "lifetime": listing.lifetime(info.type),
         "stale": listing.stale(info, at=here.at),
         "children": sorted(surroundings.children(flag, project=project)),
+        "may_tokens": here.may(Permission.PROJECT_TOKENS_MANAGE, project),
         "may_update": here.may(Permission.FLAG_UPDATE, project),
         "may_archive": here.may(Permission.FLAG_ARCHIVE, project),
         "strictest": strictest(columns),
@@ -87,10 +90,12 @@ def column(
     row: queries.ConfigRow | None,
     names: dict[str, str],
     pending: Sequence[Pending],
+    reach: object | None = None,
 ) -> pages.Column:
     """A flag in one environment."""
     config = FlagConfig() if row is None else row.config
     project, environment = place.row.project, place.row.key
+    may_draft = here.may(Permission.CHANGE_DRAFT, project, environment)
     return pages.Column(
         place=place,
         cell=listing.NEVER if row is None else listing.cell_of(config),
@@ -101,8 +106,10 @@ def column(
         variants=[pages.variant(v) for v in config.variants],
         dependencies=[words.dependency(d) for d in config.dependencies],
         pending=pending,
+        reach=reach,
         draft=pages.draft_address(project, environment),
         kill=pages.kill_address(project, environment, flag),
-        may_draft=here.may(Permission.CHANGE_DRAFT, project, environment),
+        may_draft=may_draft,
         may_kill=here.may(Permission.FLAG_KILL, project, environment),
+        drafted=beside.drafted(here.actor, project=project, environment=environment, flag=flag) if may_draft else None,
     )

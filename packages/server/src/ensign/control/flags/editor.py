@@ -45,7 +45,7 @@ class ParameterRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Editor:
-    """The whole form. ``errors`` are those that belong to no row."""
+    """The whole form. ``errors`` are those that belong to no row; ``drafted`` says that a draft holds it like this."""
 
     strategy: str
     type: types.StrategyType
@@ -56,6 +56,7 @@ class Editor:
     segments: frozenset[str] = frozenset()
     variants: Sequence[VariantRow] = ()
     errors: Sequence[str] = field(default=())
+    drafted: bool = False
 
     @property
     def operation(self) -> str:
@@ -77,8 +78,8 @@ def variants(given: Sequence[Variant]) -> list[VariantRow]:
     ]
 
 
-def stored(strategy: Strategy) -> Editor:
-    """The editor of a strategy as it stands."""
+def stored(strategy: Strategy, *, drafted: bool = False) -> Editor:
+    """The editor of a strategy as it stands, or as the reader's draft would leave it (``drafted``)."""
     kind = types.TYPES.get(strategy.name) or types.TYPES["default"]
     return Editor(
         strategy=strategy.id,
@@ -89,6 +90,7 @@ def stored(strategy: Strategy) -> Editor:
         conditions=conditions(strategy.constraints),
         segments=frozenset(strategy.segments),
         variants=variants(strategy.variants),
+        drafted=drafted,
     )
 
 

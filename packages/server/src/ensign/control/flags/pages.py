@@ -114,7 +114,10 @@ def strategy(value: Strategy, *, project: str, segments: Mapping[str, str]) -> l
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A flag in one environment, as the flag's page shows it, with the addresses of its acts."""
+    """A flag in one environment, as the flag's page shows it, with the addresses of its acts.
+
+    ``drafted`` is its content as the reader's own draft would leave it, None without one.
+    """
 
     place: Place
     cell: Cell
@@ -125,10 +128,12 @@ class Column:
     variants: Sequence[looks.Variant]
     dependencies: Sequence[str]
     pending: Sequence[Pending]
+    reach: object | None
     draft: str
     kill: str
     may_draft: bool
     may_kill: bool
+    drafted: FlagConfig | None = None
 
     @property
     def state(self) -> looks.FlagState:
@@ -137,8 +142,8 @@ class Column:
 
     @property
     def variant_rows(self) -> list[editor.VariantRow]:
-        """The flag's own variants as form rows, and two empty ones."""
-        rows = editor.variants(self.config.variants)
+        """The flag's own variants as form rows, as in the reader's draft if there is one, and two empty ones."""
+        rows = editor.variants((self.drafted or self.config).variants)
         return [*rows, *(editor.VariantRow(n=len(rows) + extra) for extra in range(2))]
 
 

@@ -293,10 +293,16 @@ def _payload(payload: Payload | None, *, path: str, errors: Errors) -> Payload |
             errors.add(f"{path}.value", f"This is not JSON: {str(error)[:120]}.")
     elif payload.type == "number":
         try:
-            return Payload(type="number", value=canonical_number(value))
+            return Payload(type="number", value=_payload_number(value))
         except ValueError as error:
             errors.add(f"{path}.value", str(error))
     return payload
+
+
+def _payload_number(text: str) -> str:
+    """Plain digits. What was written with a fraction keeps one: OpenFeature's clients tell 1 from 1.0."""
+    plain = canonical_number(text)
+    return f"{plain}.0" if "." in text and "." not in plain else plain
 
 
 def _override(override: Override, *, path: str, errors: Errors) -> Override:

@@ -168,10 +168,12 @@ def _of_project(project: str, flag: str) -> queries.FlagRow:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def strategy(request: HttpRequest, project: str, flag: str, environment: str, strategy: str = "") -> HttpResponse:
-    """The editor of a strategy, new or stored. A POST here only reshapes the form (one more condition, one variant
-    less); what is edited is posted to the draft of ``changes``.
+    """The editor of a strategy, new or stored; what the reader's own draft holds of it already is where they go on.
+
+    A POST here only reshapes the form (one more condition, one variant less); what is edited is posted to the draft
+    of ``changes``.
     """
-    visit(request, project=project)
+    here = visit(request, project=project)
     if request.method == "POST":
         form = editor.typed(request.POST, segments=request.POST.getlist("segment"), act=request.POST.get("act", ""))
         return editor_page(request, project=project, flag=flag, environment=environment, form=form)
@@ -181,9 +183,14 @@ def strategy(request: HttpRequest, project: str, flag: str, environment: str, st
         form = editor.fresh(request.GET.get("type", "flexibleRollout"), flag=flag, stickiness=stickiness)
     else:
         stored = editor.strategy_of(queries.config(flag, environment).config, strategy)
-        if stored is None:
-            raise NotFound("There is no such strategy here.", remedy="Look at the flag: it may have been removed.")
-        form = editor.stored(stored)
+        config = beside.drafted(here.actor, project=project, environment=environment, flag=flag)
+        shown = stored if config is None else editor.strategy_of(config, strategy)
+        if shown is None:
+            raise NotFound(
+                "There is no such strategy here.",
+                remedy="Look at the flag and at your draft: it may have been removed.",
+            )
+        form = editor.stored(shown, drafted=shown != stored)
     return editor_page(request, project=project, flag=flag, environment=environment, form=form)
 
 

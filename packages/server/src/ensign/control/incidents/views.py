@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from ensign.control.access.permissions import Permission
+from ensign.control.changes import reach
 from ensign.control.identity import queries as identity
 from ensign.control.incidents import operations, queries
 from ensign.control.kernel import clock
@@ -16,6 +17,7 @@ from ensign.control.kernel.errors import Conflict, Invalid
 from ensign.control.projects import pages as project_pages
 from ensign.control.projects import queries as projects
 from ensign.control.projects.visits import visit
+from ensign.control.publishing import reach_pages
 from ensign.control.ui import looks
 
 _LIMIT = 50
@@ -51,9 +53,11 @@ def _kills(request: HttpRequest, *, wrong: str = "", typed: str = "", problem: s
     found = queries.kills(projects=visible, before=before, limit=_LIMIT + 1)
     names = identity.names([k.by for k in found] + [k.reason_by or "" for k in found])
     environments = {e.project + "/" + e.key: e for rows in projects.all_environments().values() for e in rows}
+    reached = reach.of_requests([k.request for k in found], at=here.at)
     lines = [
         {
             "kill": row,
+            "reach": reach_pages.of_views(reached.get(row.request, []), at=here.at),
             "by": looks.Person(name=names[row.by], kind="service" if row.by.startswith("svc_") else "person"),
             "environment": project_pages.environment(environments[f"{row.project}/{row.environment}"])
             if f"{row.project}/{row.environment}" in environments

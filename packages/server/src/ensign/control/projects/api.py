@@ -126,6 +126,7 @@ class TokenOut(Schema):
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+    last_used_at: datetime | None
 
 
 class NewTokenOut(TokenOut):

@@ -1,4 +1,4 @@
-"""Tables of projects, environments, policies and client tokens. All of them are governed."""
+"""Tables of projects, environments, policies and client tokens, which are governed, and of when tokens were used."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from django.db import models
 
 from ensign.control.audit.columns import derived_boolean, derived_integer, derived_text
 from ensign.control.audit.models import Governed
+from ensign.control.audit.registry import exempt
 
 
 class Project(Governed):
@@ -77,3 +78,16 @@ class ClientToken(Governed):
     class Meta:
         db_table = "projects_client_token"
         constraints = [models.UniqueConstraint(fields=["token_hash"], name="client_token_hash")]
+
+
+class TokenUse(models.Model):
+    """When a client token was last used, as delivery nodes report it. Nothing is decided by it."""
+
+    token_hash = models.CharField(max_length=64, primary_key=True)
+    last_used_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "projects_client_token_use"
+
+
+exempt("projects_client_token_use", "when client tokens were last used: high-volume, informative only")

@@ -10,6 +10,7 @@ from ensign.control.access.places import Place
 from ensign.control.audit import rows as governed
 from ensign.control.kernel import clock
 from ensign.control.kernel.errors import NotFound
+from ensign.control.projects import token_uses
 from ensign.control.projects.models import ClientToken, Environment, Project
 
 
@@ -56,6 +57,7 @@ class TokenRow:
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+    last_used_at: datetime | None
 
     def live(self, *, at: datetime) -> bool:
         """Whether the delivery plane accepts it."""
@@ -74,7 +76,7 @@ def to_environment(row: Environment) -> EnvironmentRow:
     return EnvironmentRow(id=row.pk, version=row.version, **state)
 
 
-def to_token(row: ClientToken) -> TokenRow:
+def to_token(row: ClientToken, *, last_used_at: datetime | None) -> TokenRow:
     """The frozen form of a row."""
     state = row.state
     return TokenRow(
@@ -89,6 +91,7 @@ def to_token(row: ClientToken) -> TokenRow:
         created_at=clock.parse(state["created_at"]),
         expires_at=None if state["expires_at"] is None else clock.parse(state["expires_at"]),
         revoked_at=None if state["revoked_at"] is None else clock.parse(state["revoked_at"]),
+        last_used_at=last_used_at,
     )
 
 
@@ -148,7 +151,9 @@ def environment(project_key: str, key: str) -> EnvironmentRow:
 
 def tokens(project_key: str | None = None) -> Sequence[TokenRow]:
     """Client tokens, newest first; with ``project_key`` those that reach that project."""
-    rows = [to_token(row) for row in ClientToken.objects.order_by("-id")]
+    found = list(ClientToken.objects.order_by("-id"))
+    uses = token_uses.last_used([row.token_hash for row in found])
+    rows = [to_token(row, last_used_at=uses.get(row.token_hash)) for row in found]
     if project_key is None:
         return rows
     return [row for row in rows if project_key in row.projects or "*" in row.projects]
@@ -162,4 +167,4 @@ def token(id: str) -> TokenRow:
     row = ClientToken.objects.filter(pk=id).first()
     if row is None:
         raise NotFound("There is no such client token.", remedy="Look at the project's list of tokens.")
-    return to_token(row)
+    return to_token(row, last_used_at=token_uses.last_used([row.token_hash]).get(row.token_hash))

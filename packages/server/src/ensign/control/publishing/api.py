@@ -45,6 +45,32 @@ class EvaluateOut(Schema):
     explanation: dict[str, Any] | None = None
 
 
+class RulesetOut(Schema):
+    """A published ruleset in the wire format; ``revision`` is ``epoch.number``, empty while nothing was published."""
+
+    version: int = 2
+    project: str
+    environment: str
+    revision: str
+    features: list[dict[str, Any]]
+    segments: list[dict[str, Any]]
+
+
+@router.get("/projects/{project}/environments/{environment}/ruleset", response=RulesetOut)
+def get_ruleset(request: HttpRequest, project: str, environment: str) -> object:
+    """What the applications of an environment have: to generate code from, or to start an SDK offline with."""
+    actor: Actor = request.actor  # type: ignore[attr-defined]  # set by control.api.auth
+    require(actor, Permission.PROJECT_READ, Scope(project), at=clock.now())
+    found = playground.published(project, environment)
+    return {
+        "project": project,
+        "environment": environment,
+        "revision": found.revision,
+        "features": found.features,
+        "segments": found.segments,
+    }
+
+
 @router.post("/projects/{project}/environments/{environment}/evaluate", response=EvaluateOut)
 def evaluate(request: HttpRequest, project: str, environment: str, body: EvaluateIn) -> object:
     """Evaluate the published rules for a context. Writes nothing."""

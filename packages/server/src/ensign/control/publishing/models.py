@@ -9,6 +9,7 @@ from django.db import models
 
 from ensign.control.audit.models import Governed
 from ensign.control.audit.registry import insert_only
+from ensign.control.publishing.reach_models import Reach as Reach
 from ensign.control.publishing.usage_models import Application as Application
 from ensign.control.publishing.usage_models import UsageHour as UsageHour
 
@@ -47,7 +48,10 @@ class Revision(models.Model):
 
     class Meta:
         db_table = "publishing_revision"
-        indexes = [models.Index(fields=["project", "environment", "number"], name="revision_place")]
+        indexes = [
+            models.Index(fields=["project", "environment", "number"], name="revision_place"),
+            models.Index(fields=["ledger_seq"], name="revision_entry"),
+        ]
 
 
 insert_only("publishing_revision", "one row for every published ruleset; its digest stands in the entry that it names")

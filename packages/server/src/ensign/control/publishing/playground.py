@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -39,6 +40,29 @@ def ruleset(project: str, environment: str) -> EngineRuleset:
         return EngineRuleset.empty(static_context={"environment": environment})
     # The stored body has `features` and `segments`; the engine ignores the rest of it.
     return EngineRuleset.parse(content, static_context={"environment": environment})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """What an environment's applications have: the wire's flags and segments, and their revision `epoch.number`."""
+
+    revision: str
+    features: list[dict[str, object]]
+    segments: list[dict[str, object]]
+
+
+def published(project: str, environment: str) -> Published:
+    """The published ruleset of an environment as it is; the revision is empty while nothing was published.
+
+    :raises NotFound: when there is no such environment.
+    """
+    place = projects.environment(project, environment)
+    content = Ruleset.objects.filter(pk=ruleset_id(place.id)).values_list("content", flat=True).first()
+    if content is None:
+        return Published(revision="", features=[], segments=[])
+    body = json.loads(content)
+    revision = f"{body['epoch']}.{body['number']}"
+    return Published(revision=revision, features=body["features"], segments=body["segments"])
 
 
 def properties(text: str) -> dict[str, str]:

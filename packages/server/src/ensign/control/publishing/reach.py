@@ -1,0 +1,219 @@
+"""Propagation, added up over nodes and said in words. Pure.
+
+A count is a claim about running systems, so each says what it rests on: an instance *runs* a revision when it confirmed
+it or asked with it in hand; one that was *sent* it over a stream, by an SDK that confirms nothing, is counted apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+WAIT: Final = timedelta(minutes=5)
+"""How long a publication is watched."""
+FRESH: Final = timedelta(seconds=150)
+"""How old the census of a node may be; one that says nothing for so long is gone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Instances of one application with one SDK and mode (``streaming`` or ``polling``)."""
+
+    app: str
+    sdk: str
+    mode: str
+    instances: int
+    running: int
+    sent: int
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What tells groups apart."""
+        return (self.app, self.sdk, self.mode)
+
+    @property
+    def missing(self) -> int:
+        """How many neither run it nor were sent it."""
+        return self.instances - self.running - self.sent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What ``reporter`` said about the instances of ``node``; see the table."""
+
+    node: str
+    reporter: str
+    since: int
+    began_at: datetime
+    groups: tuple[Group, ...]
+    times: Mapping[int, int]
+    slowest_ms: int | None
+    gone: int
+    within: int
+    final: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReachView:
+    """How far one publication has come in its environment.
+
+    ``published_at`` is the time of its entry: when the act that published it reached Ensign. ``ms``, ``p50_ms`` and
+    ``p99_ms`` count from there to the last, the median and the 99th in a hundred of those that are known to run it.
+    ``settled``: no more is to be expected. ``gone`` instances ended before they ran it and are in no other number.
+    """
+
+    project: str
+    environment: str
+    epoch: int
+    number: int
+    since: int
+    published_at: datetime
+    instances: int
+    running: int
+    sent: int
+    gone: int
+    ms: int | None
+    p50_ms: int | None
+    p99_ms: int | None
+    within: int
+    settled: bool
+    groups: tuple[Group, ...]
+    entry: int | None = None
+
+    @property
+    def missing(self) -> int:
+        """How many neither run it nor were sent it."""
+        return self.instances - self.running - self.sent
+
+    @property
+    def everywhere(self) -> bool:
+        """Whether every instance that was connected is known to run it."""
+        return self.running == self.instances > 0
+
+    @property
+    def behind(self) -> tuple[Group, ...]:
+        """The groups in which some are not known to run it."""
+        return tuple(group for group in self.groups if group.running < group.instances)
+
+    @property
+    def streaming(self) -> int:
+        """Of all, how many hold a stream."""
+        return sum(group.instances for group in self.groups if group.mode == "streaming")
+
+    @property
+    def polling(self) -> int:
+        """Of all, how many ask from time to time."""
+        return self.instances - self.streaming
+
+    @property
+    def sentence(self) -> str:
+        """The whole of it in a sentence or two."""
+        if not self.instances:
+            return "No application was connected when this was published." if self.settled else "On its way."
+        after = f" after {duration(self.ms)}" if self.ms is not None and self.running else ""
+        text = f"Live on {self.running:,} of {self.instances:,} instance{'' if self.instances == 1 else 's'}"
+        if self.everywhere:
+            return f"{text}{after}."
+        parts = [text if self.settled else f"{text} so far"]
+        if self.settled and self.sent and not self.missing:
+            parts[0] += after
+        if self.sent:
+            verb = "was" if self.sent == 1 else "were"
+            parts.append(f"{self.sent:,} {verb} sent it" + (" and cannot confirm" if self.settled else ""))
+        if self.missing:
+            parts.append(self._missing())
+        return "; ".join(parts) + "."
+
+    def _missing(self) -> str:
+        one = self.missing == 1
+        if self.settled:
+            return f"{self.missing:,} did not take it within {int(WAIT.total_seconds() // 60)} min"
+        if self.within:
+            return f"{self.missing:,} poll{'s' if one else ''} and take{'s' if one else ''} it within {self.within} s"
+        return f"{self.missing:,} {'has' if one else 'have'} yet to take it"
+
+
+def duration(ms: int | None) -> str:
+    """Milliseconds as people say them: ``38 ms``, ``1.2 s``, ``3 min``."""
+    if ms is None:
+        return "an unknown time"
+    if ms < 1000:
+        return f"{ms} ms"
+    if ms < 60_000:
+        return f"{ms / 1000:.1f} s"
+    return f"{ms / 60_000:.1f} min"
+
+
+def added_up(
+    reports: Sequence[Report],
+    *,
+    project: str,
+    environment: str,
+    epoch: int,
+    number: int,
+    published_at: datetime,
+    at: datetime,
+    entry: int | None = None,
+) -> ReachView:
+    """One view out of what all nodes said.
+
+    A node counts its own instances; what others heard of them is added to what it knows, and never more than there are.
+    """
+    own = [report for report in reports if report.node == report.reporter]
+    known = {report.node for report in own}
+    heard = [report for report in reports if report.node != report.reporter and report.node in known]
+    groups: dict[tuple[str, str, str], Group] = {}
+    for report in own:
+        also = _running(r for r in heard if r.node == report.node)
+        for group in report.groups:
+            running = min(group.instances, group.running + also.get(group.key, 0))
+            counted = replace(group, running=running, sent=min(group.sent, group.instances - running))
+            groups[group.key] = _sum(groups.get(group.key), counted)
+    times: dict[int, int] = {}
+    slowest: list[int] = []
+    for report in (*own, *heard):
+        shift = max(0, round((report.began_at - published_at).total_seconds() * 1000))
+        for ms, count in report.times.items():
+            times[shift + ms] = times.get(shift + ms, 0) + count
+        slowest += [] if report.slowest_ms is None else [shift + report.slowest_ms]
+    instances, running = (sum(getattr(g, name) for g in groups.values()) for name in ("instances", "running"))
+    over = at - published_at > WAIT + timedelta(seconds=30)
+    # The quantiles are rounded up to two digits; the slowest is not.
+    most = max(slowest, default=None)
+    return ReachView(
+        project=project, environment=environment, epoch=epoch, number=number,
+        since=min((r.since for r in own), default=number), published_at=published_at,
+        instances=instances, running=running, sent=sum(g.sent for g in groups.values()),
+        gone=sum(r.gone for r in own), ms=most, p50_ms=_quantile(times, 0.5, most), p99_ms=_quantile(times, 0.99, most),
+        within=max((r.within for r in own), default=0),
+        settled=over or (bool(own) and (all(r.final for r in own) or running == instances)),
+        groups=tuple(sorted(groups.values(), key=lambda g: (-g.missing, -g.instances, g.key))), entry=entry,
+    )  # fmt: skip
+
+
+def _running(reports: Iterable[Report]) -> dict[tuple[str, str, str], int]:
+    found: dict[tuple[str, str, str], int] = {}
+    for report in reports:
+        for group in report.groups:
+            found[group.key] = found.get(group.key, 0) + group.running
+    return found
+
+
+def _sum(one: Group | None, other: Group) -> Group:
+    if one is None:
+        return other
+    return replace(
+        one, instances=one.instances + other.instances, running=one.running + other.running, sent=one.sent + other.sent
+    )
+
+
+def _quantile(times: Mapping[int, int], share: float, most: int | None) -> int | None:
+    """The time within which ``share`` of all had it; None when nobody is known to have it."""
+    total, passed = sum(times.values()), 0
+    for ms in sorted(times):
+        passed += times[ms]
+        if passed >= total * share:
+            return ms if most is None else min(ms, most)
+    return None
