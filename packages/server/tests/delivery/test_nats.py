@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import threading
 import time
@@ -80,6 +81,18 @@ def test_an_edge_serves_what_the_bucket_holds_with_the_ids_of_the_server(plane, 
         assert edge.get(DELTA, If_None_Match=held).json == plane.get(DELTA, If_None_Match=held).json
         plane.source.token(BACKEND, status="revoked")
         until(lambda: edge.get(FEATURES).status == 401)
+
+
+def test_signatures_and_proofs_come_along_also_a_proof_that_comes_alone(plane, bucket, published) -> None:
+    edge = below(plane, bucket)
+    with serving(edge.app) as edge.server:
+        until(lambda: edge.app.feed.current)
+        proof = json.dumps({"project": "shop", "environment": "production", "proof": "ü"})
+        plane.source.proofs = {"rul_shop_production": proof}
+        plane.source.hint()
+        until(lambda: edge.app.feed.proofs == {("shop", "production"): proof.encode()})
+        held = edge.app.feed.held.copies["rul_shop_production"]
+        assert held.content == plane.app.feed.held.copies["rul_shop_production"].content
 
 
 def test_after_nats_was_restarted_or_lost_everything_edges_converge_and_never_go_back(plane, tmp_path: Path) -> None:
@@ -287,7 +300,7 @@ def test_an_address_that_is_none_is_refused(url: str) -> None:
 
 
 def test_a_record_that_was_cut_short_or_bent_is_refused(plane) -> None:
-    (record,) = [one for one in records(plane.app.feed.held, ()) if one.environment == "production"]
+    (record,) = [one for one in records(plane.app.feed.held, {}, ()) if one.environment == "production"]
     body = record.body()
     head = Head(record.revision, record.state, "0" * 64)
     with pytest.raises(ValueError, match="not whole"):

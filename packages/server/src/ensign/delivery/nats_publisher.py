@@ -12,6 +12,7 @@ import json
 import logging
 import random
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 
 import nats
@@ -21,7 +22,6 @@ from nats.js.errors import BucketNotFoundError, KeyNotFoundError, KeyWrongLastSe
 from nats.js.kv import KeyValue
 
 from ensign.delivery.feed import Feed
-from ensign.delivery.held import Held
 from ensign.delivery.nats_records import ALIVE, ROOM, Head, NatsPlace, Record, quiet, records
 
 log = logging.getLogger("ensign.delivery")
@@ -32,10 +32,8 @@ RECONCILE = 6
 """Beats between looks at everything that should be in the bucket."""
 
 
-def _states(held: Held, place: NatsPlace) -> bytes:
-    return json.dumps(
-        {f"env.{record.environment}": record.state for record in records(held, place.environments)}
-    ).encode()
+def _states(found: Sequence[Record]) -> bytes:
+    return json.dumps({f"env.{record.environment}": record.state for record in found}).encode()
 
 
 class NatsPublisher:
@@ -95,16 +93,17 @@ class NatsPublisher:
         try:
             jetstream = connection.jetstream()
             bucket = await self._bucket(jetstream)
-            held, beats = Held(), 0
+            said, beats = b"", 0
             while not self._stopping.is_set() and not connection.is_closed:
                 wake.clear()
-                now = self._feed.held
                 if self._feed.current:
-                    if now is not held or beats % RECONCILE == 0:
-                        while not await self._publish(jetstream, bucket, now, connection.max_payload - ROOM):
+                    found = list(records(self._feed.held, self._feed.proofs, place.environments))
+                    states = _states(found)
+                    if states != said or beats % RECONCILE == 0:
+                        while not await self._publish(jetstream, bucket, found, connection.max_payload - ROOM):
                             await asyncio.sleep(random.uniform(0.01, 0.1))  # noqa: S311  # jitter
-                        held = now
-                    await bucket.put(ALIVE, _states(now, self._place))
+                        said = states
+                    await bucket.put(ALIVE, states)
                     self._relieved()
                 beats += 1
                 with suppress(TimeoutError):
@@ -120,9 +119,11 @@ class NatsPublisher:
         except BucketNotFoundError:
             return await jetstream.create_key_value(bucket=self._place.bucket, history=1)
 
-    async def _publish(self, jetstream: JetStreamContext, bucket: KeyValue, held: Held, limit: int) -> bool:
+    async def _publish(
+        self, jetstream: JetStreamContext, bucket: KeyValue, found: Sequence[Record], limit: int
+    ) -> bool:
         """Replace what is older in the bucket. False when another server was quicker: then look again."""
-        for record in records(held, self._place.environments):
+        for record in found:
             key = f"env.{record.environment}"
             try:
                 entry = await bucket.get(key)

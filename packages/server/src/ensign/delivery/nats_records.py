@@ -11,7 +11,7 @@ import gzip
 import hashlib
 import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from ensign.delivery.held import Copy, Held
 from ensign.delivery.published import Revision
 from ensign.delivery.readings import tokens_told, told
+from ensign.delivery.state import Place
 
 ALIVE = "alive"
 ENVIRONMENTS = "env.*"
@@ -85,6 +86,7 @@ class Record:
     held: Held
     revision: Revision
     state: str
+    proofs: tuple[str, ...] = ()
 
     def body(self) -> bytes:
         """The reading in gzip."""
@@ -96,12 +98,13 @@ class Record:
             "number": max(self.revision[1], history.floor),
             "contents": {id: copy.content for id, copy in copies.items()},
             "tokens": tokens_told(row for row in self.held.tokens if row.environment == self.environment),
+            "proofs": self.proofs,
         }
         return gzip.compress(json.dumps(line, separators=(",", ":")).encode(), compresslevel=3, mtime=0)
 
 
-def records(held: Held, environments: Collection[str]) -> Iterator[Record]:
-    """What `held` says of `environments` (none: of all), oldest publication first.
+def records(held: Held, proofs: Mapping[Place, bytes], environments: Collection[str]) -> Iterator[Record]:
+    """What `held` and `proofs` say of `environments` (none: of all), oldest publication first.
 
     The order matters: whoever has seen one record has seen all older publications of the others, too.
     """
@@ -113,9 +116,10 @@ def records(held: Held, environments: Collection[str]) -> Iterator[Record]:
         copies = _copies(held, name)
         tokens = tokens_told(row for row in held.tokens if row.environment == name)
         versions = sorted((id, copy.version) for id, copy in copies.items())
-        state = hashlib.sha256(json.dumps([versions, tokens]).encode()).hexdigest()
+        proven = tuple(document.decode() for place, document in sorted(proofs.items()) if place[1] == name)
+        state = hashlib.sha256(json.dumps([versions, tokens, proven]).encode()).hexdigest()
         revision = max((copy.revision for copy in copies.values()), default=(0, 0))
-        found.append(Record(name, held, revision, state))
+        found.append(Record(name, held, revision, state, proven))
     return iter(sorted(found, key=lambda record: (record.revision, record.environment)))
 
 

@@ -162,6 +162,7 @@ class _BucketWire(Wire):
             "current": self._alive,
             "versions": {id: version for line in lines for id, version in line["versions"].items()},
             "contents": {id: content for line in lines for id, content in line["contents"].items()},
+            "proofs": [document for line in lines for document in line["proofs"]],
             "revisions": sorted(rows, key=lambda row: int(row[0])),
             "floor": max((line["floor"] for line in lines), default=0),
             "number": max((line["number"] for line in lines), default=0),
