@@ -264,7 +264,8 @@ def _tokens(held: tuple[TokenRow, ...], reading: Reading, *, doubtful: bool) -> 
 
     In doubt nobody new is let in: a source that is behind may still hold what was revoked here already.
     """
-    known = [row for row in reading.tokens if row in held] if doubtful else list(reading.tokens)
+    before = frozenset(held)
+    known = [row for row in reading.tokens if row in before] if doubtful else list(reading.tokens)
     if reading.bounds is not None:
         known += [row for row in held if not any(one.holds(row) for one in reading.bounds)]
     return tuple(known)
