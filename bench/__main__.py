@@ -65,6 +65,7 @@ MEASUREMENTS = (
     Measurement(name="ledger_verify", about="verifying evidence offline", quick=("20000",)),
     Measurement(name="ledger_commits", about="commits to the log", quick=("--seconds", "2")),
     Measurement(name="publishing", about="publishing a ruleset of 1,000 flags", quick=("--changes", "20")),
+    Measurement(name="signing", about="signing rulesets, and verifying them in an SDK"),
     Measurement(
         name="control", about="changes, pages and the API at 1,000 flags", quick=("--rounds", "20"), figures=True
     ),
@@ -73,6 +74,11 @@ MEASUREMENTS = (
         name="answers",
         about="rules, evaluations and OFREP: answers a second",
         quick=("--seconds", "1", "--rounds", "2"),
+    ),
+    Measurement(
+        name="edge",
+        about="what an edge costs, and how long a change takes to it",
+        quick=("--flags", "1000", "--rounds", "5"),
     ),
 )
 

@@ -115,10 +115,15 @@ def test_importing_and_being_offline_load_no_http_and_few_modules() -> None:
     assert done.stdout.strip() in {"[]", "['socket']"}, "the engine may need the host's name"
 
 
-def test_its_one_dependency_is_the_engine() -> None:
+def test_it_needs_what_is_ours_and_mmh3_alone() -> None:
     from importlib.metadata import requires
 
-    assert [need for need in requires("ensign-sdk") or () if "extra" not in need] == ["ensign-engine"]
+    def needs(package: str) -> list[str]:
+        return [need for need in requires(package) or () if "extra" not in need]
+
+    assert sorted(needs("ensign-sdk")) == ["ensign-engine", "ensign-ledger"]
+    assert [need.partition(">")[0] for need in needs("ensign-engine")] == ["mmh3"]
+    assert needs("ensign-ledger") == []
 
 
 def _path() -> dict[str, str]:

@@ -146,6 +146,13 @@ def test_a_few_refusals_are_no_entry_and_are_forgotten(db: str) -> None:
     assert (entries("delivery.refused"), Refusal.objects.count()) == ([], 0)
 
 
+def test_rules_that_an_sdk_refused_are_an_entry_however_few(db: str) -> None:
+    refusals.keep({"sdk ruleset altered": 1, "sdk <b>": 1}, at=NOON)
+    assert refusals.summarise(at=NOON + MINUTE) is True
+    (entry,) = entries("delivery.refused")
+    assert entry["detail"]["reasons"] == {"sdk_ruleset_altered": 1, "other": 1}
+
+
 def test_counts_and_refusals_of_a_batch_are_stored_together(db: str) -> None:
     key = CountKey("shop", "production", "f", "app", NOON, "", True)
     _keep(UsageBatch((Count(key, 5, 1),), (), {"401 no token": 2}))

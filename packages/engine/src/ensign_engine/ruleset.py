@@ -93,7 +93,10 @@ class Ruleset:
 
         A document that holds `features` is taken as full. Raises RulesetError; then nothing has changed.
         """
-        read = loaded(document)
+        return self.succeeded(loaded(document))
+
+    def succeeded(self, read: dict[str, Any]) -> Self:
+        """As apply_delta, for a document that `documents.loaded` has read already and that the caller gives away."""
         rules = self.table.rules
         if "features" in read:
             flags, segments = read_full(read)

@@ -3,8 +3,8 @@
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, Self
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakSet
 
 from ensign_engine import DISABLED, Evaluation, Ruleset, Variant
@@ -20,8 +20,11 @@ from ensign_sdk._internal.settled import Settled
 from ensign_sdk._internal.store import Store
 from ensign_sdk._internal.streamer import Streamer
 from ensign_sdk._internal.worker import Worker
-from ensign_sdk.config import Config, CustomStrategy, Document, configured, parsed, strategies
+from ensign_sdk.config import Config, CustomStrategy, Document, configured, parsed, strategies, trusting
 from ensign_sdk.types import EMPTY, Context, Fallback, FlagHandle, Impression, Status, VariantFallback
+
+if TYPE_CHECKING:
+    from ensign_sdk._internal.trust import Trust
 
 log = logging.getLogger("ensign_sdk")
 
@@ -62,6 +65,8 @@ class Client:
         on_impression: Callable[[Impression], object] | None = None,
         what_is_sent: Callable[[bytes], object] | None = None,
         streaming: bool = True,
+        public_key: str | Iterable[str] | None = None,
+        projects: Iterable[str] | None = None,
         start: bool = True,
         wait: float = 0.0,
     ) -> None:
@@ -73,6 +78,8 @@ class Client:
         * `bootstrap`: a document or its file, used until the server or the cache has better.
         * `streaming`: have changes pushed; where that does not work, and with False, they are asked for every
           `refresh_interval`.
+        * `public_key`: the log's, or several; with it only rules that it has signed are used.
+        * `projects`: of which projects there must be signed rules; by default those that the token names.
         * `what_is_sent`: called with every piece of text before it leaves the process, the token masked.
         * `start`: False to call `start()` later; `wait`: how long to wait here until ready.
 
@@ -83,12 +90,13 @@ class Client:
             refresh_interval=refresh_interval, metrics_interval=metrics_interval, timeout=timeout,
             cache_dir=cache_dir, bootstrap=bootstrap, custom_strategies=custom_strategies,
             on_impression=on_impression, what_is_sent=what_is_sent, streaming=streaming,
+            public_key=public_key, projects=projects,
         )  # fmt: skip
         static = {"appName": config.app_name, "environment": config.environment}
         options = {"custom_strategies": config.custom_strategies, "static_context": static}
         brought = None if config.bootstrap is None else parsed(config.bootstrap, "bootstrap", **options)
         nothing = Ruleset.empty(**options) if brought is None else Ruleset.parse(_NO_FLAGS, previous=brought)
-        self._prepare(nothing, config.on_impression)
+        self._prepare(nothing, config.on_impression, config.trust)
         self._config = config
         self._begin(config, brought)
         self._connect()
@@ -106,18 +114,21 @@ class Client:
         environment: str | None = None,
         custom_strategies: Mapping[str, CustomStrategy] | None = None,
         on_impression: Callable[[Impression], object] | None = None,
+        public_key: str | Iterable[str] | None = None,
     ) -> Self:
         """A client on a fixed ruleset: a document in the wire format, its JSON in bytes, or the file that holds it.
 
-        It starts no threads and sends nothing. Raises ValueError.
+        It starts no threads and sends nothing. Raises ValueError, also for rules that `public_key` has not signed.
         """
         static = {"appName": app_name, "environment": environment}
         options = {"custom_strategies": strategies(custom_strategies), "static_context": static}
         client = cls.__new__(cls)
         rules = parsed(ruleset, "ruleset", **options)
-        client._prepare(Ruleset.parse(_NO_FLAGS, previous=rules), on_impression)
+        trust = trusting(public_key)
+        client._prepare(Ruleset.parse(_NO_FLAGS, previous=rules), on_impression, trust)
         client._config = None
-        client._store.put(rules, "offline")
+        if not client._store.bring(rules, ruleset, "offline"):
+            raise ValueError(f"ruleset cannot be trusted: {client._store.error}")
         client._settled.set()
         return client
 
@@ -254,7 +265,9 @@ class Client:
     async def __aexit__(self, *_: object) -> None:
         await self.close_async()
 
-    def _prepare(self, ruleset: Ruleset, on_impression: Callable[[Impression], object] | None) -> None:
+    def _prepare(
+        self, ruleset: Ruleset, on_impression: Callable[[Impression], object] | None, trust: "Trust | None"
+    ) -> None:
         self._listener = None if on_impression is None else Listener(on_impression)
         self._handles: WeakSet[Any] = WeakSet()
         self._watchers: tuple[Callable[[], object], ...] = ()
@@ -263,7 +276,7 @@ class Client:
         self._complained = False
         self._workers: tuple[Worker, ...] = ()
         self._table: Table = {}
-        self._store = Store(ruleset, self._swapped)
+        self._store = Store(ruleset, self._swapped, trust)
         self._swapped(ruleset)
 
     def _swapped(self, ruleset: Ruleset) -> None:
@@ -288,8 +301,8 @@ class Client:
             kept = self._cache.load()
             if kept is not None and self._store.offer(kept[0], "cache", kept[1]):
                 return
-        if brought is not None:
-            self._store.put(brought, "bootstrap")
+        if brought is not None and config.bootstrap is not None:
+            self._store.bring(brought, config.bootstrap, "bootstrap")
 
     def _connect(self) -> None:
         """What talks to the server, in a thread each; made anew in a forked child."""
@@ -313,6 +326,12 @@ class Client:
             reporting = Worker("ensign-metrics", Errands(self._confirmer.step, self._reporter.step).step)
             self._confirmer.wake = reporting.wake
             self._workers += (reporting,)
+        if config.trust is not None:
+            from ensign_sdk._internal.prover import Prover  # deferred: who verifies nothing loads nothing
+
+            proofs = Worker("ensign-proofs", Prover(config, config.trust, headers=headers).step)
+            config.trust.changed = proofs.wake
+            self._workers += (proofs,)
 
     def _tried(self) -> None:
         if self.ready:

@@ -1,14 +1,17 @@
 """What a client is told when it is made, checked at once: this is the only place that raises."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from ensign_engine import Ruleset, RulesetError
 
 from ensign_sdk.types import Impression
+
+if TYPE_CHECKING:
+    from ensign_sdk._internal.trust import Trust
 
 CustomStrategy = Callable[[Mapping[str, str], Any], bool]
 Document = Mapping[str, Any] | bytes | str | os.PathLike[str]
@@ -75,6 +78,7 @@ class Config(NamedTuple):
     on_impression: Callable[[Impression], object] | None
     what_is_sent: Callable[[bytes], object] | None
     streaming: bool
+    trust: "Trust | None" = None
 
     @property
     def sends_metrics(self) -> bool:
@@ -96,6 +100,7 @@ class Config(NamedTuple):
             "unleash-sdk": SDK,
             "unleash-interval": str(int(self.refresh_interval * 1000)),
             "Unleash-Client-Spec": SPEC,
+            **({} if self.trust is None else {"Ensign-Signed": "1"}),
         }
 
 
@@ -115,6 +120,8 @@ def configured(
     on_impression: Callable[[Impression], object] | None,
     what_is_sent: Callable[[bytes], object] | None,
     streaming: object,
+    public_key: str | Iterable[str] | None = None,
+    projects: Iterable[str] | None = None,
 ) -> Config:
     """The configuration. Raises ValueError naming the option and the remedy."""
     if not isinstance(token, str) or not token.strip():
@@ -142,7 +149,24 @@ def configured(
         on_impression=on_impression,
         what_is_sent=what_is_sent,
         streaming=streaming,
+        trust=trusting(public_key, projects=projects, token=token),
     )
+
+
+def trusting(given: object, *, projects: object = None, token: str = "") -> "Trust | None":
+    """What checks signatures, if a public key is given. Raises ValueError."""
+    if isinstance(projects, str) or not (projects is None or isinstance(projects, Iterable)):
+        raise ValueError("projects must be a list of project keys")
+    wanted = None if projects is None else tuple(projects)
+    if given is None:
+        if wanted is not None:
+            raise ValueError("projects says what must be signed; give public_key, too")
+        return None
+    from ensign_sdk._internal.trust import Trust, keys_of, place_of  # deferred: who verifies nothing loads nothing
+
+    named, environment = place_of(token)
+    projects = named if wanted is None else wanted
+    return Trust(keys_of(given), environment=environment, projects=projects, named=wanted is not None)
 
 
 def strategies(given: object) -> Mapping[str, CustomStrategy]:
@@ -162,12 +186,17 @@ def strategies(given: object) -> Mapping[str, CustomStrategy]:
 def parsed(document: Document, option: str, **options: Any) -> Ruleset:
     """The ruleset of a document or of the file that holds it. Raises ValueError naming `option`."""
     try:
-        source: Any = document if isinstance(document, Mapping | bytes) else Path(document).read_bytes()
+        source: Any = document if isinstance(document, Mapping) else read_bytes(document)
         return Ruleset.parse(source, **options)
     except (OSError, TypeError) as problem:
         raise ValueError(f"{option} cannot be read: {problem}") from problem
     except RulesetError as problem:
         raise ValueError(f"{option} is no ruleset: {problem}") from problem
+
+
+def read_bytes(document: bytes | str | os.PathLike[str]) -> bytes:
+    """The JSON of a document in bytes, or of the file that holds it. Raises OSError and TypeError."""
+    return document if isinstance(document, bytes) else Path(document).read_bytes()
 
 
 def _label(option: str, value: object) -> str:

@@ -35,6 +35,10 @@ class Status(NamedTuple):
     `revision` is (epoch, number) if the server says; `checked_at` (Unix seconds) is when it last confirmed the
     rules; `error` says what went wrong since, or is None. `mode` is how changes come: `streaming` while a stream is
     open, else `polling`; None offline and before the client was started.
+
+    With a `public_key`: `verified` says whether there are rules whose signatures are good (no others are used; without
+    a key it is None), `refused` why the last ones offered were not taken over, `proven` up to which revision the log
+    was shown to hold what is used, and `tree` the largest log seen then: its number of entries and its root in hex.
     """
 
     source: Literal["server", "cache", "bootstrap", "offline"] | None
@@ -43,6 +47,10 @@ class Status(NamedTuple):
     checked_at: float | None
     error: str | None
     mode: Literal["streaming", "polling"] | None = None
+    verified: bool | None = None
+    refused: str | None = None
+    proven: tuple[int, int] | None = None
+    tree: tuple[int, str] | None = None
 
 
 class FlagHandle(Protocol):

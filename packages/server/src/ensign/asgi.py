@@ -12,7 +12,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from a2wsgi import WSGIMiddleware
 from django.conf import settings
@@ -29,6 +29,7 @@ from ensign.control.publishing import reach_rows, refusals, usage
 from ensign.delivery.app import DeliveryApp
 from ensign.delivery.source import Source, SqliteSource
 from ensign.delivery.usage import UsageBatch
+from ensign.operators import answer, answer_metrics
 from ensign.worker import Worker
 
 Scope = MutableMapping[str, Any]
@@ -52,7 +53,7 @@ class ControlPlane:
         """Serve one request."""
         body = await _read(receive)
         if body is None:
-            await _answer(send, 413, b"The request is too large, or took too long to arrive.\n")
+            await answer(send, 413, b"The request is too large, or took too long to arrive.\n")
             return
         started = time.perf_counter()
         status = "none"
@@ -80,13 +81,23 @@ class ControlPlane:
         self._wsgi.executor.shutdown(wait=True, cancel_futures=True)
 
 
+class Publisher(Protocol):
+    """Takes what delivery holds elsewhere, too."""
+
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+
+
 class Ensign:
     """The ASGI application: delivery's paths, three for operators, the rest for the control plane."""
 
-    def __init__(self, *, control: ControlPlane, delivery: DeliveryApp, worker: Worker | None) -> None:
+    def __init__(
+        self, *, control: ControlPlane, delivery: DeliveryApp, worker: Worker | None, publisher: Publisher | None = None
+    ) -> None:
         self._control = control
         self._delivery = delivery
         self._worker = worker
+        self._publisher = publisher
         self._unsubscribe: list[Callable[[], None]] = []
         self._own = {"/healthz": self._healthz, "/readyz": self._readyz, "/metrics": self._metrics}
         self._own["/metrics/impact"] = self._impact
@@ -120,6 +131,8 @@ class Ensign:
         await self._delivery.startup()
         self._unsubscribe.append(revisions.subscribe(lambda _number: self._delivery.hint()))
         self._unsubscribe.append(TOKENS.subscribe(lambda _id: self._delivery.hint()))
+        if self._publisher is not None:
+            self._publisher.start()
         if self._worker is not None:
             self._worker.start()
 
@@ -133,31 +146,27 @@ class Ensign:
             unsubscribe()
         if self._worker is not None:
             await asyncio.to_thread(self._worker.stop)
+        if self._publisher is not None:
+            await asyncio.to_thread(self._publisher.stop)
         await self._delivery.shutdown()
         await asyncio.to_thread(self._control.close)
 
     async def _healthz(self, _scope: Scope, send: Send) -> None:
         """The process answers: for whoever restarts it."""
-        await _answer(send, 200, b"ok\n")
+        await answer(send, 200, b"ok\n")
 
     async def _readyz(self, _scope: Scope, send: Send) -> None:
         """The database answers and rulesets are loaded: for whoever sends it traffic."""
         checks = {"database": await self._control.run(_database_answers), "rulesets": self._delivery.feed.warm}
         body = json.dumps(checks).encode() + b"\n"
-        await _answer(send, 200 if all(checks.values()) else 503, body, b"application/json")
+        await answer(send, 200 if all(checks.values()) else 503, body, b"application/json")
 
     async def _metrics(self, scope: Scope, send: Send) -> None:
-        if not _may_read_metrics(scope):
-            await _answer(send, 403, b"Metrics are for this machine, or for whoever sends ENSIGN_METRICS_TOKEN.\n")
-            return
-        await _answer(send, 200, metrics.text(), metrics.CONTENT_TYPE)
+        await answer_metrics(scope, send, token=settings.METRICS_TOKEN)
 
     async def _impact(self, scope: Scope, send: Send) -> None:
         """What applications measured, apart from our own numbers: names and labels are theirs."""
-        if not _may_read_metrics(scope):
-            await _answer(send, 403, b"Metrics are for this machine, or for whoever sends ENSIGN_METRICS_TOKEN.\n")
-            return
-        await _answer(send, 200, self._delivery.usage.impact.text(), metrics.CONTENT_TYPE)
+        await answer_metrics(scope, send, token=settings.METRICS_TOKEN, text=self._delivery.usage.impact.text)
 
 
 def build(*, worker: bool = True) -> Ensign:
@@ -165,10 +174,27 @@ def build(*, worker: bool = True) -> Ensign:
     delivery = DeliveryApp(
         _source(), _keep, last_good=Path(settings.DATA_DIR) / "last-good.json",
         cors_origins=settings.CORS_ORIGINS, max_streams=settings.MAX_STREAMS, stream_key=_stream_key(),
+        ruleset_keys=settings.RULESET_KEYS,
     )  # fmt: skip
-    metrics.STREAMS.set_function(lambda: delivery.hub.count)
+    metrics.watch(
+        streams=lambda: delivery.hub.count,
+        edges=lambda: delivery.edges.count,
+        current=lambda: delivery.feed.current,
+        refused=lambda: delivery.feed.refused,
+    )
     control = ControlPlane(threads=settings.THREADS)
-    return Ensign(control=control, delivery=delivery, worker=Worker() if worker else None)
+    return Ensign(
+        control=control, delivery=delivery, worker=Worker() if worker else None, publisher=_publisher(delivery)
+    )
+
+
+def _publisher(delivery: DeliveryApp) -> Publisher | None:
+    if not settings.NATS:
+        return None
+    from ensign.delivery.nats_publisher import NatsPublisher  # deferred: nats-py is an extra
+    from ensign.delivery.nats_records import NatsPlace  # deferred: as above
+
+    return NatsPublisher(delivery.feed, NatsPlace.at(**settings.NATS))
 
 
 def _stream_key() -> bytes:
@@ -204,16 +230,6 @@ def _database_answers() -> bool:
         return False
 
 
-def _may_read_metrics(scope: Scope) -> bool:
-    """With a token set, whoever sends it; else this machine alone."""
-    wanted = settings.METRICS_TOKEN
-    if wanted:
-        given = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1")
-        return hmac.compare_digest(given.encode(), f"Bearer {wanted}".encode())
-    client = scope.get("client")
-    return client is not None and client[0] in {"127.0.0.1", "::1"}
-
-
 async def _read(receive: Receive) -> bytes | None:
     """The whole body, or None when it is too large or too slow."""
     parts, size = [], 0
@@ -245,12 +261,6 @@ def _replay(body: bytes, receive: Receive) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return replay
-
-
-async def _answer(send: Send, status: int, body: bytes, kind: bytes = b"text/plain; charset=utf-8") -> None:
-    headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode()), (b"cache-control", b"no-store")]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
 
 
 def _method(scope: Scope) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from urllib.parse import unquote, urlsplit
 
+from ensign_ledger.note import NoteError, parse_vkey
+
 
 def flag(name: str, *, default: bool = False) -> bool:
     """A switch: 1, true or yes; 0, false or no.
@@ -28,6 +30,20 @@ def number(name: str, default: int, *, low: int, high: int) -> int:
     return int(value)
 
 
+def public_keys(name: str) -> tuple[str, ...]:
+    """Public keys of a log (``name+id+base64``), separated by spaces or commas.
+
+    :raises ValueError: for what is no such key.
+    """
+    keys = tuple(os.environ.get(name, "").replace(",", " ").split())
+    for key in keys:
+        try:
+            parse_vkey(key)
+        except NoteError as error:
+            raise ValueError(f"{name} holds {key!r}, which is no public key of a log: {error}") from None
+    return keys
+
+
 def database(url: str) -> dict[str, object]:
     """A ``postgres://user:password@host:port/name?host=/socket`` URL as Django wants it.
 
@@ -48,3 +64,18 @@ def database(url: str) -> dict[str, object]:
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": options,
     }
+
+
+def nats() -> dict[str, str]:
+    """Where NATS is, as whom to come, and which bucket is meant; empty when it is not used.
+
+    :raises ValueError: when there are settings for it, but no address.
+    """
+    names = {
+        "url": "ENSIGN_NATS", "bucket": "ENSIGN_NATS_BUCKET", "credentials": "ENSIGN_NATS_CREDENTIALS",
+        "environments": "ENSIGN_NATS_ENVIRONMENTS",
+    }  # fmt: skip
+    found = {part: os.environ[name].strip() for part, name in names.items() if os.environ.get(name, "").strip()}
+    if found and "url" not in found:
+        raise ValueError("ENSIGN_NATS must be set where other settings of NATS are")
+    return found

@@ -10,7 +10,7 @@ from ensign import logs
 from ensign.control.identity import conf as identity
 from ensign.control.kernel.keys import load_or_create
 from ensign.control.ui import conf as ui
-from ensign.environment import database, flag, number
+from ensign.environment import database, flag, nats, number, public_keys
 
 DATA_DIR = Path(os.environ.get("ENSIGN_DATA_DIR") or Path.cwd() / "var").absolute()
 KEYS_DIR = Path(os.environ.get("ENSIGN_KEYS_DIR") or DATA_DIR / "keys")
@@ -166,7 +166,11 @@ MAX_STREAMS = number("ENSIGN_MAX_STREAMS", 20_000, low=0, high=1_000_000)
 CORS_ORIGINS = tuple(
     origin.strip() for origin in os.environ.get("ENSIGN_CORS_ORIGINS", "*").split(",") if origin.strip()
 )
+#: Public keys of the log; with any, this server serves no ruleset that none of them has signed.
+RULESET_KEYS = public_keys("ENSIGN_RULESET_KEYS")
 METRICS_TOKEN = os.environ.get("ENSIGN_METRICS_TOKEN", "")
+#: Where rulesets are published for edges that follow NATS (delivery.nats_records); nowhere when empty.
+NATS = nats()
 
 LOG_LEVEL = os.environ.get("ENSIGN_LOG_LEVEL", "INFO").upper()
 LOGGING = logs.configuration(level=LOG_LEVEL, console=os.environ.get("ENSIGN_LOG_FORMAT", "json") == "console")

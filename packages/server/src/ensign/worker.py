@@ -21,7 +21,7 @@ from ensign.control.api import idempotency
 from ensign.control.audit import schedule
 from ensign.control.identity import attempts, sign_in
 from ensign.control.kernel import clock
-from ensign.control.publishing import reach_rows, reached, refusals, usage
+from ensign.control.publishing import proofs, reach_rows, reached, refusals, usage
 
 log = logging.getLogger("ensign.worker")
 
@@ -45,6 +45,10 @@ class Task:
 
 def _custody(at: datetime) -> object:
     return schedule.tick(at=at)
+
+
+def _proofs(_at: datetime) -> object:
+    return proofs.keep()
 
 
 def _answers(at: datetime) -> object:
@@ -83,6 +87,7 @@ def _sessions(_at: datetime) -> object:
 #: A checkpoint is due within a minute of any entry; half of that leaves room for a slow beat.
 TASKS: tuple[Task, ...] = (
     Task("custody", timedelta(seconds=30), _custody),
+    Task("proofs", timedelta(seconds=30), _proofs),  # right after the checkpoint that they lead to
     Task("sign-ins", timedelta(minutes=1), _sign_ins),
     Task("refusals", timedelta(minutes=1), _refusals),
     Task("reached", timedelta(seconds=5), _reached),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,8 +13,11 @@ from typing import Any
 import uvicorn
 from ensign.delivery.history import MAX_CHANGES, RevisionRow
 from ensign.delivery.http import Receive, Scope, Send
-from ensign.delivery.source import Reading, SourceError
+from ensign.delivery.source import Reading, SourceError, Version
 from ensign.delivery.tokens import TokenRow, digest
+from ensign_ledger.sign import Signer
+
+from ensign_testkit.signing import signed
 
 
 def flag(name: str, *, project: str = "shop", enabled: bool = True, **more: Any) -> dict[str, Any]:
@@ -39,12 +43,19 @@ def constraint(name: str, operator: str, *values: str, **more: Any) -> dict[str,
 
 
 class MemorySource:
-    """A source whose tables are in this object; `down = True` makes it fail as a dead database does."""
+    """A source whose tables are in this object; `down = True` makes it fail as a dead database does.
+
+    With a `signer` rulesets are signed; `forge(content)` may alter what is then stored; `proofs` are documents by id.
+    """
 
     name = "memory"
+    doubt = ""
 
-    def __init__(self) -> None:
+    def __init__(self, signer: Signer | None = None) -> None:
         self.down = False
+        self.signer = signer
+        self.forge: Callable[[dict[str, Any]], dict[str, Any]] = lambda content: content
+        self.proofs: dict[str, str] = {}
         self.number = 0
         self.epoch = 1
         self._sequence = 0
@@ -75,6 +86,8 @@ class MemorySource:
                 "epoch": revision[0], "features": features,
                 "segments": segments or [], "tags": tags or {},
             }  # fmt: skip
+            if self.signer is not None:
+                content = self.forge(signed(content, self.signer))
             place = f"rul_{project}_{environment}"
             before = json.loads(self._rows[place][1]) if place in self._rows else {"features": [], "segments": []}
             delta = json.dumps(_events(before, content))
@@ -102,19 +115,20 @@ class MemorySource:
         self.hint()
         return text
 
-    def read(self, known: Mapping[str, int], since: int = 0) -> Reading | None:
+    def read(self, known: Mapping[str, Version], since: int = 0) -> Reading | None:
         """See `Source`."""
         if self.down:
             raise SourceError("the database is down")
         with self._lock:
             # Several applications may read one source: what each has seen stands in `known` alone.
             versions = {id: version for id, (version, _) in self._rows.items()} | {"tokens": self._token_version}
+            versions["proofs"] = len(self.proofs)
             if known == versions:
                 return None
             contents = {id: text for id, (version, text) in self._rows.items() if known.get(id) != version}
             rows = sorted((row for row in self._revisions if row.number > since), key=lambda row: -row.number)
             tokens = tuple(self._tokens.values())
-            return Reading.of(versions, contents, tokens, since=since, rows=rows[:MAX_CHANGES])
+            return Reading.of(versions, contents, tokens, since=since, rows=rows[:MAX_CHANGES], proofs=self.proofs)
 
     def wait(self, seconds: float) -> None:
         """See `Source`."""
@@ -162,15 +176,17 @@ class _Server(uvicorn.Server):
 class RunningServer:
     """A server in a thread; `stop` may be called before the block ends, to play an outage."""
 
-    def __init__(self, app: Application, port: int) -> None:
+    def __init__(self, app: Application, port: int, tls: ssl.SSLContext | None = None) -> None:
         self._socket = socket.socket()
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._socket.bind(("127.0.0.1", port))
         self.port: int = self._socket.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'https' if tls else 'http'}://{'localhost' if tls else '127.0.0.1'}:{self.port}"
         config = uvicorn.Config(
             app, log_level="warning", access_log=False, lifespan="on", timeout_graceful_shutdown=1, log_config=None
         )
+        config.load()
+        config.ssl = tls
         self._server = _Server(config)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True)
         self._thread.start()
@@ -190,9 +206,9 @@ class RunningServer:
 
 
 @contextmanager
-def serving(app: Application, *, port: int = 0) -> Iterator[RunningServer]:
+def serving(app: Application, *, port: int = 0, tls: ssl.SSLContext | None = None) -> Iterator[RunningServer]:
     """Serve `app` on loopback for the block, by default on a free port."""
-    server = RunningServer(app, port)
+    server = RunningServer(app, port, tls)
     try:
         yield server
     finally:

@@ -35,14 +35,19 @@ def _folder(name: str, sources: Sequence[Path]) -> Iterator[tuple[Path, bool]]:
 
 
 def node_modules() -> Path:
-    """The npm clients; returns the folder that holds ``node_modules``."""
-    sources = [CLIENTS / "package.json", CLIENTS / "package-lock.json"]
-    with _folder("node", sources) as (folder, done):
+    """Unleash's npm clients; returns the folder that holds ``node_modules``."""
+    # Next.js itself, a peer of its SDK, is not needed to fetch and evaluate.
+    return npm("node", CLIENTS, "--legacy-peer-deps")
+
+
+def npm(name: str, source: Path, *options: str) -> Path:
+    """What the ``package-lock.json`` in ``source`` names; returns the folder that holds ``node_modules``."""
+    sources = [source / "package.json", source / "package-lock.json"]
+    with _folder(name, sources) as (folder, done):
         if not done:
-            for source in sources:
-                shutil.copyfile(source, folder / source.name)
-            # Next.js itself, a peer of its SDK, is not needed to fetch and evaluate.
-            _run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--legacy-peer-deps", cwd=folder)
+            for one in sources:
+                shutil.copyfile(one, folder / one.name)
+            _run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", *options, cwd=folder)
     return folder
 
 

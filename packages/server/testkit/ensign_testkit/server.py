@@ -58,14 +58,22 @@ class Answer:
 
 
 class Server:
-    """A running server. ``lines`` is all that it has printed."""
+    """A running server, or edge. ``lines`` is all that it has printed."""
 
-    def __init__(self, data_dir: Path, *arguments: str, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        *arguments: str,
+        env: Mapping[str, str] | None = None,
+        command: str = "serve",
+        port: int = 0,
+        prefix: Sequence[str] = (),
+    ) -> None:
         self.data_dir = data_dir
         self.lines: list[str] = []
         self._news: queue.Queue[str | None] = queue.Queue()
         self.process = subprocess.Popen(
-            [ENSIGN, "serve", "--port", "0", *arguments],
+            [*prefix, ENSIGN, command, "--port", str(port), *arguments],
             env=environment(data_dir, env),
             cwd=data_dir.parent,
             stdout=subprocess.PIPE,

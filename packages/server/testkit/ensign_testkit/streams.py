@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,14 +42,15 @@ class EventStream:
         last: str | None = None,
         path: str = "/api/client/streaming",
         timeout: float = 10,
+        headers: Mapping[str, str] | None = None,
         **more: str,
     ) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
-        headers = {"Authorization": token, "Accept": "text/event-stream"}
-        headers |= {name.replace("_", "-"): value for name, value in more.items()}
+        sent = {"Authorization": token, "Accept": "text/event-stream", **(headers or {})}
+        sent |= {name.replace("_", "-"): value for name, value in more.items()}
         if last is not None:
-            headers["Last-Event-ID"] = last
-        self._connection.request("GET", path, headers=headers)
+            sent["Last-Event-ID"] = last
+        self._connection.request("GET", path, headers=sent)
         assert self._connection.sock is not None
         self.socket: socket.socket = self._connection.sock
         self._response = self._connection.getresponse()

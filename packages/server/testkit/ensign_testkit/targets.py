@@ -88,7 +88,8 @@ def put(
         contents = {row["flag"]: FlagConfig.from_state(row) for row in map(_state, staged)}
         publication = stage_publication(project=project, environment=environment, flags=contents)
         where = Where(project=project, environment=environment)
-        done = record(action=APPLIED, actor=SYSTEM, at=at, staged=[*staged, publication.staged], where=where)
+        rows, detail = [*staged, publication.staged], {"rulesets": [publication.fact]}
+        done = record(action=APPLIED, actor=SYSTEM, at=at, staged=rows, where=where, detail=detail)
         publication.finish(seq=done.seq)
     return publication
 
@@ -110,7 +111,8 @@ def put_segment(
         contents = {key: SegmentConfig.from_state(_state(staged))}
         publication = stage_publication(project=project, environment=environment, segments=contents)
         where = Where(project=project, environment=environment)
-        done = record(action=APPLIED, actor=SYSTEM, at=at, staged=[staged, publication.staged], where=where)
+        rows, detail = [staged, publication.staged], {"rulesets": [publication.fact]}
+        done = record(action=APPLIED, actor=SYSTEM, at=at, staged=rows, where=where, detail=detail)
         publication.finish(seq=done.seq)
     return publication
 
@@ -131,7 +133,8 @@ def put_info(
                 stage_publication(project=project, environment=environment.key, infos={key: info}, previous=previous)
             )
         rows = [staged, *(p.staged for p in publications)]
-        done = record(action=APPLIED, actor=SYSTEM, at=at, staged=rows, where=Where(project=project))
+        detail, where = {"rulesets": [p.fact for p in publications]}, Where(project=project)
+        done = record(action=APPLIED, actor=SYSTEM, at=at, staged=rows, where=where, detail=detail)
         for publication in publications:
             publication.finish(seq=done.seq)
     return info

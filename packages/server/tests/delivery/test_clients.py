@@ -7,13 +7,16 @@ test_matrix.py tries more clients with less.
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from ensign_engine import Ruleset
 from ensign_testkit import installing_clients as installing
 from ensign_testkit.contracts import CLIENTS
-from ensign_testkit.delivery import constraint, flag, strategy
+from ensign_testkit.delivery import constraint, flag, serving, strategy
+from ensign_testkit.edges import EDGE_TOKEN, edge
 from ensign_testkit.programs import Program
 
 TOKEN = "shop:production.backend-secret"
@@ -92,22 +95,54 @@ def by_name(answers: list[Any]) -> dict[str, Any]:
     return dict(zip(NAMES, answers, strict=True))
 
 
+def until(condition: Callable[[], object]) -> None:
+    """Wait for counts, which an edge hands on in the background."""
+    deadline = time.monotonic() + 15
+    while not condition():
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.02)
+
+
+def counted(plane, app: str, name: str) -> tuple[int, int]:
+    """How often the server was told yes and no for a flag."""
+    rows = [
+        row for batch in list(plane.batches) for row in batch.counts
+        if (row.key.app_name, row.key.flag, row.key.variant) == (app, name, "")
+    ]  # fmt: skip
+    return sum(row.yes for row in rows), sum(row.no for row in rows)
+
+
+@pytest.fixture
+def node(plane, request) -> Iterator[Any]:
+    """What the client is pointed at: the server itself, or an edge below it."""
+    if request.param == "server":
+        yield plane
+        return
+    plane.source.token(EDGE_TOKEN, "edge")
+    app = edge(plane.server.url)
+    below = type(plane)(plane.source, app, [])
+    with serving(app) as below.server:
+        yield below
+
+
 @pytest.mark.parametrize(
-    ("client", "mode", "ending"),
+    ("client", "mode", "ending", "node"),
     [
-        ("python", "polling", "/api"), ("python", "polling", "/api/"), ("python", "streaming", "/api"),
-        ("node", "polling", "/api"), ("node", "polling", "//api"),  # what a configuration may make of it
-        ("node", "delta", "/api"), ("node", "streaming", "/api"),
+        ("python", "polling", "/api", "server"), ("python", "polling", "/api/", "server"),
+        ("python", "streaming", "/api", "server"), ("python", "streaming", "/api", "edge"),
+        ("node", "polling", "/api", "server"), ("node", "polling", "//api", "server"),  # what people may make of it
+        ("node", "delta", "/api", "server"), ("node", "streaming", "/api", "server"), ("node", "delta", "/api", "edge"),
     ],
+    indirect=["node"],
 )  # fmt: skip
 def test_the_client_agrees_with_our_engine_follows_changes_and_reports(
-    client: str, mode: str, ending: str, plane, tmp_path
+    client: str, mode: str, ending: str, plane, node, tmp_path
 ) -> None:
     for other in OTHERS[mode]:
-        del plane.app._routes[f"/api/client/{other}"]
-    plane.settled(plane.source.publish(FLAGS, segments=SEGMENTS))
+        del node.app._routes[f"/api/client/{other}"]
+    node.settled(plane.source.publish(FLAGS, segments=SEGMENTS))
     given = {
-        "url": plane.server.url + ending, "token": TOKEN, "app": f"{client}-contract", "flags": NAMES,
+        "url": node.server.url + ending, "token": TOKEN, "app": f"{client}-contract", "flags": NAMES,
         "contexts": CONTEXTS, "watch": "watched", "mode": mode, "folder": str(tmp_path),
     }  # fmt: skip
     command = [sys.executable, str(CLIENTS / "python_client.py")]
@@ -118,7 +153,7 @@ def test_the_client_agrees_with_our_engine_follows_changes_and_reports(
         assert program.hear() == "ready"
         answers = program.ask("answers")
         assert by_name(answers) == by_name(expected(FLAGS, SEGMENTS))
-        assert plane.app.hub.count == (mode == "streaming")
+        assert node.app.hub.count == (mode == "streaming")
         plane.source.publish([*FLAGS, flag("new", enabled=False)], segments=SEGMENTS)
         plane.source.publish(LATER, segments=LATER_SEGMENTS)
         program.until("watch", False)
@@ -127,14 +162,10 @@ def test_the_client_agrees_with_our_engine_follows_changes_and_reports(
         assert program.end() == 0
     finally:
         program.kill()
-    plane.app.usage.flush()
-    rows = [
-        row for batch in plane.batches for row in batch.counts
-        if (row.key.app_name, row.key.flag, row.key.variant) == (f"{client}-contract", "half", "")
-    ]  # fmt: skip
     halves = [turn[NAMES.index("half")][user][0] for turn in (answers, later) for user in range(len(CONTEXTS))]
     # Both is_enabled and get_variant count once each for a context.
-    assert sum(row.yes for row in rows) == 2 * sum(halves)
-    assert sum(row.no for row in rows) == 2 * (len(halves) - sum(halves))
+    wanted = (2 * sum(halves), 2 * (len(halves) - sum(halves)))
+    until(lambda: sum(counted(plane, f"{client}-contract", "half")) >= sum(wanted))
+    assert counted(plane, f"{client}-contract", "half") == wanted
     sdks = {seen.sdk for batch in plane.batches for seen in batch.applications}
     assert any(sdk.startswith(f"unleash-{client}-sdk:") for sdk in sdks)

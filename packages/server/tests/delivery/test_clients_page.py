@@ -38,7 +38,7 @@ def test_every_client_of_the_matrices_has_its_row() -> None:
         ("unleash-proxy-client", "GET"), ("unleash-proxy-client", "POST"), ("@unleash/proxy-client-react", "hooks"),
         ("unleash-client-java", "polling"), ("unleash-client-java", "streaming"),
         ("github.com/Unleash/unleash-go-sdk/v5", "polling"), ("unleash-api-client", "polling"),
-        ("ruby-unleash", "polling"),
+        ("ruby-unleash", "polling"), ("unleash-edge", "in front"),
     }  # fmt: skip
     assert wanted <= named
 

@@ -5,6 +5,7 @@ The control plane writes with its own operations; the delivery plane reads throu
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -12,11 +13,12 @@ from pathlib import Path
 
 import pytest
 from django.db import connection
+from ensign.control.audit import checkpoints
 from ensign.control.flags.domain import Constraint, FlagConfig
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 from ensign.control.projects.tokens import create_token, revoke_token
-from ensign.control.publishing import usage
+from ensign.control.publishing import proofs, usage
 from ensign.control.publishing.operations import new_epoch
 from ensign.control.segments.domain import SegmentConfig
 from ensign.control.segments.operations import create_segment
@@ -25,8 +27,10 @@ from ensign.delivery.query import Query
 from ensign.delivery.source import Source, SqliteSource
 from ensign.delivery.source_postgres import PostgresSource
 from ensign.delivery.tokens import find
+from ensign.delivery.trust import Trust
 from ensign.delivery.usage import Count, CountKey, Seen, UsageBatch
 from ensign_engine import Ruleset
+from ensign_ledger.ruleset import read_signed, verify_proof
 from ensign_testkit.people import SYSTEM
 from ensign_testkit.targets import put, put_segment, rollout, shop
 
@@ -95,6 +99,35 @@ def test_segments_come_along(anna: Actor, feed: Feed) -> None:
     (segment,) = feed.state.rulesets[PLACE].segments
     (feature,) = feed.state.rulesets[PLACE].features
     assert feature.segments == {segment["id"]}
+
+
+def test_what_is_published_satisfies_a_node_that_verifies_and_its_proof_follows(anna: Actor, tmp_path: Path) -> None:
+    """From the publication to the checkpoint, with what stands in the tables alone."""
+    keys = [key.key for key in checkpoints.log_keys()]
+    feed = Feed(source(), last_good=tmp_path / "verified", trust=Trust([key.vkey for key in keys]))
+    feed.start()
+    try:
+        soon(lambda: PLACE in feed.state.rulesets)
+        create_segment(actor=anna, at=clock.now(), project="shop", key="nordic", name="Nordic")
+        constraint = Constraint(context_name="country", operator="IN", values=("SE", "Åland", "\U0001f1eb\U0001f1ee"))
+        put_segment("nordic", SegmentConfig(constraints=(constraint,)))
+        published = put({"menu": FlagConfig(enabled=True, strategies=(rollout(100, segments=("nordic",)),))})
+        soon(lambda: feed.state.rulesets[PLACE].revision == (1, published.number))
+        assert feed.proofs == {}, "rules wait for no proof"
+        for _ in range(2):
+            checkpoints.sign()
+            assert proofs.keep() == 1
+            place = published.number
+            soon(lambda number=place: f'"number":{number}'.encode() in feed.proofs.get(PLACE, b""))
+            statement = read_signed(feed.state.rulesets[PLACE].signature or "", keys)
+            verify_proof(json.loads(feed.proofs[PLACE]), statement, keys)
+            published = put({"basket": FlagConfig(enabled=True)})
+            soon(lambda number=published.number: feed.state.rulesets[PLACE].revision == (1, number))
+        new_epoch(actor=SYSTEM, at=clock.now(), reason="restored from a backup")
+        soon(lambda: feed.state.rulesets[PLACE].revision[0] > 1)
+        assert feed.refused == 0
+    finally:
+        feed.stop()
 
 
 def test_tokens_are_found_by_their_text_and_lost_once_they_are_revoked(anna: Actor, feed: Feed) -> None:

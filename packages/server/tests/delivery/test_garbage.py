@@ -20,7 +20,7 @@ PATHS = (
     "/api/client/features", "/api/client/features/menu", "/api/client/register", "/api/client/metrics",
     "/api/client/metrics/bulk", "/api/client/delta", "/api/client/streaming", "/api/frontend", "/api/frontend/all",
     "/api/frontend/features/menu", "/api/frontend/client/features", "/api/frontend/client/metrics",
-    "/api/frontend/client/register", "/api/proxy", "/edge/validate", "/health", "/ready",
+    "/api/frontend/client/register", "/api/proxy", "/edge/validate", "/edge/feed", "/edge/usage", "/health", "/ready",
     "/ofrep/v1/evaluate/flags", "/ofrep/v1/evaluate/flags/menu", "/ofrep/v1/evaluate/flags//a/b/", "/ofrep/v1/stream",
     "/api/client/applied",
 )  # fmt: skip
@@ -36,6 +36,7 @@ KEYS = (
     "targetingKey",
     "applied", "revision", "agoMs", "before", "node",
     "seenTokens", "impactMetrics", "name", "type", "samples", "labels", "value", "currentTime", "remoteAddress",
+    "protocol", "known", "number", "epoch", "batch", "node",
 )  # fmt: skip
 plausible = st.recursive(
     json_values | st.sampled_from(["production", "menu", "a"]),

@@ -23,14 +23,13 @@ from typing import Any
 import pytest
 from ensign_engine import Ruleset
 from ensign_testkit.browsing import launch
-from ensign_testkit.node import installed
+from ensign_testkit.installing_clients import npm
 from ensign_testkit.seeding import seed
 from ensign_testkit.server import Server, run
 from ensign_testkit.streams import EventStream
 from playwright.sync_api import Page, sync_playwright
 
 HERE = Path(__file__).parent / "clients" / "ofrep"
-CACHE = Path(__file__).parents[4] / "var" / "ofrep-clients"
 CLIENTS = (
     ("openfeature-provider-ofrep (Python)", "0.3.0", "by key"),
     ("@openfeature/ofrep-provider (Node)", "0.1.3", "by key"),
@@ -183,7 +182,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.fixture(scope="module")
 def modules() -> Path:
-    return installed(HERE, CACHE)
+    return npm("ofrep", HERE)
 
 
 def by_flag(answers: list[Any]) -> dict[str, Any]:

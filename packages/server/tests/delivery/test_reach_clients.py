@@ -4,9 +4,7 @@ who lacks it, and after how long; and the log holds what came of it.
 
 from __future__ import annotations
 
-import fcntl
 import json
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,29 +15,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ensign_testkit import installing_clients
 from ensign_testkit.seeding import seed
 from ensign_testkit.server import Server, run
 
 CLIENTS = Path(__file__).parent / "clients"
-CACHE = Path(__file__).parents[4] / "var" / "contract-clients"
 CHANGES = "/api/v1/projects/shop/environments/development/changes"
 
 
 @pytest.fixture(scope="module")
 def modules() -> Path:
-    """The Node clients, installed once from the committed lock."""
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with (CACHE / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # several test workers share it
-        wanted = (CLIENTS / "package-lock.json").read_bytes()
-        done = CACHE / "installed"
-        if not done.exists() or done.read_bytes() != wanted:
-            for name in ("package.json", "package-lock.json"):
-                shutil.copyfile(CLIENTS / name, CACHE / name)
-            command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-            subprocess.run(command, cwd=CACHE, check=True, capture_output=True, timeout=180)
-            done.write_bytes(wanted)
-    return CACHE
+    """The Node clients."""
+    return installing_clients.node_modules()
 
 
 class Floor:
@@ -88,6 +75,13 @@ class Floor:
         found: list[dict[str, Any]] = self.call("GET", f"/api/v1/changes/{change}/reach")
         assert len(found) == 1
         return found[0]
+
+    def terminal(self, *arguments: str) -> str:
+        """What `ensign` prints, asked over the API."""
+        env = {"ENSIGN_URL": self.server.url, "ENSIGN_TOKEN": self._bearer["Authorization"].removeprefix("Bearer ")}
+        done = run(self.server.data_dir, *arguments, env=env)
+        assert done.returncode == 0, done.stderr
+        return str(done.stdout)
 
     def connected(self) -> dict[str, Any]:
         found = self.call("GET", "/api/v1/projects/shop/flags/menu/reach")["connected"]
@@ -165,6 +159,10 @@ def test_every_kind_of_client_is_counted_for_what_is_known_of_it(floor: Floor) -
     assert by_app(floor.reach(change))["two"] == ("streaming", 1, 1, 0)
     # What came of it is in the log, once.
     until(lambda: floor.reach(change)["entry"])
+    told = floor.terminal("changes", "show", change)
+    assert "development: Live on 4 of 6 instances after " in told
+    assert "node-streams (unleash-node-sdk:" in told
+    assert floor.terminal("flags", "reach", "menu", "--project", "shop") in told + "\n"
     entry = floor.call("GET", f"/api/v1/log/{floor.reach(change)['entry']}")
     assert entry["action"] == "delivery.reached"
     assert (entry["detail"]["instances"], entry["detail"]["running"], entry["detail"]["sent"]) == (6, 4, 2)

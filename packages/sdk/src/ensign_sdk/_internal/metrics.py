@@ -16,6 +16,7 @@ from ensign_sdk.version import SDK, SPEC
 
 if TYPE_CHECKING:
     from ensign_sdk._internal.transport import Reply, Transport
+    from ensign_sdk._internal.trust import Trust
 
 log = logging.getLogger("ensign_sdk")
 
@@ -37,6 +38,7 @@ class Reporter:
     def __init__(self, config: Config, counters: Counters, *, connection_id: str, headers: dict[str, str]) -> None:
         self.lock = threading.Lock()
         self._config = config
+        self._trust: Trust | None = config.trust
         self._counters = counters
         self._connection_id = connection_id
         self._headers = {**headers, "Content-Type": "application/json"}
@@ -63,11 +65,17 @@ class Reporter:
             toggles, until = self._pending, _now()
             since = min(self._since, until)  # a clock that was set back would give a span that no server accepts
             self._pending, self._since = {}, until
-        if toggles:
-            reply = self.post(METRICS, self._report(toggles, since, until), timeout)
+        refused = self._refusals()
+        if toggles or refused:
+            report = self._report(toggles, since, until)
+            if refused:
+                report["refusedRulesets"] = refused
+            reply = self.post(METRICS, report, timeout)
             if reply is None or reply.status >= 300:
                 if reply is None or reply.status not in {400, 413}:  # those would be refused for ever
                     self._restore(toggles, since)
+                    if self._trust is not None:
+                        self._trust.reports.extend(code for code, times in refused.items() for _ in range(times))
                 return self._failed(reply)
         self._failures = 0
         return backoff.jittered(self._config.metrics_interval)
@@ -75,6 +83,8 @@ class Reporter:
     def forget(self) -> None:
         """For a forked child: what the parent counted is the parent's to send."""
         self._counters.collect()
+        if self._trust is not None:
+            self._trust.reports.clear()
 
     def _collect(self) -> None:
         for name, report in self._counters.collect().items():
@@ -86,6 +96,15 @@ class Reporter:
                     continue
                 toggle = self._pending[name] = {"yes": 0, "no": 0, "variants": {}}
             _add(toggle, {"yes": report.yes, "no": report.no, "variants": report.variants})
+
+    def _refusals(self) -> dict[str, int]:
+        """How often rules were refused since the last report, by the kind of reason."""
+        found: dict[str, int] = {}
+        reports = () if self._trust is None else self._trust.reports
+        while reports:
+            code = reports.popleft()
+            found[code] = found.get(code, 0) + 1
+        return found
 
     def _restore(self, toggles: dict[str, Toggle], since: str) -> None:
         with self.lock:

@@ -80,7 +80,7 @@ class Poller:
             if self._store.offer(reply.body, "server", origin):
                 self.worked()
                 if self._cache is not None:
-                    self._cache.save(reply.body, origin)
+                    self._cache.save(reply.body, self._store.origin)
                 return backoff.jittered(self._config.refresh_interval)
             self._failures += 1
             return backoff.after_failures(self._failures, least=self._config.refresh_interval / 2)

@@ -241,7 +241,7 @@ class Streamer:
         if at_once or now - self._saved_at >= SAVING:
             self._unsaved, self._saved_at = False, now
             try:
-                body = json.dumps(self._store.ruleset.to_document(), separators=(",", ":")).encode()
+                body = json.dumps(self._store.to_document(), separators=(",", ":")).encode()
             except RecursionError:  # nested too deeply to be written, though not to be used
                 return
             self._cache.save(body, self._store.origin)

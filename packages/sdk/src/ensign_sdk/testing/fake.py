@@ -61,7 +61,7 @@ class FakeClient(Client):
         self._meanings: dict[str, Meaning] = dict(flags or {})
         static = {"appName": app_name, "environment": environment}
         begun = Ruleset.empty(static_context=static, custom_strategies=dict(custom_strategies or {}))
-        self._prepare(begun, on_impression)
+        self._prepare(begun, on_impression, None)
         self._config = None
         self._settled.set()
         self._renew()

@@ -76,11 +76,39 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on; 127.0.0.1 is this machine alone.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(envvar="PORT", min=0, max=65535, help="Port; 0 takes any free one.")] = 8000,
     worker: Annotated[bool, typer.Option(help="Also do what is due by the clock.")] = True,
+    nats: Annotated[str, typer.Option(envvar="ENSIGN_NATS", help="Publish rules for edges to this NATS, too.")] = "",
 ) -> None:
     """Serve pages, API and SDKs; migrates first. Ends with a line and a remedy when something stands in the way."""
+    if nats:
+        os.environ["ENSIGN_NATS"] = nats
     with listen(host, port) as listener:
         _prepare_serving(listener)
         _server().serve(listener=listener, worker=worker)
+
+
+@app.command()
+def edge(
+    upstream: Annotated[
+        str, typer.Option(envvar="ENSIGN_UPSTREAM", help="Address of an Ensign, or of another edge.")
+    ] = "",
+    nats: Annotated[
+        str, typer.Option(envvar="ENSIGN_NATS", help="Take the rules from this NATS; only counts go to --upstream.")
+    ] = "",
+    host: Annotated[str, typer.Option(help="Address to listen on; 127.0.0.1 is this machine alone.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(envvar="PORT", min=0, max=65535, help="Port; 0 takes any free one.")] = 8000,
+    data_dir: Annotated[
+        Path, typer.Option(envvar="ENSIGN_DATA_DIR", help="Where the last good copy of the rules is kept.")
+    ] = Path("var"),
+) -> None:
+    """Serve SDKs from a copy of the rules, without a database. Edge tokens come from ENSIGN_EDGE_TOKENS."""
+    with listen(host, port) as listener:
+        if sys.stderr.isatty():
+            os.environ.setdefault("ENSIGN_LOG_FORMAT", "console")
+        if nats:
+            os.environ["ENSIGN_NATS"] = nats
+        from ensign.cli import edge as node  # deferred: `ensign flags` needs no HTTP server
+
+        node.serve(listener=listener, upstream=upstream, data_dir=data_dir)
 
 
 @app.command()

@@ -55,10 +55,41 @@ def client_token(
     project: Project,
     environment: Annotated[str, typer.Argument(help="The environment's key.")],
     name: Annotated[str, typer.Option(help="Which application uses it, and where.")],
-    type: Annotated[str, typer.Option(help="backend or frontend.")] = "backend",
+    type: Annotated[str, typer.Option(help="backend, frontend or edge.")] = "backend",
+    all_projects: Annotated[
+        bool, typer.Option("--all-projects", help="It reaches all projects, not this one.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Make a token for an application's SDK; it is shown once."""
-    body = {"name": name, "type": type, "projects": [project], "environment": environment}
+    """Make a token for an application's SDK or for an edge; it is shown once."""
+    body = {"name": name, "type": type, "projects": ["*"] if all_projects else [project], "environment": environment}
     made = connect().call("POST", "/client-tokens", body)
     show(made, as_json=as_json, text=f"{made['token']}\nKeep it now: it is not shown again.")
+
+
+@app.command("client-tokens")
+def client_tokens(project: Project, as_json: Json = False) -> None:
+    """The tokens that reach a project; never their texts."""
+    show_rows(
+        connect().pages(f"/projects/{part(project)}/client-tokens"),
+        as_json=as_json,
+        columns=(
+            ("id", "id"),
+            ("name", "name"),
+            ("type", "type"),
+            ("environment", "environment"),
+            ("status", "status"),
+        ),
+        empty="There are no client tokens.",
+    )
+
+
+@app.command("revoke-client-token")
+def revoke_client_token(
+    id: Annotated[str, typer.Argument(help="The token's id, from `ensign projects client-tokens`.")],
+    reason: Annotated[str, typer.Option(help="Why; it goes into the log.")] = "",
+    as_json: Json = False,
+) -> None:
+    """End a client token: it is refused within a second, and an edge's feed ends at once."""
+    row = connect().call("POST", f"/client-tokens/{part(id)}/revoke", {"reason": reason})
+    show(row, as_json=as_json, text=f"Revoked {row['name']}.")

@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import os
-import resource
 import signal
 import socket
 import threading
-from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
-import uvicorn
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 
-from ensign import asgi, collector
+from ensign import asgi
 from ensign.cli.frame import err, out
 from ensign.cli.local import as_owner, database_errors, only_one
+from ensign.cli.running import address, run
 from ensign.control.audit import boot, schema
 from ensign.control.identity import operations, queries
 from ensign.control.kernel import clock
 from ensign.control.kernel.errors import Unavailable
 from ensign.worker import Worker
-
-GRACE = 10
-"""Seconds that open requests get to end when the server is told to stop."""
 
 
 def migrate(*, at: datetime) -> list[str]:
@@ -89,26 +82,6 @@ def _fingerprint() -> str:
     return f"{len(files)} {newest} {root}"
 
 
-class Server(uvicorn.Server):
-    """Uvicorn that says when it is ready, and ends streams before it waits for connections to close."""
-
-    def __init__(self, config: uvicorn.Config, *, ready: Callable[[], None], stopping: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._ready = ready
-        self._stopping = stopping
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, then say so."""
-        await super().startup(sockets=sockets)
-        if not self.should_exit:
-            self._ready()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop."""
-        self._stopping()
-        await super().shutdown(sockets=sockets)
-
-
 def serve(*, listener: socket.socket, worker: bool) -> None:
     """Serve on ``listener`` until a signal; prints the address and, while nobody exists, the one-time set-up link.
 
@@ -126,35 +99,13 @@ def serve(*, listener: socket.socket, worker: bool) -> None:
         link = setup_link(at=at)
         connection.close()
         app = asgi.build(worker=worker)
-        allow_many_files()
-        config = uvicorn.Config(
+        run(
             app,
-            loop="uvloop",
-            http="httptools",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=settings.BEHIND_PROXY,
-            forwarded_allow_ips=os.environ.get("ENSIGN_TRUSTED_PROXIES", "127.0.0.1,::1"),
-            timeout_graceful_shutdown=GRACE,
-            timeout_keep_alive=75,
+            listener,
+            ready=lambda: _announce(listener, link),
+            stopping=app.end_streams,
+            behind_proxy=settings.BEHIND_PROXY,
         )
-        server = Server(config, ready=lambda: _announce(listener, link), stopping=app.end_streams)
-        # Uvicorn hands the signal on once it has ended well; being told to stop is not a failure.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: None)
-        with collector.seldom():
-            server.run(sockets=[listener])
-        if not server.started:
-            raise Unavailable("The server could not start; the lines above say why.", remedy="See the log.")
-
-
-def allow_many_files() -> None:
-    """Raise the limit of open files as far as this process may: each stream is one, and 1,024 is a common default."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        with suppress(ValueError, OSError):  # some systems give a hard limit that they do not grant
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def setup_link(*, at: datetime) -> str | None:
@@ -165,9 +116,7 @@ def setup_link(*, at: datetime) -> str | None:
 
 
 def _announce(listener: socket.socket, link: str | None) -> None:
-    host, port = listener.getsockname()[:2]
-    shown = "localhost" if host in {"127.0.0.1", "::1"} else f"[{host}]" if ":" in host else host
-    out.print(f"Ensign serves on http://{shown}:{port}")
+    out.print(f"Ensign serves on {address(listener)}")
     if link is not None:
         out.print(f"Nobody is here yet. Set up the first person (once, within 24 hours):\n  {link}")
 

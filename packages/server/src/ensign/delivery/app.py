@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -15,6 +15,8 @@ from ensign.delivery.applied import AppliedApi
 from ensign.delivery.auth import Gate, Refusals, unavailable
 from ensign.delivery.client_api import ClientApi
 from ensign.delivery.cors import Cors
+from ensign.delivery.edge_feed import EdgeFeed
+from ensign.delivery.edge_usage import EdgeUsage
 from ensign.delivery.feed import Feed
 from ensign.delivery.frontend_api import FrontendApi
 from ensign.delivery.http import (
@@ -38,6 +40,7 @@ from ensign.delivery.published import dumps
 from ensign.delivery.source import Source
 from ensign.delivery.state import State
 from ensign.delivery.tracker import Tracker
+from ensign.delivery.trust import Trust
 from ensign.delivery.usage import Sink, Usage
 
 log = logging.getLogger("ensign.delivery")
@@ -67,7 +70,8 @@ class DeliveryApp:
     * `refusal_limit`: refused requests per address and minute before 429 is said;
     * `max_streams`: how many SDKs may be connected at a time; the next ones are told to poll;
     * `stream_key`: 32 secret bytes that seal the addresses of OFREP's streams, shared by all nodes behind one
-      address; without it each start makes its own, and clients of before ask for a new address.
+      address; without it each start makes its own, and clients of before ask for a new address;
+    * `ruleset_keys`: public keys; with any, no ruleset is served that none of them has signed.
 
     Mount it for the paths that `handles` claims, and either pass it the server's lifespan events or call `startup`
     and `shutdown`. Run the server without an access log: a front-end GET carries its context in the address.
@@ -84,14 +88,15 @@ class DeliveryApp:
         refusal_limit: int = 60,
         max_streams: int = 20_000,
         stream_key: bytes | None = None,
+        ruleset_keys: Sequence[str] = (),
         clock: Callable[[], datetime] = _utc_now,
     ) -> None:
-        self.feed = Feed(source, last_good=last_good, prepare=_prepare)
+        trust = Trust(ruleset_keys) if ruleset_keys else None
+        self.feed = Feed(source, last_good=last_good, prepare=_prepare, trust=trust)
         self.usage = Usage(sink, interval=flush_interval)
         self.tracker = Tracker(clock=clock, wake=self.usage.soon)
         self.usage.reach = self.tracker.take
         self.hub = Hub(self.feed, self.tracker, clock=clock, limit=max_streams)
-        self.feed.follow(self._changed)
         self.usage.recency.holding = self.hub.holding
         self._gate = Gate(self.feed, Refusals(self.usage, limit=refusal_limit), clock=clock)
         browsers = Cors(cors_origins)
@@ -102,6 +107,8 @@ class DeliveryApp:
         client = ClientApi(
             self.feed, self._gate, self.usage, self.hub, self.tracker, clock=clock, version=version("ensign")
         )
+        self.edges = EdgeFeed(self.feed, self._gate, clock=clock)
+        self.feed.follow(self._changed)
         browser = FrontendApi(self.feed, self._gate, self.usage, clock=clock)
         self._ofrep = OfrepApi(self.feed, self._gate, self.usage, self.hub, key=stream_key, clock=clock)
         self._feature = client.feature
@@ -111,12 +118,15 @@ class DeliveryApp:
             "/api/client/delta": {"GET": client.delta},
             "/api/client/streaming": {"GET": client.streaming},
             "/api/client/applied": {"POST": AppliedApi(self._gate, self.tracker).applied},
+            "/api/client/proof": {"GET": client.proof},
             "/api/client/register": {"POST": client.register},
             "/api/client/metrics": {"POST": client.metrics},
             "/api/client/metrics/bulk": {"POST": client.bulk},
             "/edge/validate": {"POST": self._validate},
             _OFREP: {"POST": self._ofrep.bulk},
             ofrep_stream.PATH: {"GET": self._ofrep.stream},
+            "/edge/feed": {"POST": self.edges.feed},
+            "/edge/usage": {"POST": EdgeUsage(self._gate, self.usage, clock=clock).take},
             "/health": {"GET": self._health},
             "/ready": {"GET": self._ready},
         }
@@ -138,11 +148,13 @@ class DeliveryApp:
         """Load the last good state and begin to follow the source; see `Feed.start` for how long that may take."""
         self.hub.start()
         self._ofrep.freshness.start()
+        self.edges.start()
         await asyncio.to_thread(self.feed.start)
         self.usage.start()
 
     async def shutdown(self) -> None:
-        """End the streams, hand over the last counts and end the threads."""
+        """End streams and feeds, hand over the last counts and end the threads."""
+        self.edges.end()
         await self.hub.stop()
         self._ofrep.freshness.stop()
         self.tracker.close()
@@ -150,8 +162,12 @@ class DeliveryApp:
         await asyncio.to_thread(self.feed.stop)
 
     def _changed(self) -> None:
-        """A newer state: the streams come first, then the list of who was there."""
+        """A newer state. Edges come first: there are few, each with many behind it, and streams are waited for.
+
+        The list of who was there comes last.
+        """
         count = self.tracker.published(self.feed.latest.state)
+        self.edges.changed()
         self.hub.changed()
         count()
 
@@ -161,6 +177,7 @@ class DeliveryApp:
 
     def end_streams(self) -> None:
         """End every stream, on the event loop: for when the server is told to stop, as it would wait for them."""
+        self.edges.end()
         self.hub.end()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from ensign.delivery.feed import Feed
-from ensign.delivery.http import Header, Refusal, Request
-from ensign.delivery.tokens import Token, find
+from ensign.delivery.http import Header, Refusal, Request, bad_data
+from ensign.delivery.tokens import EDGE, Bounds, Token, digest, find
 from ensign.delivery.usage import Usage
 
 log = logging.getLogger("ensign.delivery")
@@ -18,6 +19,9 @@ log = logging.getLogger("ensign.delivery")
 _BEARER = re.compile(r"bearer\s+", re.IGNORECASE)
 #: Tokens of people and service accounts: valid elsewhere, never here.
 _FOREIGN = ("user:", "ensign_pat_", "ensign_svc_")
+
+MAX_TOKENS = 100
+"""Tokens of one edge; each reaches one environment."""
 
 UNAUTHENTICATED = (
     "This endpoint requires an API token. Please add an authorization header to your request with a valid token"
@@ -63,6 +67,19 @@ class Refusals:
             )  # fmt: skip
             return Refusal(429, "RateLimitError", "Too many refused requests; check the token.", headers=wait)
         return Refusal(status, "", message)
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeToken:
+    """A token that an edge sent, by its hash: what it reaches, or None when it counts no more."""
+
+    hash: str
+    token: Token | None
+
+
+def bounds(tokens: Sequence[EdgeToken]) -> tuple[Bounds, ...]:
+    """What an edge with these tokens may know of."""
+    return tuple(Bounds(one.token.environment, one.token.projects) for one in tokens if one.token is not None)
 
 
 class Gate:
@@ -115,10 +132,43 @@ class Gate:
         if (token := self.valid(text)) is not None:
             self._usage.recency.used(token.hash, self._clock())
 
+    def used_below(self, places: tuple[Bounds, ...], uses: Mapping[str, datetime]) -> None:
+        """Nodes below say when they let tokens in; of each the hash. Counted are those that `places` hold."""
+        for token_hash, at in uses.items():
+            token = self._feed.latest.state.tokens.get(token_hash)
+            if token is not None and any(place.holds(token) for place in places):
+                self._usage.recency.used(token_hash, min(at, self._clock()))
+
+    def edges(self, request: Request) -> tuple[EdgeToken, ...]:
+        """The tokens of an edge, which sends all of them, if at least one of them counts. Raises Refusal.
+
+        As with `admit`, what may be new is met with 503 and never refused in doubt.
+        """
+        feed, at, client = self._feed, self._clock(), request.client
+        if not feed.warm:
+            raise unavailable()
+        texts = [text.strip() for text in bare(request.header(b"authorization")).split(",") if text.strip()]
+        if len(texts) > MAX_TOKENS:
+            raise bad_data(f"An edge has at most {MAX_TOKENS} tokens.")
+        found = [find(text, feed.latest.state.tokens) for text in texts]
+        if None in found and not feed.current:
+            raise unavailable("The tokens cannot be checked now. Please try again.")
+        good = [None if token is None or token.type != EDGE or token.expired(at) else token for token in found]
+        if any(good):
+            for token in good:
+                if token is not None:
+                    self._usage.recency.used(token.hash, at)
+            return tuple(EdgeToken(digest(text), token) for text, token in zip(texts, good, strict=True))
+        if any(token is not None and token.type != EDGE for token in found):
+            raise self._refusals.refuse(client, 403, WRONG_TYPE, "token of the wrong type")
+        if any(text.startswith(_FOREIGN) for text in texts):
+            raise self._refusals.refuse(client, 403, WRONG_TYPE, "token of a person or service account")
+        raise self._refusals.refuse(client, 401, UNAUTHENTICATED, "unknown token" if texts else "no token")
+
     def valid(self, text: str) -> Token | None:
-        """The token of this text if it counts now; for `/edge/validate`."""
+        """The token of an SDK of this text if it counts now; for `/edge/validate`."""
         token = find(text.strip(), self._feed.latest.state.tokens)
-        return None if token is None or token.expired(self._clock()) else token
+        return None if token is None or token.expired(self._clock()) or token.type == EDGE else token
 
 
 def bare(header: str) -> str:

@@ -59,7 +59,8 @@ class ClientApi:
     async def features(self, request: Request) -> Response:
         """`GET /api/client/features`: everything that the token sees, or 304."""
         token = self._gate.admit(request, BACKEND)
-        query = effective(token, request.query(), spec=request.header(b"unleash-client-spec"))
+        spec, signed = request.header(b"unleash-client-spec"), deltas.wants_signatures(request)
+        query = effective(token, request.query(), spec=spec, signed=signed)
         view = views.view(self._feed.state, query)
         known = request.header(b"if-none-match")
         self._tracker.polled(Who.of(request), token, query, applied.held(known), view.revision)
@@ -115,6 +116,18 @@ class ClientApi:
                 if feature.name == name:
                     return Response(200, feature.body, (JSON,))
         raise not_found("There is no such flag, or this token does not reach it.")
+
+    async def proof(self, request: Request) -> Response:
+        """`GET /api/client/proof`: that the log holds what was published, as far as that is proven yet."""
+        token = self._gate.admit(request, BACKEND)
+        query = effective(token, request.query())
+        places = [
+            (item.project, item.environment) for item in self._feed.state.scope(query.projects, query.environment)
+        ]
+        proofs = self._feed.proofs
+        return Response(
+            200, b'{"proofs":[%b]}' % b",".join(proofs[place] for place in places if place in proofs), (JSON,)
+        )
 
     async def register(self, request: Request) -> Response:
         """`POST /api/client/register`."""

@@ -14,7 +14,7 @@ from ensign.delivery.published import Feature, Published, Revision, dumps
 from ensign.delivery.query import Query, effective
 from ensign.delivery.state import State
 from ensign.delivery.tokens import Token
-from ensign.delivery.views import visible
+from ensign.delivery.views import signatures, visible
 
 _EVENT_ID = re.compile(r'(?:W/)?"?([0-9]{1,18})"?\Z')
 
@@ -87,7 +87,8 @@ class Latest:
             last = change.number if found else last
         if not bodies:
             return None
-        return Delta(last, (max(ruleset.revision for ruleset in newer)[0], last), _document(bodies))
+        document = _document(bodies, rulesets if query.signed else ())
+        return Delta(last, (max(ruleset.revision for ruleset in newer)[0], last), document)
 
     def _told(self, ruleset: Published, number: int) -> bool:
         """Whether the ring tells all that happened to `ruleset` after `number`."""
@@ -104,8 +105,10 @@ class Latest:
         self._kept[key] = found
 
 
-def _document(bodies: list[bytes]) -> bytes:
-    return b'{"events":[' + b",".join(bodies) + b"]}"
+def _document(bodies: list[bytes], signed: tuple[Published, ...]) -> bytes:
+    """The events, and the signatures of what a client has after them."""
+    proof = b',"signatures":' + dumps(signatures(signed)) if signed else b""
+    return b'{"events":[' + b",".join(bodies) + b"]" + proof + b"}"
 
 
 def _hydration(rulesets: tuple[Published, ...], query: Query) -> Delta:
@@ -117,7 +120,7 @@ def _hydration(rulesets: tuple[Published, ...], query: Query) -> Delta:
         b",".join([feature.body for feature in features]),
         segments,
     )
-    return Delta(revision[1], revision, _document([body]))
+    return Delta(revision[1], revision, _document([body], rulesets if query.signed else ()))
 
 
 def _segments(rulesets: tuple[Published, ...], features: list[Feature]) -> list[Mapping[str, Any]]:
@@ -150,7 +153,13 @@ def _filtered(change: Change, rulesets: tuple[Published, ...], query: Query) -> 
 
 def scope(token: Token, request: Request) -> Query:
     """What `request` may see and asks for. Deltas always refer to segments: who asks for them knows those."""
-    return replace(effective(token, request.query(), spec=request.header(b"unleash-client-spec")), inline=False)
+    spec, signed = request.header(b"unleash-client-spec"), wants_signatures(request)
+    return replace(effective(token, request.query(), spec=spec, signed=signed), inline=False)
+
+
+def wants_signatures(request: Request) -> bool:
+    """Whether the client asks for signatures; answers to others are the same as without any."""
+    return request.header(b"ensign-signed") == "1"
 
 
 def event_id(header: str) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -84,6 +84,10 @@ class Change:
             return None
         return cls(row.number, events, sum(len(event.body) for event in events))
 
+    def text(self) -> str:
+        """The delta again, as `read` takes it; its events carry their id already."""
+        return "[" + ",".join(event.body.decode() for event in self.events) + "]"
+
 
 @dataclass(frozen=True, slots=True)
 class Ring:
@@ -135,3 +139,22 @@ class History:
         if history is self and covered <= self.covered and not rows:
             return self
         return History(epoch, least, max(covered, history.covered), MappingProxyType(rings))
+
+    def rows(self, places: Collection[Place], since: int = 0) -> list[RevisionRow]:
+        """The publications above `since` in `places`, oldest first, for a node that keeps a history of its own.
+
+        What a ring has forgotten becomes a row without a delta: whoever would need it gets everything anew there, too.
+        """
+        found: list[RevisionRow] = []
+        for place in places:
+            ring = self.rings.get(place)
+            if ring is None:
+                continue
+            if ring.floor > max(since, self.floor):
+                found.append(RevisionRow(ring.floor, self.epoch, *place, None))
+            found += [
+                RevisionRow(change.number, self.epoch, *place, change.text())
+                for change in ring.changes
+                if change.number > since
+            ]
+        return sorted(found, key=lambda row: row.number)

@@ -15,6 +15,8 @@ MAX_NAME = 100
 MAX_COUNT = 10**9
 MAX_AGE = timedelta(days=7)
 MAX_TOGGLES = 20_000
+REFUSALS = frozenset({"unsigned", "altered", "older", "foreign", "missing", "proof"})
+"""Why an SDK that verifies signatures refuses rules (docs/reference/signed-rulesets.md)."""
 
 
 MAX_SEEN_TOKENS = 1_000
@@ -28,6 +30,7 @@ def record_metrics(
     bucket = report.get("bucket")
     app = _register(report, token=token, usage=usage, sdk=sdk, instance=instance, at=at)
     usage.impact.take(report.get("impactMetrics"), app=app, environment=token.environment)
+    _refused(report.get("refusedRulesets"), usage)
     if bucket is None:
         return  # impact metrics alone
     if not isinstance(bucket, dict):
@@ -141,6 +144,15 @@ def _count(
             times = _number(number)
             if times and storable(variant):
                 usage.count(CountKey(where, token.environment, flag, app, hour, variant, known), yes=times, no=0)
+
+
+def _refused(reported: object, usage: Usage) -> None:
+    """Rules that an SDK refused are refusals, too; what it calls the reason is one of ours or nothing."""
+    if isinstance(reported, dict):
+        for reason in REFUSALS & reported.keys():
+            times = min(_number(reported[reason]), 1_000)
+            if times:
+                usage.refused(f"sdk ruleset {reason}", times)
 
 
 def _number(value: object) -> int:

@@ -36,13 +36,17 @@ class Feature:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """The current ruleset of one project and environment; features sorted by name, segments by name and id."""
+    """The current ruleset of one project and environment; features sorted by name, segments by name and id.
+
+    `signature` is the signed statement about it, None where there is none.
+    """
 
     project: str
     environment: str
     revision: Revision
     features: tuple[Feature, ...]
     segments: tuple[Mapping[str, Any], ...]
+    signature: str | None = None
 
     @classmethod
     def read(cls, content: str | bytes, *, held: Mapping[tuple[str, str], Published] | None = None) -> Published:
@@ -62,12 +66,14 @@ class Published:
                 for raw in data["features"]
             ]
             segments = sorted(data["segments"], key=lambda item: (str(item["name"]), int(item["id"])))
+            signature = data.get("signature")
             return cls(
                 project=str(data["project"]),
                 environment=str(data["environment"]),
                 revision=(int(data["epoch"]), int(data["number"])),
                 features=tuple(sorted(features, key=lambda feature: feature.name)),
                 segments=tuple(segments),
+                signature=None if signature is None else str(signature),
             )
         except (KeyError, TypeError, AttributeError, RecursionError) as problem:
             raise ValueError(f"a published ruleset is malformed: {problem!r}") from problem

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 
 from ensign.delivery.http import bad_data
@@ -22,18 +22,23 @@ MAX_FILTERS = 100
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """`projects` None means all. `inline` puts segments' constraints into strategies, for clients without segments."""
+    """`projects` None means all. `inline` puts segments' constraints into strategies, for clients without segments.
+
+    `signed` is for clients that verify: the answer holds the rulesets' signatures.
+    """
 
     environment: str
     projects: tuple[str, ...] | None
     prefix: str = ""
     tags: tuple[str, ...] = ()
     inline: bool = False
+    signed: bool = field(default=False, repr=False)
 
     @property
     def hash(self) -> str:
         """Eight hex digits that differ between queries, so that caches never mix their answers."""
-        return blake2b(repr(self).encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
+        text = f"{self!r} signed" if self.signed else repr(self)
+        return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
 
     def to_wire(self) -> dict[str, object]:
         """The echo that the answer carries."""
@@ -47,10 +52,11 @@ class Query:
         return shape
 
 
-def effective(token: Token, pairs: list[tuple[str, str]], *, spec: str = "") -> Query:
+def effective(token: Token, pairs: list[tuple[str, str]], *, spec: str = "", signed: bool = False) -> Query:
     """The query that `token` allows of what the client asks: parameters can narrow it, never widen it.
 
-    `spec` is the Unleash-Client-Spec header. Raises Refusal (400) for values that no client means.
+    `spec` is the Unleash-Client-Spec header; who wants it `signed` knows segments. Raises Refusal (400) for values that
+    no client means.
     """
     projects: list[str] = []
     tags: list[str] = []
@@ -72,7 +78,11 @@ def effective(token: Token, pairs: list[tuple[str, str]], *, spec: str = "") -> 
         chosen: tuple[str, ...] | None = token.projects
     else:
         chosen = None if not projects or "*" in projects else tuple(sorted(set(projects)))
-    return Query(token.environment, chosen, prefix, tuple(sorted(set(tags))), not supports_segments(spec))
+    if signed and (prefix or tags):
+        message = "A signature covers a whole ruleset: with Ensign-Signed there can be neither namePrefix nor tag."
+        raise bad_data(message, path="namePrefix" if prefix else "tag")
+    inline = not supports_segments(spec) and not signed
+    return Query(token.environment, chosen, prefix, tuple(sorted(set(tags))), inline, signed)
 
 
 def supports_segments(spec: str) -> bool:

@@ -9,7 +9,17 @@ from collections.abc import Mapping
 import psycopg
 
 from ensign.delivery.history import MAX_CHANGES, RevisionRow
-from ensign.delivery.source import FINGERPRINT, REVISIONS, TOKENS, VERSIONS, Reading, SourceError
+from ensign.delivery.source import (
+    FINGERPRINT,
+    PROOFS,
+    REVISIONS,
+    TOKENS,
+    VERSIONS,
+    Reading,
+    SourceError,
+    Version,
+    proof_versions,
+)
 from ensign.delivery.tokens import TokenRow
 
 CHANNELS = ("ensign_revision", "ensign_token")
@@ -21,6 +31,7 @@ class PostgresSource:
     A notification can be lost with its connection, so every `POLL` seconds the tables are asked, too.
     """
 
+    doubt = ""
     POLL = 0.5  # seconds: a revoked token is refused within one second
 
     def __init__(self, dsn: str) -> None:
@@ -30,7 +41,7 @@ class PostgresSource:
         self._fingerprint: tuple[object, ...] | None = None
         self._hinted = threading.Event()
 
-    def read(self, known: Mapping[str, int], since: int = 0) -> Reading | None:
+    def read(self, known: Mapping[str, Version], since: int = 0) -> Reading | None:
         """See `Source`."""
         try:
             connection = self._open()
@@ -43,6 +54,9 @@ class PostgresSource:
                 changed = [id for id, version in versions.items() if known.get(id) != version]
                 rows = connection.execute("SELECT id, content FROM publishing_ruleset WHERE id = ANY(%s)", (changed,))
                 contents = {str(id): str(content) for id, content in rows}
+                versions["proofs"], above = proof_versions(0 if fingerprint is None else fingerprint[-1], known)
+                proven = connection.execute(PROOFS.format("%s"), (above,))
+                proofs = {str(id): str(document) for id, document in proven}
                 tokens = tuple(TokenRow.read(row) for row in connection.execute(TOKENS))  # type: ignore[arg-type]  # as selected
                 found = connection.execute(REVISIONS.format("%s"), (since, MAX_CHANGES))
                 revisions = [RevisionRow(*row) for row in found]  # type: ignore[arg-type]  # as selected
@@ -52,7 +66,7 @@ class PostgresSource:
             self.close()
             raise SourceError(f"{self.name}: {type(problem).__name__}") from problem
         self._fingerprint = fingerprint
-        return Reading.of(versions, contents, tokens, since=since, rows=revisions)
+        return Reading.of(versions, contents, tokens, since=since, rows=revisions, proofs=proofs)
 
     def wait(self, seconds: float) -> None:
         """See `Source`. In-process hints need no path of their own: the same commit notifies."""

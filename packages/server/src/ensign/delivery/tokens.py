@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-BACKEND, FRONTEND = "backend", "frontend"
+BACKEND, FRONTEND, EDGE = "backend", "frontend", "edge"
 _SYNONYMS = {"client": BACKEND}
 
 ALL = ("*",)
@@ -17,7 +17,7 @@ ALL = ("*",)
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What a token may see. `projects` is sorted, or ("*",); `type` is backend or frontend."""
+    """What a token may see. `projects` is sorted, or ("*",); `type` is backend, frontend or edge."""
 
     hash: str
     type: str
@@ -47,6 +47,24 @@ class TokenRow:
         token_hash, kind, environment, status, expires_at, content = row
         projects = json.loads(content).get("projects") or ()
         return cls(token_hash, kind, environment, status, expires_at, tuple(str(project) for project in projects))
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What an edge may know of: one environment and some projects, or all with ("*",)."""
+
+    environment: str
+    projects: tuple[str, ...]
+
+    def sees(self, project: str, environment: str) -> bool:
+        """Whether a ruleset, or a count, of this place is within it; `*` stands for all projects."""
+        return environment == self.environment and (self.projects == ALL or project in self.projects)
+
+    def holds(self, row: TokenRow | Token) -> bool:
+        """Whether a token reaches nothing beyond it."""
+        return row.environment == self.environment and (
+            self.projects == ALL or (bool(row.projects) and set(row.projects) <= set(self.projects))
+        )
 
 
 def active(rows: Iterable[TokenRow]) -> dict[str, Token]:

@@ -21,6 +21,8 @@ MAX_ROWS = 100_000
 MAX_INSTANCES = 10_000
 SOON = 1.0
 """Seconds in which what happens about a publication is gathered."""
+MAX_NODES = 1_000
+"""Nodes below whose instances are told apart for one application."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,7 @@ class Usage:
         self._counts: dict[CountKey, Count] = {}
         self._applications: dict[tuple[str, str, str, str], Seen] = {}
         self._instances: dict[tuple[str, str, str, str], tuple[datetime, set[str]]] = {}
+        self._below: dict[tuple[str, str, str, str], dict[str, tuple[datetime, int]]] = {}
         self._refusals: dict[str, int] = {}
         self._dropped = 0
         self._failing = False
@@ -132,12 +135,45 @@ class Usage:
             if len(instances) < MAX_INSTANCES:
                 instances.add(instance)
             self._instances[key] = (hour, instances)
-            self._applications[key] = Seen(*key, len(instances), at)
+            self._applications[key] = Seen(*key, self._all_instances(key, hour), at)
 
-    def refused(self, reason: str) -> None:
-        """A request was refused, e.g. `401 unknown token`."""
+    def absorb(self, batch: UsageBatch, *, source: str, at: datetime) -> None:
+        """Add what a node below counted, and said `at` this instant.
+
+        Instances of an application are summed over nodes, `source` being one. When tokens were used is not for here.
+        """
+        if batch.reach:
+            self.pass_on(batch.reach, at=at)
+        for row in batch.counts:
+            self.count(row.key, yes=row.yes, no=row.no)
         with self._lock:
-            self._refusals[reason] = self._refusals.get(reason, 0) + 1
+            for seen in batch.applications:
+                key = (seen.project, seen.environment, seen.app_name, seen.sdk)
+                hour = seen.last_seen.replace(minute=0, second=0, microsecond=0)
+                if key not in self._below and len(self._below) >= MAX_ROWS:
+                    self._dropped += 1
+                    continue
+                nodes = self._below.setdefault(key, {})
+                if source in nodes or len(nodes) < MAX_NODES:
+                    nodes[source] = hour, seen.instances
+                held = self._applications.get(key)
+                latest = seen.last_seen if held is None else max(held.last_seen, seen.last_seen)
+                self._applications[key] = Seen(*key, self._all_instances(key, hour), latest)
+            for reason, number in batch.refusals.items():
+                self._refusals[reason] = self._refusals.get(reason, 0) + number
+
+    def _all_instances(self, key: tuple[str, str, str, str], hour: datetime) -> int:
+        """Here and below, within this hour."""
+        since, instances = self._instances.get(key, (hour, set()))
+        nodes = self._below.get(key, {})
+        for source in [source for source, (then, _) in nodes.items() if then < hour]:
+            del nodes[source]
+        return (len(instances) if since == hour else 0) + sum(number for _, number in nodes.values())
+
+    def refused(self, reason: str, times: int = 1) -> None:
+        """A request was refused, e.g. `401 unknown token`; or rules were, by an SDK, e.g. `sdk ruleset altered`."""
+        with self._lock:
+            self._refusals[reason] = self._refusals.get(reason, 0) + times
 
     def pass_on(self, reports: Iterable[Reach], *, at: datetime) -> None:
         """Hand on what a node below says about reach, heard `at`."""

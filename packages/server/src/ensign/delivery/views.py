@@ -90,7 +90,9 @@ def build(state: State, query: Query) -> View:
         used = frozenset().union(*(item.segments for item in features)) if features else frozenset()
         ordered = sorted((s for id, s in segments.items() if id in used), key=lambda s: (str(s["name"]), int(s["id"])))
         parts += [b',"segments":', dumps(ordered)]
-    meta = {"revisionId": number, "epoch": epoch, "etag": etag, "queryHash": query.hash}
+    meta: dict[str, object] = {"revisionId": number, "epoch": epoch, "etag": etag, "queryHash": query.hash}
+    if query.signed:
+        meta["signatures"] = signatures(rulesets)
     parts += [b',"meta":', dumps(meta), b"}"]
     headers = (
         (b"etag", etag.encode()),
@@ -100,6 +102,11 @@ def build(state: State, query: Query) -> View:
         (b"vary", b"Accept-Encoding"),
     )
     return View(stamp, etag.encode(), headers, b"".join(parts))
+
+
+def signatures(rulesets: tuple[Published, ...]) -> list[str]:
+    """The signed statements about rulesets; about one from before there were signatures there is none."""
+    return [ruleset.signature for ruleset in rulesets if ruleset.signature is not None]
 
 
 def visible(rulesets: tuple[Published, ...], query: Query) -> list[Feature]:

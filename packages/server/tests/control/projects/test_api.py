@@ -84,6 +84,8 @@ def test_a_client_token_is_answered_once(call: Caller) -> None:
     assert made["token"] not in json.dumps(call("GET", "/projects/shop/client-tokens"))
     assert call("POST", f"/client-tokens/{made['id']}/revoke", {})["status"] == "revoked"
     call("POST", "/client-tokens", {**body, "environment": "a.b"}, status=422)
+    assert call("POST", "/client-tokens", {**body, "type": "edge"}, status=201)["type"] == "edge"
+    call("POST", "/client-tokens", {**body, "type": "admin"}, status=422)
 
 
 def test_a_flag_is_made_read_and_changed_by_version(call: Caller) -> None:

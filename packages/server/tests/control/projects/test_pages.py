@@ -142,6 +142,8 @@ def test_a_token_is_shown_once_and_revoked(client: Client) -> None:
     assert "shop:production." not in client.get("/projects/shop").content.decode()
     row = queries.tokens("shop")[0]
     assert row.expires_at is None
+    assert client.post("/projects/shop/tokens/new", {**typed, "name": "Oslo", "type": "edge"}).status_code == 200
+    assert [token.type for token in queries.tokens("shop")] == ["edge", "backend"]
     client.post(f"/projects/shop/tokens/{row.id}/revoke", {"reason": "leaked"})
     assert queries.token(row.id).status == "revoked"
     assert client.post("/projects/shop/tokens/new", {**typed, "expires_on": "2020-01-01"}).status_code == 422

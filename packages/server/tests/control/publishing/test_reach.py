@@ -10,16 +10,18 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from ensign.control.audit import history
 from ensign.control.audit.models import Entry
 from ensign.control.changes import operations as door
 from ensign.control.changes import reach as of_changes
 from ensign.control.changes.domain.flag_operations import FlagDisable, FlagEnable
 from ensign.control.changes.queries import request as find
+from ensign.control.evidence import words
 from ensign.control.flags.operations import create_flag
 from ensign.control.kernel import clock
 from ensign.control.publishing import reach_rows
 from ensign.control.publishing.models import Revision
-from ensign.control.publishing.reach import Group, ReachView, Report, added_up
+from ensign.control.publishing.reach import Group, ReachView, Report, added_up, duration
 from ensign.control.publishing.reach_models import Reach
 from ensign.control.publishing.reached import PATIENCE, SETTLING, record_reached
 from ensign_testkit.changing import Story, story
@@ -97,6 +99,10 @@ def test_what_another_node_heard_counts_for_the_one_that_holds_the_stream_and_ne
 )
 def test_it_is_said_plainly(reports: tuple[Report, ...], sentence: str) -> None:
     assert view(*reports).sentence == sentence
+
+
+def test_what_nobody_reported_is_not_said_to_have_reached_nobody() -> None:
+    assert view(at=NOON + LONG).sentence == "Nothing is known about who took it."
 
 
 def test_the_clock_of_a_node_that_is_behind_takes_nothing_off() -> None:
@@ -194,6 +200,8 @@ def test_a_publication_that_is_live_everywhere_is_one_entry(db: str) -> None:
     }  # fmt: skip
     assert entry["where"] == {"project": "shop", "environment": "development"}
     assert entry["actor"]["id"].startswith("sys")
+    told = history.entry(entry["seq"])
+    assert words.line(told, {}) == f": {number} is live on 4 of 5 instances after {duration(ms)}; 1 sent"
     assert record_reached(at=clock.now() + LONG) == 0
     (found,) = of_changes.of_request(find(request, reader=house.cast.dev.id), at=clock.now())
     assert found.entry == entry["seq"]

@@ -149,6 +149,7 @@ def apply_request(
             "request": applied.id,
             "operations": sorted({operation.type for operation in applied.operations}),
             **({} if applied.reverts is None else {"reverts": applied.reverts}),
+            **({"rulesets": [publication.fact for publication in publications]} if publications else {}),
         },
     )
     for publication in publications:

@@ -12,6 +12,7 @@ from ensign.control.access.permissions import Permission
 from ensign.control.audit import registry
 from ensign.control.audit.history import EntryView
 from ensign.control.evidence import told
+from ensign.control.publishing.reach import duration
 
 #: Code of a refusal -> why, as it follows a colon.
 WHY: Mapping[str, str] = MappingProxyType(
@@ -53,9 +54,12 @@ LABELS: Mapping[str, str] = MappingProxyType(
         "code": "why",
         "entries": "entries in the period",
         "mismatches": "differences found",
+        "ms": "milliseconds to the last of them",
+        "publication": "published by entry",
         "note_sha256": "SHA-256 of the checkpoint",
         "permission": "asked to",
         "root": "root of the log",
+        "rulesets": "published",
         "sha256": "SHA-256",
         "size": "entries in the log",
         "state_root": "root of the states",
@@ -186,9 +190,18 @@ def _counted(detail: _Detail, names: _Names) -> str:  # noqa: ARG001 (as above)
     return f": {detail['count']:,} in a minute or more"
 
 
+def _reached(detail: _Detail, names: _Names) -> str:  # noqa: ARG001 (as above)
+    running, instances, sent = detail["running"], detail["instances"], detail.get("sent", 0)
+    after = f" after {duration(detail['ms'])}" if "ms" in detail and running + sent == instances else ""
+    also = f"; {sent:,} sent" if sent else ""
+    plural = "" if instances == 1 else "s"
+    return f": {detail['number']:,} is live on {running:,} of {instances:,} instance{plural}{after}{also}"
+
+
 _LINES: Mapping[str, Callable[[_Detail, _Names], str]] = MappingProxyType(
     {
         "access.denied": _refusal,
+        "delivery.reached": _reached,
         "drift.checked": _checked,
         "grant.given": _grant,
         "grant.ended": _grant,

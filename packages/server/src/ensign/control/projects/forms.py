@@ -102,6 +102,7 @@ class TokenForm(TextForm):
         choices=[
             ("backend", "Backend: rules are evaluated in the application"),
             ("frontend", "Frontend: browsers and phones get answers, never rules"),
+            ("edge", "Edge: a node of yours serves this project’s applications from a copy of the rules"),
         ],
         widget=forms.RadioSelect,
         initial="backend",

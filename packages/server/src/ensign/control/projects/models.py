@@ -62,9 +62,10 @@ class Enforcement(Governed):
 
 
 class ClientToken(Governed):
-    """What an SDK signs in with. State: ``name, type`` (``backend|frontend``), ``projects`` (keys, or ``["*"]``),
-    ``environment`` (key), ``token_hash`` (SHA-256 hex of the token's text), ``status`` (``active|revoked``),
-    ``created_by, created_at, expires_at`` (RFC 3339 or None), ``revoked_at``. The text itself is never stored.
+    """What an SDK or edge signs in with. State: ``name, type`` (``backend|frontend|edge``), ``projects``
+    (keys, or ``["*"]``), ``environment`` (key), ``token_hash`` (SHA-256 hex of the token's text), ``status``
+    (``active|revoked``), ``created_by, created_at, expires_at`` (RFC 3339 or None), ``revoked_at``. The text itself is
+    never stored.
     """
 
     object_type = "client_token"

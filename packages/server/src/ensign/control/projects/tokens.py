@@ -1,4 +1,4 @@
-"""Client tokens: what SDKs sign in with (wire-contracts 1.2, the v1 text form).
+"""Client tokens: what SDKs and edges sign in with (wire-contracts 1.2, the v1 text form).
 
 Only the SHA-256 of the text is stored: 224 random bits need no slow hash. The text is shown once.
 """
@@ -24,7 +24,7 @@ from ensign.control.projects import actions, hints, queries
 from ensign.control.projects.domain import check_name
 from ensign.control.projects.models import ClientToken, Environment, Project
 
-TYPES = ("backend", "frontend")
+TYPES = ("backend", "frontend", "edge")
 ALL = "*"
 
 

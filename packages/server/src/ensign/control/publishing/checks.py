@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from ensign_ledger.ruleset import Untrusted, read_signed
+
+from ensign.control.audit import checkpoints
 from ensign.control.audit.staging import digest
 from ensign.control.projects.models import Environment
 from ensign.control.publishing.derive import rederive
@@ -19,7 +22,8 @@ def problems() -> list[str]:
     """What is wrong, one sentence each; empty when every ruleset is what its flags and segments make.
 
     Checked for every environment: the ruleset exists where something was published; its digest, epoch and number are
-    those of the newest revision; it equals the one derived from the rows; revisions never go back.
+    those of the newest revision; it equals the one derived from the rows; its signature, where it has one, is the
+    log's and covers just this; revisions never go back.
     """
     found = list(_order())
     for project, key, id in Environment.objects.order_by("project", "position").values_list("project", "key", "id"):
@@ -55,12 +59,30 @@ def _ruleset(project: str, environment: str, id: str) -> Iterator[str]:
     ):
         yield f"The ruleset of {place} says that it is {state['epoch']}.{state['number']} of another place or revision."
     published = Snapshot.parse(row.content)
+    yield from _signature(place, state, published, seq=row.ledger_seq)
     flags = _different(published.features, derived.features)
     segments = _different(published.segments, derived.segments)
     if flags:
         yield f"The ruleset of {place} differs from its flags: {', '.join(flags[:5])}."
     if segments:
         yield f"The ruleset of {place} differs from its segments: {', '.join(segments[:5])}."
+
+
+def _signature(place: str, state: Mapping[str, Any], published: Snapshot, *, seq: int) -> Iterator[str]:
+    """Rulesets from before there were signatures have none, until something is published there."""
+    note = state.get("signature")
+    if note is None:
+        return
+    try:
+        said = read_signed(str(note), [key.key for key in checkpoints.log_keys() if key.covers(seq)])
+    except Untrusted as problem:
+        yield f"The signature of the ruleset of {place} does not count: {problem}."
+        return
+    here = (state["project"], state["environment"], state["epoch"], state["number"])
+    if (said.project, said.environment, said.epoch, said.number) != here:
+        yield f"The signature of the ruleset of {place} is that of another place or revision."
+    if said.digest != published.digest(salt=said.salt):
+        yield f"The ruleset of {place} is not what was signed."
 
 
 def _different(published: Mapping[_Key, object], derived: Mapping[_Key, object]) -> list[str]:

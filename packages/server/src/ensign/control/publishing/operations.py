@@ -10,8 +10,9 @@ from importlib import import_module
 from typing import Any
 
 from django.db import connection
+from ensign_ledger.ruleset import Statement
 
-from ensign.control.audit import ledger
+from ensign.control.audit import checkpoints, ledger
 from ensign.control.audit import rows as governed
 from ensign.control.audit.door import operation
 from ensign.control.audit.staging import Staged, digest
@@ -76,6 +77,12 @@ class Publication:
     number: int
     delta: str
     snapshot: Snapshot
+    statement: Statement
+
+    @property
+    def fact(self) -> dict[str, Any]:
+        """What the entry says of it in clear, in the list ``rulesets`` of its detail: proofs go by it."""
+        return self.statement.fact()
 
     def finish(self, *, seq: int) -> None:
         """Write the revision that entry ``seq`` vouches for, and announce it when the transaction commits."""
@@ -114,7 +121,7 @@ def stage_publication(
     segments: Mapping[str, SegmentConfig] | None = None,
     previous: Publication | None = None,
 ) -> Publication:
-    """The next ruleset of one environment: what is published there, with the given contents taken as written.
+    """The next ruleset of one environment, signed: what is published there, with the given contents taken as written.
 
     ``flags`` are new contents by flag key, ``infos`` shared parts that changed (archived, impression data) or were
     read and locked already, ``segments`` new contents by segment key: all of what the same entry stages for this
@@ -130,7 +137,7 @@ def stage_publication(
         raise NotFound(f"There is no environment “{environment[:100]}” in the project “{project[:100]}”.")
     id = ruleset_id(place.pk)
     version = _locked_version(id)
-    ledger.lock_head()
+    origin = ledger.lock_head()[2]
     before_digest, newest = _last(project, environment)
     epoch, number = newest if previous is None else max(newest, (previous.epoch, previous.number))
     before = Snapshot() if before_digest is None else _current(id, before_digest)
@@ -139,7 +146,7 @@ def stage_publication(
     )
     return _publication(
         id, version, before_digest, before, after,
-        project=project, environment=environment, epoch=epoch, number=number + 1,
+        origin=origin, project=project, environment=environment, epoch=epoch, number=number + 1,
     )  # fmt: skip
 
 
@@ -214,13 +221,20 @@ def _publication(
     before: Snapshot,
     after: Snapshot,
     *,
+    origin: str,
     project: str,
     environment: str,
     epoch: int,
     number: int,
 ) -> Publication:
+    nonce = secrets.token_hex(16)
+    statement = Statement(
+        origin=origin, project=project, environment=environment, epoch=epoch, number=number,
+        salt=nonce, digest=after.digest(salt=nonce),
+    )  # fmt: skip
+    signature = checkpoints.signer(origin).sign_note(statement.text()).decode()
     content = after.content(
-        project=project, environment=environment, epoch=epoch, number=number, nonce=secrets.token_hex(16)
+        project=project, environment=environment, epoch=epoch, number=number, nonce=nonce, signature=signature
     )
     return Publication(
         staged=StagedRuleset(Ruleset, id, (version or 0) + 1, before_digest, digest(content), content),
@@ -230,6 +244,7 @@ def _publication(
         number=number,
         delta="[" + ",".join(after.events_since(before, project=project)) + "]",
         snapshot=after,
+        statement=statement,
     )
 
 
@@ -244,7 +259,7 @@ def new_epoch(*, actor: Actor, at: datetime, reason: str) -> int:
     if actor.kind != "system":
         raise PermissionError("a new epoch is started by restoring a backup, never by a request")
     rows = list(Ruleset.objects.select_for_update().order_by("id"))
-    ledger.lock_head()
+    origin = ledger.lock_head()[2]
     epoch, number = Revision.objects.order_by("-number").values_list("epoch", "number").first() or (1, 0)
     seconds = int((at - EPOCHS_SINCE).total_seconds())
     epoch, number = max(epoch + 1, seconds), max(number, seconds)
@@ -252,7 +267,7 @@ def new_epoch(*, actor: Actor, at: datetime, reason: str) -> int:
         number += 1
         state, parts = row.state, Snapshot.parse(row.content)
         publication = _publication(
-            row.pk, row.version, digest(row.content), parts, parts,
+            row.pk, row.version, digest(row.content), parts, parts, origin=origin,
             project=state["project"], environment=state["environment"], epoch=epoch, number=number,
         )  # fmt: skip
         recorded = ledger.record(
@@ -262,7 +277,7 @@ def new_epoch(*, actor: Actor, at: datetime, reason: str) -> int:
             staged=[publication.staged],
             where=ledger.Where(project=state["project"], environment=state["environment"]),
             reason=reason,
-            detail={"epoch": epoch, "number": number},
+            detail={"epoch": epoch, "number": number, "rulesets": [publication.fact]},
         )
         publication.finish(seq=recorded.seq)
     return int(epoch)

@@ -15,6 +15,7 @@ WAIT: Final = timedelta(minutes=5)
 """How long a publication is watched."""
 FRESH: Final = timedelta(seconds=150)
 """How old the census of a node may be; one that says nothing for so long is gone."""
+UNKNOWN: Final = "Nothing is known about who took it."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +62,8 @@ class ReachView:
 
     ``published_at`` is the time of its entry: when the act that published it reached Ensign. ``ms``, ``p50_ms`` and
     ``p99_ms`` count from there to the last, the median and the 99th in a hundred of those that are known to run it.
-    ``settled``: no more is to be expected. ``gone`` instances ended before they ran it and are in no other number.
+    ``known``: a node has said something about it. ``settled``: no more is to be expected. ``gone`` instances ended
+    before they ran it and are in no other number.
     """
 
     project: str
@@ -78,6 +80,7 @@ class ReachView:
     p50_ms: int | None
     p99_ms: int | None
     within: int
+    known: bool
     settled: bool
     groups: tuple[Group, ...]
     entry: int | None = None
@@ -110,6 +113,8 @@ class ReachView:
     @property
     def sentence(self) -> str:
         """The whole of it in a sentence or two."""
+        if not self.known:
+            return UNKNOWN if self.settled else "On its way."
         if not self.instances:
             return "No application was connected when this was published." if self.settled else "On its way."
         after = f" after {duration(self.ms)}" if self.ms is not None and self.running else ""
@@ -188,7 +193,7 @@ def added_up(
         instances=instances, running=running, sent=sum(g.sent for g in groups.values()),
         gone=sum(r.gone for r in own), ms=most, p50_ms=_quantile(times, 0.5, most), p99_ms=_quantile(times, 0.99, most),
         within=max((r.within for r in own), default=0),
-        settled=over or (bool(own) and (all(r.final for r in own) or running == instances)),
+        known=bool(own), settled=over or (bool(own) and (all(r.final for r in own) or running == instances)),
         groups=tuple(sorted(groups.values(), key=lambda g: (-g.missing, -g.instances, g.key))), entry=entry,
     )  # fmt: skip
 

@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from ensign.control.projects import queries as projects
 from ensign.control.publishing import reach_rows
-from ensign.control.publishing.reach import ReachView, duration
+from ensign.control.publishing.reach import UNKNOWN, ReachView, duration
 
 SOON: Final = timedelta(seconds=15)
 """So long after a publication the first words about it may take."""
@@ -67,7 +67,7 @@ def of_views(views: Sequence[ReachView], *, at: datetime) -> list[Shown]:
 def of_view(view: ReachView, *, at: datetime, where: str = "") -> Shown | None:
     """One publication; None when it was long ago and nothing is known of it."""
     age = at - view.published_at
-    if not view.instances and not view.settled and age > SOON:
+    if not view.known and age > SOON:
         return None
     again = "" if view.settled else "1s" if age < OFTEN else "5s"
     tone, icon = "calm", "waiting"
@@ -91,7 +91,7 @@ def of_view(view: ReachView, *, at: datetime, where: str = "") -> Shown | None:
 
 def unknown(view: ReachView, *, where: str = "") -> Shown:
     """A publication of which nothing is known: older than what is kept, or no node said anything."""
-    return Shown(id=f"reach-{view.number}", sentence="Nothing is known about who took it.", icon="info", where=where)
+    return Shown(id=f"reach-{view.number}", sentence=UNKNOWN, icon="info", where=where)
 
 
 def connected(project: str, environment: str, view: ReachView | None) -> Shown:

@@ -1,4 +1,5 @@
-"""Requests that the delivery plane refused, summed up for the log: numbers and reasons, never who asked or with what.
+"""Requests that the delivery plane refused, and rules that SDKs refused, summed up for the log: numbers and reasons,
+never who asked or with what.
 
 The delivery plane counts in memory; its sink calls :func:`keep`, from as many nodes as there are. The worker calls
 :func:`summarise`. A flood makes at most one entry an hour, so that nobody can fill the log from outside.
@@ -27,8 +28,10 @@ LOUD: Final = 60
 #: At most one entry in so long.
 QUIET_FOR: Final = timedelta(hours=1)
 
-#: A status and words of ours. Anything else could carry what a caller sent.
-_REASON = re.compile(r"[1-5]\d\d( [a-z]+){1,10}\Z")
+#: A status, or who refused, and words of ours. Anything else could carry what a caller sent.
+_REASON = re.compile(r"([1-5]\d\d|sdk)( [a-z]+){1,10}\Z")
+#: Rules that an SDK refused, as their signature is not good, are never noise.
+_GRAVE: Final = "sdk_"
 
 _ADD = """
 INSERT INTO publishing_refusal (minute, reason, count) VALUES (%s, %s, %s)
@@ -52,7 +55,7 @@ def keep(refusals: Mapping[str, int], *, at: datetime) -> None:
 
 
 def summarise(*, at: datetime) -> bool:
-    """Write one entry about the minutes that are over, if one of them was loud, and forget their counts.
+    """Write one entry about the minutes that are over, if one of them was loud or grave, and forget their counts.
 
     Entry and forgetting commit together: whoever dies in between, or runs at the same time, repeats nothing. Returns
     whether there is an entry.
@@ -66,7 +69,7 @@ def summarise(*, at: datetime) -> bool:
         for row in rows:
             minutes[row.minute] += row.count
             reasons[row.reason] += row.count
-        loud = max(minutes.values()) > LOUD
+        loud = max(minutes.values()) > LOUD or any(reason.startswith(_GRAVE) for reason in reasons)
         if loud:
             detail = {
                 "since": clock.text(min(minutes)),

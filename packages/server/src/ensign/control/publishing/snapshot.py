@@ -11,15 +11,22 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ensign_ledger.ruleset import FEATURE, SEGMENT, digest_of, item_hash
+
 from ensign.control.publishing import wire
 
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """One flag: its canonical text and the wire ids of the segments that it refers to."""
+    """One flag: its canonical text, the wire ids of the segments that it refers to, and its hash for signatures."""
 
     text: str
     segments: frozenset[int]
+    hash: bytes = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Made with the text, once: a publication of a thousand flags hashes the few that changed.
+        object.__setattr__(self, "hash", item_hash(FEATURE, self.text.encode()))
 
     @staticmethod
     def of(feature: Mapping[str, Any]) -> Feature:
@@ -52,14 +59,24 @@ class Snapshot:
         """The wire ids of all segments that any flag refers to."""
         return {id for feature in self.features.values() if feature.segments for id in feature.segments}
 
-    def content(self, *, project: str, environment: str, epoch: int, number: int, nonce: str) -> str:
+    def digest(self, *, salt: str) -> str:
+        """What is signed of this ruleset: all flags, and the segments that they use."""
+        hashes = [feature.hash for feature in self.features.values()]
+        used = self.referred()
+        hashes += [item_hash(SEGMENT, text.encode()) for id, text in self.segments.items() if id in used]
+        return digest_of(hashes, salt=salt)
+
+    def content(
+        self, *, project: str, environment: str, epoch: int, number: int, nonce: str, signature: str | None = None
+    ) -> str:
         """The canonical JSON that is stored. The members stand in RFC 8785's order."""
+        signed = "" if signature is None else f',"signature":{json.dumps(signature, ensure_ascii=False)}'
         return (
             f'{{"environment":{json.dumps(environment, ensure_ascii=False)},"epoch":{epoch},"features":['
             + ",".join([feature.text for feature in self.features.values()])
             + f'],"nonce":"{nonce}","number":{number},"project":{json.dumps(project, ensure_ascii=False)},"segments":['
             + ",".join(self.segments.values())
-            + "]}"
+            + f"]{signed}}}"
         )
 
     def events_since(self, before: Snapshot, *, project: str) -> Iterator[str]:
