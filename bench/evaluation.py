@@ -44,6 +44,8 @@ NAMES = {**OURS, **OTHERS, **FLOOR}
 BASE, UNLEASH = "ensign", "unleash"
 SLICE = 10.0
 """Milliseconds that a contender gets at a time."""
+PATIENCE = 90.0
+"""Seconds that a start may take before it is left out of the table."""
 STARTS = 3
 """Fresh processes for each start-up that is shown; the best of them counts."""
 
@@ -186,7 +188,10 @@ Path(path).write_text(child.found(name).document(rules.kinds(int(flags))), encod
 
 def _probe(python: str, name: str, path: Path) -> Json | None:
     command = [python, "-m", "bench.peers.child", name, "--probe", str(path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    try:
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    except subprocess.TimeoutExpired:
+        return None
     return json.loads(done.stdout) if done.returncode == 0 and done.stdout else None
 
 

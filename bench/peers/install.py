@@ -47,7 +47,8 @@ def _run(command: Sequence[str], *, seconds: float, **environment: str) -> None:
         raise Missing(f"{command[0]}: {problem.strerror}") from problem
     if done.returncode:
         lines = (done.stderr or done.stdout).strip().splitlines() or ["no word why"]
-        raise Missing(f"{Path(command[0]).name}: {lines[-1][:300]}")
+        said = next((line for line in lines if line.lower().lstrip().startswith("error")), lines[-1])
+        raise Missing(f"{Path(command[0]).name}: {said[:300]}")
 
 
 def _once(name: str, mark: str, make: Callable[[], None]) -> None:
