@@ -151,7 +151,7 @@ def test_an_edge_counts_for_places_within_its_reach_alone(plane) -> None:
     batch = UsageBatch(
         tuple(Count(CountKey(*place, "menu", "web", HOUR, "", True), 1, 0) for place in places),
         tuple(Seen(*place, "web", "sdk:1", 1, HOUR) for place in places),
-        {"401 unknown token": 2, "401 <script>": 5, "anna@example.com": 1},
+        {"401 unknown token": 2, "sdk ruleset altered": 1, "401 <script>": 5, "anna@example.com": 1},
     )
     body = {"id": "a" * 12, "node": "n" * 12, "batch": encoded(batch)}
     assert plane.post("/edge/usage", body, token=EDGE_TOKEN).status == 202
@@ -159,7 +159,7 @@ def test_an_edge_counts_for_places_within_its_reach_alone(plane) -> None:
     assert list(counted(plane)) == [("shop", "production", "menu")]
     (kept,) = [batch for batch in plane.batches if batch.counts]
     assert [(seen.project, seen.environment) for seen in kept.applications] == [("shop", "production")]
-    assert kept.refusals == {"401 unknown token": 2}
+    assert kept.refusals == {"401 unknown token": 2, "sdk ruleset altered": 1}
 
 
 def report_of(**change: Any) -> dict[str, Any]:
