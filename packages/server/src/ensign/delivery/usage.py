@@ -257,7 +257,7 @@ class Usage:
             return batch
 
     def _turn(self, hour: datetime) -> None:
-        """Once an hour, forget instances of before: names are the clients' to choose, and must not shut out new ones."""
+        """Once an hour, forget instances of before: clients choose their names, and old ones must not fill it."""
         if hour <= self._hour:
             return
         self._hour = hour
