@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,19 +18,12 @@ from ensign.delivery.usage import Count, CountKey, Seen, Usage, UsageBatch
 from ensign_sdk import Client
 from ensign_testkit.delivery import flag, serving
 from ensign_testkit.edges import EDGE_TOKEN, Wire, edge
+from ensign_testkit.waiting import until
 from hypothesis import given
 from hypothesis import strategies as st
 
 BACKEND, FRONTEND = "shop:production.backend-secret", "shop:production.frontend-secret"
 HOUR = datetime(2026, 11, 25, 13, tzinfo=UTC)
-
-
-def until(condition: Callable[[], object], timeout: float = 15.0) -> None:
-    deadline = time.monotonic() + timeout
-    pause = threading.Event()
-    while not condition():
-        assert time.monotonic() < deadline, "it never happened"
-        pause.wait(0.01)
 
 
 def counted(plane) -> dict[tuple[str, str, str], tuple[int, int]]:

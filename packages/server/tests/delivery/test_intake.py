@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
-import time
 import zlib
 from collections import Counter
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,16 +15,11 @@ from ensign.delivery.recency import Recency
 from ensign.delivery.tokens import digest
 from ensign.delivery.usage import Count, CountKey, Seen, Usage, UsageBatch
 from ensign_testkit.streams import EventStream
+from ensign_testkit.waiting import until
 
 METRICS, REGISTER = "/api/client/metrics", "/api/client/register"
 FRONTEND = "shop:production.frontend-secret"
 HOUR = datetime(2026, 11, 22, 14, tzinfo=UTC)
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline, "it never happened"
 
 
 def report(toggles: object, **more: Any) -> dict[str, Any]:

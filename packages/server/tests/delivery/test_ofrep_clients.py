@@ -11,7 +11,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -27,6 +26,7 @@ from ensign_testkit.installing_clients import npm
 from ensign_testkit.seeding import seed
 from ensign_testkit.server import Server, run
 from ensign_testkit.streams import EventStream
+from ensign_testkit.waiting import until
 from playwright.sync_api import Page, sync_playwright
 
 HERE = Path(__file__).parent / "clients" / "ofrep"
@@ -114,8 +114,8 @@ class World:
             )["token"]
             for kind in ("backend", "frontend")
         }
-        self.until(lambda: self._get("/api/client/features").status == 200)
-        self.until(lambda: len(self.items(CONTEXTS[0])) == len(WORLD))
+        until(lambda: self._get("/api/client/features").status == 200)
+        until(lambda: len(self.items(CONTEXTS[0])) == len(WORLD))
 
     def _call(self, path: str, body: object) -> Any:
         answer = self.server.request("POST", f"/api/v1{path}", body, headers=self._bearer)
@@ -135,21 +135,13 @@ class World:
         """Switch the watched flag, and wait until this node answers so."""
         if self.items(CONTEXTS[0])["watched"]["value"] is not on:
             self.change({"type": "flag.enable" if on else "flag.disable", "flag": "watched"})
-        self.until(lambda: self.items(CONTEXTS[0])["watched"]["value"] is on)
+        until(lambda: self.items(CONTEXTS[0])["watched"]["value"] is on)
 
     def items(self, context: dict[str, Any]) -> dict[str, Any]:
         """What the wire says."""
         headers = {"X-API-Key": self.tokens["backend"]}
         answer = self.server.request("POST", "/ofrep/v1/evaluate/flags", {"context": context}, headers=headers)
         return {item["key"]: item for item in answer.json()["flags"]} if answer.status == 200 else {}
-
-    @staticmethod
-    def until(condition: Callable[[], bool]) -> None:
-        """Wait for it, within reason."""
-        deadline, pause = time.monotonic() + 20, threading.Event()
-        while not condition():
-            assert time.monotonic() < deadline
-            pause.wait(0.05)
 
     def expected(self, *, absent_is_an_error: bool) -> list[list[dict[str, Any]]]:
         """What the providers must say: values by our engine, from the rules that SDKs get; reasons as on the wire."""
@@ -315,7 +307,7 @@ def test_the_web_provider_agrees_and_hears_of_a_change_by_its_stream(world: Worl
     with started(world, page_url, world.tokens["frontend"]) as page:
         answers = page.evaluate("() => contract.answers()")
         assert by_flag(answers) == by_flag(world.expected(absent_is_an_error=False))
-        world.until(lambda: any("flagConfigEtag" in request["url"] for request in seen(page)["requests"]))
+        until(lambda: any("flagConfigEtag" in request["url"] for request in seen(page)["requests"]))
         before = len(seen(page)["requests"])
         world.switch(on=False)
         page.wait_for_function("() => !contract.answer(['watched', 'boolean', true]).value", timeout=30_000)
@@ -333,14 +325,14 @@ def test_a_revoked_token_ends_the_web_providers_stream(world: World, page_url: s
     wish = {"name": "brief", "type": "frontend", "projects": ["shop"], "environment": "development"}
     made = world._call("/client-tokens", wish)
     token = made["token"]
-    world.until(lambda: world.server.get("/api/frontend", Authorization=token).status == 200)
+    until(lambda: world.server.get("/api/frontend", Authorization=token).status == 200)
     with started(world, page_url, token) as page:
-        world.until(lambda: any("flagConfigEtag" in request["url"] for request in seen(page)["requests"]))
+        until(lambda: any("flagConfigEtag" in request["url"] for request in seen(page)["requests"]))
         path = f"/api/v1/client-tokens/{made['id']}/revoke"
         answer = world.server.request("POST", path, {"reason": "Enough."}, headers=world._bearer)
         assert answer.status in {200, 204}, answer.body
-        world.until(lambda: bool(seen(page)["troubles"]))
-        world.until(lambda: seen(page)["requests"][-1]["status"] == 401)
+        until(lambda: bool(seen(page)["troubles"]))
+        until(lambda: seen(page)["requests"][-1]["status"] == 401)
 
 
 @pytest.mark.browser
@@ -349,7 +341,7 @@ def test_the_web_provider_polls_with_its_tag(world: World, page_url: str, declar
     world.switch(on=True)
     options = {"changeDetection": "polling", "pollInterval": 200}
     with started(world, page_url, world.tokens["frontend"], **options) as page:
-        world.until(lambda: [request["status"] for request in seen(page)["requests"]].count(304) >= 2)
+        until(lambda: [request["status"] for request in seen(page)["requests"]].count(304) >= 2)
         first, *later = seen(page)["requests"]
         assert (first["status"], first["sent"]) == (200, None)
         assert first["etag"], "the tag can be read across origins"
@@ -367,7 +359,7 @@ def test_the_address_of_a_stream_survives_a_restart_of_the_server(world: World) 
     lines = world.server.lines
     world.server.stop()
     world.server = Server(world.server.data_dir)
-    world.until(lambda: world.server.get("/ready").status == 200)
+    until(lambda: world.server.get("/ready").status == 200)
     with EventStream(world.server.port, "", path=address) as stream:
         assert json.loads(stream.event().fields["data"])["type"] == "refetchEvaluation"
     assert not any("/ofrep/v1/stream" in line for line in lines), "addresses of streams are secret"
