@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from ensign.delivery.app import DeliveryApp
 from ensign.delivery.usage import UsageBatch
 from ensign_sdk import Client
 from ensign_sdk._internal import backoff
+from ensign_testkit import waiting
 from ensign_testkit.adversary import Adversary, adversary
 from ensign_testkit.delivery import MemorySource, RunningServer, flag, serving
 
@@ -92,12 +92,5 @@ def connect(tmp_path: Path) -> Iterator[Callable[..., Client]]:
 
 @pytest.fixture
 def until() -> Callable[..., None]:
-    """Polls a condition until it holds, and fails when it never does."""
-
-    def wait(condition: Callable[[], object], timeout: float = 10.0) -> None:
-        deadline = time.monotonic() + timeout
-        while not condition():
-            assert time.monotonic() < deadline, "it never happened"
-            time.sleep(0.005)
-
-    return wait
+    """Waits for a condition, and fails when it does not come about in time."""
+    return waiting.until

@@ -72,7 +72,7 @@ def test_gunicorns_workers_follow_and_count_each_for_itself(
 
     with running(*command, plane=plane, home=tmp_path, fds=(number,)) as process:
         listener.close()
-        until(lambda: ask() == "on" and len({one for one, _ in asked}) == 3, timeout=60)
+        until(lambda: ask() == "on" and len({one for one, _ in asked}) == 3, seconds=60)
         plane.source.publish([flag("menu", enabled=False)])
         off: set[int] = set()
 
@@ -81,7 +81,7 @@ def test_gunicorns_workers_follow_and_count_each_for_itself(
                 off.add(asked[-1][0])
             return len(off) == 3
 
-        until(followed, timeout=30)
+        until(followed, seconds=30)
         told = ended(process)
     assert "Traceback" not in told, told
     wanted = (sum(on == "on" for _, on in asked), sum(on == "off" for _, on in asked))
@@ -104,9 +104,9 @@ def test_celerys_workers_follow_and_count_each_for_itself(
     sent: list[Any] = []
     ask = _asker(tmp_path, sent)
     with running(*worker, plane=plane, home=tmp_path, **env) as process:
-        until(lambda: ask(), timeout=60)
+        until(lambda: ask(), seconds=60)
         plane.source.publish([flag("menu", enabled=False)])
-        until(lambda: not ask(), timeout=60)
+        until(lambda: not ask(), seconds=60)
         told = ended(process)
     assert "Traceback" not in told, told
     wanted = (sent.count(True), sent.count(False))

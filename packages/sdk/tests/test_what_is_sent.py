@@ -103,7 +103,7 @@ def test_it_shows_every_request_and_no_attribute_of_the_context() -> None:
                     "POST /api/client/applied"):  # fmt: skip
         assert done.stdout.count(request) == 1
     sent = b"".join(pieces(done.stdout))
-    assert b"ada" not in sent
+    assert b"ada@" not in sent
     assert b"203.0.113.9" not in sent
     assert b'"example":{"yes"' in sent
     assert f"that was all: 4 requests, {len(sent)} bytes" in done.stdout
