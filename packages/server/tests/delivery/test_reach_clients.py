@@ -161,6 +161,7 @@ def test_every_kind_of_client_is_counted_for_what_is_known_of_it(floor: Floor) -
     assert (entry["detail"]["instances"], entry["detail"]["running"], entry["detail"]["sent"]) == (6, 4, 2)
 
 
+@pytest.mark.slow  # the end of a stream counts after half a minute; test_tracking.py says the same by another clock
 def test_what_ends_need_not_be_reached(floor: Floor) -> None:
     for name in ("stays", "goes"):
         floor.start(name, "ensign", "streaming")
