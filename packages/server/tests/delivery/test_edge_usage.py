@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 from ensign.delivery.batch_wire import decoded, encoded, parts
+from ensign.delivery.edge_usage import within
+from ensign.delivery.intake import REFUSALS
 from ensign.delivery.reach import Group, Reach
 from ensign.delivery.sink_upstream import UpstreamSink
 from ensign.delivery.tokens import digest
@@ -153,6 +155,11 @@ def test_an_edge_counts_for_places_within_its_reach_alone(plane) -> None:
     assert kept.refusals == {"401 unknown token": 2, "sdk ruleset altered": 1}
 
 
+def test_every_reason_that_an_sdk_may_give_travels_up() -> None:
+    reasons = {f"sdk ruleset {reason}": 1 for reason in REFUSALS}
+    assert within(UsageBatch((), (), reasons), ()).refusals == reasons
+
+
 def report_of(**change: Any) -> dict[str, Any]:
     """A report about reach as an edge sends it."""
     row = Reach("n" * 16, "n" * 16, "shop", "production", (1, 7), 7, HOUR, HOUR, (Group("web", "sdk", "streaming", 1),))
@@ -163,6 +170,9 @@ def report_of(**change: Any) -> dict[str, Any]:
     "change",
     [
         {"batch": report_of(revision=[])}, {"batch": report_of(revision=[1, 2, 3])},
+        {"batch": report_of(began_at="9999-12-31T23:59:59Z", said_at="0001-01-01T00:00:00Z")},
+        {"batch": report_of(said_at="0001-01-01T00:00:00+23:59")}, {"batch": report_of(said_at="1970-01-01T00:00:00Z")},
+        {"batch": {"counts": [], "applications": [], "tokens": {"a": "9999-12-31T23:59:59-23:59"}}},
         {"batch": report_of(times=[[1]])}, {"batch": report_of(groups=[[]])}, {"batch": report_of(left=-1)},
         {"id": "short"}, {"id": None}, {"node": "<x>" * 5}, {"batch": []},
         {"batch": {"counts": [1], "applications": []}},

@@ -15,14 +15,14 @@ from ensign_testkit.delivery import MemorySource, flag, strategy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-TOKENS = ("shop:production.b", "shop:production.f", "*:production.all")
+TOKENS = ("shop:production.b", "shop:production.f", "*:production.all", "shop:production.edge")
 PATHS = (
     "/api/client/features", "/api/client/features/menu", "/api/client/register", "/api/client/metrics",
     "/api/client/metrics/bulk", "/api/client/delta", "/api/client/streaming", "/api/frontend", "/api/frontend/all",
     "/api/frontend/features/menu", "/api/frontend/client/features", "/api/frontend/client/metrics",
     "/api/frontend/client/register", "/api/proxy", "/edge/validate", "/edge/feed", "/edge/usage", "/health", "/ready",
     "/ofrep/v1/evaluate/flags", "/ofrep/v1/evaluate/flags/menu", "/ofrep/v1/evaluate/flags//a/b/", "/ofrep/v1/stream",
-    "/api/client/applied",
+    "/api/client/applied", "/api/client/proof",
 )  # fmt: skip
 
 json_values = st.recursive(
@@ -47,16 +47,41 @@ bodies = st.binary(max_size=200) | plausible.map(lambda value: json.dumps(value)
 HEADERS = (b"if-none-match", b"unleash-client-spec", b"accept-encoding", b"origin", b"content-length",
            b"unleash-sdk", b"unleash-connection-id", b"unleash-interval", b"authorization",
            b"access-control-request-headers", b"x-api-key", b"last-event-id", b"content-encoding",
-           b"content-type")  # fmt: skip
+           b"content-type", b"ensign-signed", b"ensign-confirms")  # fmt: skip
 QUERIES = (b"project=x&tag=a:b", b"properties[a]=1&userId=%ff", b"tag=::", b"flagConfigEtag=9.9",
            b"flagConfigLastModified=99&token=ab")  # fmt: skip
-header_values = st.binary(max_size=30).filter(lambda value: not {10, 13, 0} & set(value))
+header_values = st.binary(max_size=30).filter(lambda value: not {10, 13, 0} & set(value)) | st.sampled_from(
+    [b"1", b"gzip", b'"1:1.1."']
+)
+numbers = st.integers() | json_values
+revisions = st.sampled_from(["1.1", "1.x", "-1.5", "9.9.9", "9" * 5_000 + ".1", "."]) | json_values
+rows = st.lists(plausible, max_size=3) | json_values
+#: What looks almost like that which these addresses take, and comes with the token that they take it from.
+SHAPED = {
+    "/edge/feed": (TOKENS[3], st.fixed_dictionaries({
+        "protocol": st.just(1), "known": st.dictionaries(st.text(max_size=8), revisions, max_size=3) | json_values,
+        "number": numbers, "epoch": numbers,
+    })),
+    "/edge/usage": (TOKENS[3], st.fixed_dictionaries({
+        "id": st.text("ab", min_size=8, max_size=9), "node": st.just("n" * 12), "batch": st.fixed_dictionaries({
+            "counts": rows, "applications": rows, "reach": rows,
+            "refusals": st.dictionaries(st.text(max_size=8), numbers, max_size=2) | json_values,
+            "tokens": st.dictionaries(st.text(max_size=8), st.sampled_from(
+                ["2026-11-25T13:00:00Z", "9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59", "0000", ""]
+            ), max_size=2),
+        }),
+    })),
+    "/api/client/applied": (TOKENS[0], st.fixed_dictionaries({
+        "applied": st.lists(st.fixed_dictionaries({"revision": revisions, "agoMs": numbers}), max_size=3),
+        "before": revisions, "node": json_values,
+    })),
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def app() -> Iterator[DeliveryApp]:
     source = MemorySource()
-    for token, kind in zip(TOKENS, ("backend", "frontend", "client"), strict=True):
+    for token, kind in zip(TOKENS, ("backend", "frontend", "client", "edge"), strict=True):
         source.token(token, kind, projects=("*",) if token.startswith("*") else ("shop",))
     source.publish([flag("menu", strategies=[strategy("flexibleRollout", parameters={"rollout": "50"})])])
     made = DeliveryApp(source, lambda _batch: None, refusal_limit=10**9)
@@ -104,11 +129,23 @@ def test_no_garbage_makes_a_500(app, method, path, query, token, extra, body) ->
     if answered.get(b"content-type") == b"text/event-stream":
         assert method == "HEAD" or answer.startswith(b"event: unleash-connected\n")
     elif answer and answered.get(b"content-encoding") != b"gzip":
-        json.loads(answer)
+        assert [json.loads(line) for line in answer.splitlines()]
     for name, value in answered.items():
         assert isinstance(name, bytes)
         assert isinstance(value, bytes)
         assert not {10, 13} & set(value), "nobody can write headers of their own into the answer"
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.sampled_from(sorted(SHAPED)).flatmap(lambda path: st.tuples(st.just(path), SHAPED[path][1])))
+def test_what_nodes_and_sdks_tell_each_other_makes_no_500_either(app, asked: tuple[str, Any]) -> None:
+    path, body = asked
+    headers = {b"authorization": SHAPED[path][0].encode(), b"unleash-connection-id": b"c-1", b"unleash-appname": b"app"}
+    status, _, answer = ask(app, "POST", path, b"", list(headers.items()), json.dumps(body).encode())
+    assert status in {200, 202, 400}
+    for line in answer.splitlines():
+        json.loads(line)
+    app.usage.flush()
 
 
 @settings(max_examples=300, deadline=None)

@@ -17,7 +17,9 @@ Reader = Callable[[Any], Any]
 """From JSON to a value. Raises ValueError."""
 
 MAX_TEXT = 200
-MAX_NUMBER = 10**15
+MAX_NUMBER = 10**12
+YEARS = range(2000, 3000)
+"""Instants that can be reckoned with, and stored: one that cannot would keep the whole batch from being stored."""
 
 
 def encoded(value: object) -> Any:
@@ -123,5 +125,7 @@ def _plain(kind: Any, value: Any) -> Any:
         return value
     if kind is datetime and isinstance(value, str):
         instant = datetime.fromisoformat(value)
-        return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+        instant = instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
+        if instant.year in YEARS:
+            return instant
     raise ValueError(f"{value!r:.40} does not fit")
