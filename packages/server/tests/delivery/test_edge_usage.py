@@ -173,6 +173,8 @@ def report_of(**change: Any) -> dict[str, Any]:
         {"batch": report_of(began_at="9999-12-31T23:59:59Z", said_at="0001-01-01T00:00:00Z")},
         {"batch": report_of(said_at="0001-01-01T00:00:00+23:59")}, {"batch": report_of(said_at="1970-01-01T00:00:00Z")},
         {"batch": {"counts": [], "applications": [], "tokens": {"a": "9999-12-31T23:59:59-23:59"}}},
+        {"batch": report_of(node="n" * 33)}, {"batch": report_of(project="p" * 101)},
+        {"batch": {"counts": [], "applications": [], "refusals": {"401" + " word" * 20: 1}}},
         {"batch": report_of(times=[[1]])}, {"batch": report_of(groups=[[]])}, {"batch": report_of(left=-1)},
         {"id": "short"}, {"id": None}, {"node": "<x>" * 5}, {"batch": []},
         {"batch": {"counts": [1], "applications": []}},

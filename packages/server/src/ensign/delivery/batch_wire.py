@@ -9,14 +9,15 @@ from datetime import UTC, datetime
 from functools import cache, partial
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from ensign.delivery.intake import storable
+from ensign.delivery.intake import MAX_NAME, storable
 from ensign.delivery.usage import UsageBatch
 
 Made = TypeVar("Made")
 Reader = Callable[[Any], Any]
 """From JSON to a value. Raises ValueError."""
 
-MAX_TEXT = 200
+LIMITS = {"app_name": 200, "app": 200, "node": 32, "reporter": 32}
+"""Characters of a member that is text; of others `MAX_NAME`. What no column takes would keep the whole batch out."""
 MAX_NUMBER = 10**12
 YEARS = range(2000, 3000)
 """Instants that can be reckoned with, and stored: one that cannot would keep the whole batch from being stored."""
@@ -74,7 +75,10 @@ def _size(part: Mapping[str, Any]) -> int:
 def _members(kind: type) -> Mapping[str, Reader]:
     """How each member of a dataclass is read. Kept: a batch has thousands of rows, and types take long to look into."""
     hints = get_type_hints(kind)
-    return {item.name: _reader(hints[item.name]) for item in fields(kind)}
+    found = {item.name: _reader(hints[item.name]) for item in fields(kind)}
+    return found | {
+        name: partial(_text, limit=limit) for name, limit in LIMITS.items() if name in found and hints[name] is str
+    }
 
 
 def _reader(kind: Any) -> Reader:
@@ -116,9 +120,15 @@ def _mapping(key: Reader, item: Reader, value: Any) -> Any:
     return {key(name): item(one) for name, one in value.items()}
 
 
-def _plain(kind: Any, value: Any) -> Any:
-    if kind is str and isinstance(value, str) and (not value or storable(value, limit=MAX_TEXT)):
+def _text(value: Any, *, limit: int = MAX_NAME) -> str:
+    if isinstance(value, str) and (not value or storable(value, limit=limit)):
         return value
+    raise ValueError(f"{value!r:.40} is no text, or too long a one")
+
+
+def _plain(kind: Any, value: Any) -> Any:
+    if kind is str:
+        return _text(value)
     if kind is bool and isinstance(value, bool):
         return value
     if kind is int and isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_NUMBER:
