@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from ensign_sdk import Client
 from ensign_testkit.browsing import browsing, launch, shoot, sideways, sign_in, violations
 from ensign_testkit.seeding import PASSWORD, seed
 from ensign_testkit.server import Server, run, serving
+from ensign_testkit.waiting import until
 from playwright.sync_api import Page, expect, sync_playwright
 
 pytestmark = pytest.mark.browser
@@ -73,13 +73,6 @@ def house(tmp_path: Path) -> Iterator[House]:
             made.call("POST", "/projects/shop/flags", {"key": "menu"})
             yield made
         browser.close()
-
-
-def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.1)
 
 
 def test_a_change_is_seen_to_become_live_on_every_instance(house: House) -> None:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sqlite3
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,16 +18,9 @@ from ensign_testkit.postgres import Cluster
 from ensign_testkit.seeding import seed
 from ensign_testkit.server import Server, run
 from ensign_testkit.streams import EventStream
+from ensign_testkit.waiting import until
 
 FEATURES, CHANGES = "/api/client/features", "/api/v1/projects/shop/environments/development/changes"
-
-
-def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    pause = threading.Event()
-    while not condition():
-        assert time.monotonic() < deadline, "it never happened"
-        pause.wait(0.02)
 
 
 class House:

@@ -6,8 +6,7 @@ import json
 import re
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from ensign_testkit.postgres import APPLICATION, Cluster
 from ensign_testkit.seeding import PASSWORD
 from ensign_testkit.server import ENSIGN, Server, environment, run, serving
 from ensign_testkit.visiting import Visitor
+from ensign_testkit.waiting import until
 
 FEATURES = "/api/client/features"
 EVERYBODY = {"rollout": "100", "stickiness": "default", "groupId": "menu"}
@@ -26,14 +26,6 @@ LAUNCH = [
     {"type": "strategy.add", "flag": "menu", "strategy": {"name": "flexibleRollout", "parameters": EVERYBODY}},
     {"type": "flag.enable", "flag": "menu"},
 ]
-
-
-def until(condition: Callable[[], object], seconds: float = 15.0) -> float:
-    """Wait for it; returns how long that took."""
-    started = time.monotonic()
-    while not condition():
-        assert time.monotonic() < started + seconds, "it never happened"
-    return time.monotonic() - started
 
 
 @dataclass

@@ -4,8 +4,6 @@ confirmation to the one that does not hold the stream.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -17,15 +15,9 @@ from ensign_testkit.postgres import Cluster
 from ensign_testkit.seeding import seed
 from ensign_testkit.server import Server, run
 from ensign_testkit.streams import EventStream
+from ensign_testkit.waiting import until
 
 CHANGES = "/api/v1/projects/shop/environments/development/changes"
-
-
-def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.1)
 
 
 @pytest.fixture

@@ -7,8 +7,7 @@ test_matrix.py tries more clients with less.
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from ensign_testkit.contracts import CLIENTS
 from ensign_testkit.delivery import constraint, flag, serving, strategy
 from ensign_testkit.edges import EDGE_TOKEN, edge
 from ensign_testkit.programs import Program
+from ensign_testkit.waiting import until
 
 TOKEN = "shop:production.backend-secret"
 
@@ -93,14 +93,6 @@ def expected(flags: list[dict[str, Any]], segments: list[dict[str, Any]]) -> lis
 def by_name(answers: list[Any]) -> dict[str, Any]:
     """The answers with the flags' names, so that a difference can be read."""
     return dict(zip(NAMES, answers, strict=True))
-
-
-def until(condition: Callable[[], object]) -> None:
-    """Wait for counts, which an edge hands on in the background."""
-    deadline = time.monotonic() + 15
-    while not condition():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.02)
 
 
 def counted(plane, app: str, name: str) -> tuple[int, int]:

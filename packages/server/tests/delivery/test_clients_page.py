@@ -38,7 +38,9 @@ def test_every_client_of_the_matrices_has_its_row() -> None:
         ("unleash-proxy-client", "GET"), ("unleash-proxy-client", "POST"), ("@unleash/proxy-client-react", "hooks"),
         ("unleash-client-java", "polling"), ("unleash-client-java", "streaming"),
         ("github.com/Unleash/unleash-go-sdk/v5", "polling"), ("unleash-api-client", "polling"),
-        ("ruby-unleash", "polling"), ("unleash-edge", "in front"),
+        ("ruby-unleash", "polling"), ("unleash-edge", "in front"), ("openfeature-provider-ofrep", "by key"),
+        ("@openfeature/ofrep-provider", "by key"), ("@openfeature/ofrep-web-provider", "all at once, event stream"),
+        ("@openfeature/ofrep-web-provider", "all at once, polling"),
     }  # fmt: skip
     assert wanted <= named
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +13,11 @@ from ensign_engine import Ruleset
 from ensign_testkit.delivery import RunningServer, flag, serving, strategy
 from ensign_testkit.edges import EDGE_TOKEN, Wire, edge
 from ensign_testkit.streams import EventStream
+from ensign_testkit.waiting import until
 
 FEATURES, DELTA = "/api/client/features", "/api/client/delta"
 BACKEND, FRONTEND = "shop:production.backend-secret", "shop:production.frontend-secret"
 EVERYTHING = "*:production.all-secret"
-
-
-def until(condition: Callable[[], object], timeout: float = 15.0) -> None:
-    deadline = time.monotonic() + timeout
-    pause = threading.Event()
-    while not condition():
-        assert time.monotonic() < deadline, "it never happened"
-        pause.wait(0.01)
 
 
 @pytest.fixture

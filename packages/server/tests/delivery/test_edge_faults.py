@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import random
 import threading
-import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,17 +15,10 @@ from ensign_testkit.certificates import Authority
 from ensign_testkit.delivery import flag, serving
 from ensign_testkit.edges import EDGE_TOKEN, Lagging, Wire, edge
 from ensign_testkit.streams import EventStream
+from ensign_testkit.waiting import until
 
 FEATURES, DELTA = "/api/client/features", "/api/client/delta"
 BACKEND = "shop:production.backend-secret"
-
-
-def until(condition: Callable[[], object], timeout: float = 15.0) -> None:
-    deadline = time.monotonic() + timeout
-    pause = threading.Event()
-    while not condition():
-        assert time.monotonic() < deadline, "it never happened"
-        pause.wait(0.01)
 
 
 def twin(plane, app: Any) -> Any:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,19 +18,12 @@ from ensign.delivery.usage import Count, CountKey, Seen, Usage, UsageBatch
 from ensign_sdk import Client
 from ensign_testkit.delivery import flag, serving
 from ensign_testkit.edges import EDGE_TOKEN, Wire, edge
+from ensign_testkit.waiting import until
 from hypothesis import given
 from hypothesis import strategies as st
 
 BACKEND, FRONTEND = "shop:production.backend-secret", "shop:production.frontend-secret"
 HOUR = datetime(2026, 11, 25, 13, tzinfo=UTC)
-
-
-def until(condition: Callable[[], object], timeout: float = 15.0) -> None:
-    deadline = time.monotonic() + timeout
-    pause = threading.Event()
-    while not condition():
-        assert time.monotonic() < deadline, "it never happened"
-        pause.wait(0.01)
 
 
 def counted(plane) -> dict[tuple[str, str, str], tuple[int, int]]:
@@ -151,7 +142,7 @@ def test_an_edge_counts_for_places_within_its_reach_alone(plane) -> None:
     batch = UsageBatch(
         tuple(Count(CountKey(*place, "menu", "web", HOUR, "", True), 1, 0) for place in places),
         tuple(Seen(*place, "web", "sdk:1", 1, HOUR) for place in places),
-        {"401 unknown token": 2, "401 <script>": 5, "anna@example.com": 1},
+        {"401 unknown token": 2, "sdk ruleset altered": 1, "401 <script>": 5, "anna@example.com": 1},
     )
     body = {"id": "a" * 12, "node": "n" * 12, "batch": encoded(batch)}
     assert plane.post("/edge/usage", body, token=EDGE_TOKEN).status == 202
@@ -159,7 +150,7 @@ def test_an_edge_counts_for_places_within_its_reach_alone(plane) -> None:
     assert list(counted(plane)) == [("shop", "production", "menu")]
     (kept,) = [batch for batch in plane.batches if batch.counts]
     assert [(seen.project, seen.environment) for seen in kept.applications] == [("shop", "production")]
-    assert kept.refusals == {"401 unknown token": 2}
+    assert kept.refusals == {"401 unknown token": 2, "sdk ruleset altered": 1}
 
 
 def report_of(**change: Any) -> dict[str, Any]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 from ensign.delivery import impact
 from ensign.delivery.impact import Impact, sanitised
+from ensign_testkit.waiting import until
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
@@ -17,14 +16,6 @@ from prometheus_client.parser import text_string_to_metric_families
 METRICS = "/api/client/metrics"
 FRONTEND = "shop:production.frontend-secret"
 OURS = {"appName": "app", "environment": "production", "origin": "sdk"}
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Within a minute: counts are stored every ten seconds."""
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.5)
 
 
 def counter(name: str, value: object, **labels: object) -> dict[str, Any]:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
-import time
 import zlib
 from collections import Counter
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,18 +13,13 @@ import pytest
 from ensign.delivery.intake import storable
 from ensign.delivery.recency import Recency
 from ensign.delivery.tokens import digest
-from ensign.delivery.usage import Count, CountKey, Usage, UsageBatch
+from ensign.delivery.usage import Count, CountKey, Seen, Usage, UsageBatch
 from ensign_testkit.streams import EventStream
+from ensign_testkit.waiting import until
 
 METRICS, REGISTER = "/api/client/metrics", "/api/client/register"
 FRONTEND = "shop:production.frontend-secret"
 HOUR = datetime(2026, 11, 22, 14, tzinfo=UTC)
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline, "it never happened"
 
 
 def report(toggles: object, **more: Any) -> dict[str, Any]:
@@ -176,6 +169,20 @@ def test_instances_are_counted_within_the_hour() -> None:
         usage.flush()
     assert [batch.applications[0].instances for batch in stored] == [1, 2, 2, 1]
     assert "instance='" not in repr(stored), "which instances they were is not kept"
+
+
+def test_names_of_hours_ago_do_not_shut_out_new_ones(monkeypatch) -> None:
+    """Whoever holds a browser's token may make up names; after the hour applications count again, here and below."""
+    monkeypatch.setattr("ensign.delivery.usage.MAX_ROWS", 10)
+    stored: list[UsageBatch] = []
+    usage = Usage(stored.append)
+    for at, names in ((HOUR, range(10)), (HOUR + timedelta(hours=1), [99])):
+        for n in names:
+            usage.seen(project="p", environment="e", app_name=f"here {n}", sdk="s", instance="i", at=at)
+            below = UsageBatch((), (Seen("p", "e", f"below {n}", "s", 3, at),))
+            usage.absorb(below, source="node", at=at)
+        usage.flush()
+    assert {(row.app_name, row.instances) for row in stored[1].applications} == {("here 99", 1), ("below 99", 3)}
 
 
 def test_stopping_hands_over_the_rest() -> None:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +19,11 @@ from ensign_testkit.delivery import flag, serving
 from ensign_testkit.edges import Lagging, Wire
 from ensign_testkit.nats_server import NatsServer
 from ensign_testkit.streams import EventStream
+from ensign_testkit.waiting import until
 from nats.js.kv import KeyValue
 
 FEATURES, DELTA = "/api/client/features", "/api/client/delta"
 BACKEND = "shop:production.backend-secret"
-
-
-def until(condition: Callable[[], object], timeout: float = 30.0) -> None:
-    deadline = time.monotonic() + timeout
-    pause = threading.Event()
-    while not condition():
-        assert time.monotonic() < deadline, "it never happened"
-        pause.wait(0.02)
 
 
 @pytest.fixture(scope="module")

@@ -11,32 +11,42 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ensign_engine import Ruleset
 from ensign_testkit.browsing import launch
+from ensign_testkit.contracts import pinned
 from ensign_testkit.installing_clients import npm
 from ensign_testkit.seeding import seed
 from ensign_testkit.server import Server, run
 from ensign_testkit.streams import EventStream
+from ensign_testkit.waiting import until
 from playwright.sync_api import Page, sync_playwright
 
 HERE = Path(__file__).parent / "clients" / "ofrep"
-CLIENTS = (
-    ("openfeature-provider-ofrep (Python)", "0.3.0", "by key"),
-    ("@openfeature/ofrep-provider (Node)", "0.1.3", "by key"),
-    ("@openfeature/ofrep-web-provider (Chromium)", "0.4.3", "all at once, event stream"),
-    ("@openfeature/ofrep-web-provider (Chromium)", "0.4.3", "all at once, polling"),
-)
-"""(client, version, mode) of each that this file tries; docs/reference/ofrep.md names the same."""
+PINNED = pinned()
+VALUES = "12 flags of every type x 6 contexts, before and after a change: values and types as our engine says"
+#: (package, language, mode, what is tried) of each that this file runs.
+CLIENTS = {
+    "python": ("openfeature-provider-ofrep", "Python", "by key", f"{VALUES}, defaults where there is none"),
+    "node": ("@openfeature/ofrep-provider", "Node", "by key", f"{VALUES}; a missing one is the default, with an error"),
+    "stream": (
+        "@openfeature/ofrep-web-provider", "browser", "all at once, event stream",
+        f"{VALUES}; one refetch on a change, named by the event",
+    ),
+    "revoked": (
+        "@openfeature/ofrep-web-provider", "browser", "all at once, event stream", "a revoked token ends the stream"
+    ),
+    "polling": (
+        "@openfeature/ofrep-web-provider", "browser", "all at once, polling", "304 until something changes"
+    ),
+}  # fmt: skip
 
 EVERYBODY = {"rollout": "100", "stickiness": "default", "groupId": "g"}
 HALF = {"rollout": "50", "stickiness": "userId", "groupId": "g"}
@@ -104,8 +114,8 @@ class World:
             )["token"]
             for kind in ("backend", "frontend")
         }
-        self.until(lambda: self._get("/api/client/features").status == 200)
-        self.until(lambda: len(self.items(CONTEXTS[0])) == len(WORLD))
+        until(lambda: self._get("/api/client/features").status == 200)
+        until(lambda: len(self.items(CONTEXTS[0])) == len(WORLD))
 
     def _call(self, path: str, body: object) -> Any:
         answer = self.server.request("POST", f"/api/v1{path}", body, headers=self._bearer)
@@ -125,21 +135,13 @@ class World:
         """Switch the watched flag, and wait until this node answers so."""
         if self.items(CONTEXTS[0])["watched"]["value"] is not on:
             self.change({"type": "flag.enable" if on else "flag.disable", "flag": "watched"})
-        self.until(lambda: self.items(CONTEXTS[0])["watched"]["value"] is on)
+        until(lambda: self.items(CONTEXTS[0])["watched"]["value"] is on)
 
     def items(self, context: dict[str, Any]) -> dict[str, Any]:
         """What the wire says."""
         headers = {"X-API-Key": self.tokens["backend"]}
         answer = self.server.request("POST", "/ofrep/v1/evaluate/flags", {"context": context}, headers=headers)
         return {item["key"]: item for item in answer.json()["flags"]} if answer.status == 200 else {}
-
-    @staticmethod
-    def until(condition: Callable[[], bool]) -> None:
-        """Wait for it, within reason."""
-        deadline, pause = time.monotonic() + 20, threading.Event()
-        while not condition():
-            assert time.monotonic() < deadline
-            pause.wait(0.05)
 
     def expected(self, *, absent_is_an_error: bool) -> list[list[dict[str, Any]]]:
         """What the providers must say: values by our engine, from the rules that SDKs get; reasons as on the wire."""
@@ -185,25 +187,29 @@ def modules() -> Path:
     return npm("ofrep", HERE)
 
 
+@pytest.fixture
+def declare(contract: Callable[..., None]) -> Callable[[str], None]:
+    """Gives the test the row of one of `CLIENTS` in docs/reference/clients.md."""
+
+    def declare(name: str) -> None:
+        package, language, mode, tried = CLIENTS[name]
+        contract(package, PINNED[package], mode, tried=tried, language=language)
+
+    return declare
+
+
 def by_flag(answers: list[Any]) -> dict[str, Any]:
     """The answers with names, so that a difference can be read."""
     return {f"{key} as {kind}": row for (key, kind, _), row in zip(ASKED, answers, strict=True)}
 
 
-def test_the_versions_are_those_that_the_table_names(modules: Path) -> None:
-    assert version("openfeature-provider-ofrep") == CLIENTS[0][1]
-    for name, wanted in {(name.partition(" ")[0], wanted) for name, wanted, _ in CLIENTS[1:]}:
-        found = json.loads((modules / "node_modules" / name / "package.json").read_text())["version"]
-        assert found == wanted
-    page = (Path(__file__).parents[4] / "docs" / "reference" / "ofrep.md").read_text().splitlines()
-    for name, wanted, mode in CLIENTS:
-        package, word = name.partition(" ")[0], mode.rpartition(" ")[2]
-        assert [row for row in page if f"`{package}`" in row and f"| {wanted} |" in row and word in row], name
-
-
 @pytest.mark.parametrize("ending", ["", "/"])
 @pytest.mark.parametrize("client", ["python", "node"])
-def test_providers_of_servers_agree_with_our_engine(client: str, ending: str, world: World, modules: Path) -> None:
+def test_providers_of_servers_agree_with_our_engine(
+    client: str, ending: str, world: World, modules: Path, declare
+) -> None:
+    if not ending:  # with a slash it is the same client
+        declare(client)
     world.switch(on=True)
     given = {
         "url": world.server.url + ending, "token": world.tokens["backend"], "flags": ASKED, "contexts": CONTEXTS,
@@ -295,12 +301,13 @@ def watched(page: Page) -> bool:
 
 
 @pytest.mark.browser
-def test_the_web_provider_agrees_and_hears_of_a_change_by_its_stream(world: World, page_url: str) -> None:
+def test_the_web_provider_agrees_and_hears_of_a_change_by_its_stream(world: World, page_url: str, declare) -> None:
+    declare("stream")
     world.switch(on=True)
     with started(world, page_url, world.tokens["frontend"]) as page:
         answers = page.evaluate("() => contract.answers()")
         assert by_flag(answers) == by_flag(world.expected(absent_is_an_error=False))
-        world.until(lambda: any("flagConfigEtag" in request["url"] for request in seen(page)["requests"]))
+        until(lambda: any("flagConfigEtag" in request["url"] for request in seen(page)["requests"]))
         before = len(seen(page)["requests"])
         world.switch(on=False)
         page.wait_for_function("() => !contract.answer(['watched', 'boolean', true]).value", timeout=30_000)
@@ -313,26 +320,28 @@ def test_the_web_provider_agrees_and_hears_of_a_change_by_its_stream(world: Worl
 
 
 @pytest.mark.browser
-def test_a_revoked_token_ends_the_web_providers_stream(world: World, page_url: str) -> None:
+def test_a_revoked_token_ends_the_web_providers_stream(world: World, page_url: str, declare) -> None:
+    declare("revoked")
     wish = {"name": "brief", "type": "frontend", "projects": ["shop"], "environment": "development"}
     made = world._call("/client-tokens", wish)
     token = made["token"]
-    world.until(lambda: world.server.get("/api/frontend", Authorization=token).status == 200)
+    until(lambda: world.server.get("/api/frontend", Authorization=token).status == 200)
     with started(world, page_url, token) as page:
-        world.until(lambda: any("flagConfigEtag" in request["url"] for request in seen(page)["requests"]))
+        until(lambda: any("flagConfigEtag" in request["url"] for request in seen(page)["requests"]))
         path = f"/api/v1/client-tokens/{made['id']}/revoke"
         answer = world.server.request("POST", path, {"reason": "Enough."}, headers=world._bearer)
         assert answer.status in {200, 204}, answer.body
-        world.until(lambda: bool(seen(page)["troubles"]))
-        world.until(lambda: seen(page)["requests"][-1]["status"] == 401)
+        until(lambda: bool(seen(page)["troubles"]))
+        until(lambda: seen(page)["requests"][-1]["status"] == 401)
 
 
 @pytest.mark.browser
-def test_the_web_provider_polls_with_its_tag(world: World, page_url: str) -> None:
+def test_the_web_provider_polls_with_its_tag(world: World, page_url: str, declare) -> None:
+    declare("polling")
     world.switch(on=True)
     options = {"changeDetection": "polling", "pollInterval": 200}
     with started(world, page_url, world.tokens["frontend"], **options) as page:
-        world.until(lambda: [request["status"] for request in seen(page)["requests"]].count(304) >= 2)
+        until(lambda: [request["status"] for request in seen(page)["requests"]].count(304) >= 2)
         first, *later = seen(page)["requests"]
         assert (first["status"], first["sent"]) == (200, None)
         assert first["etag"], "the tag can be read across origins"
@@ -350,7 +359,7 @@ def test_the_address_of_a_stream_survives_a_restart_of_the_server(world: World) 
     lines = world.server.lines
     world.server.stop()
     world.server = Server(world.server.data_dir)
-    world.until(lambda: world.server.get("/ready").status == 200)
+    until(lambda: world.server.get("/ready").status == 200)
     with EventStream(world.server.port, "", path=address) as stream:
         assert json.loads(stream.event().fields["data"])["type"] == "refetchEvaluation"
     assert not any("/ofrep/v1/stream" in line for line in lines), "addresses of streams are secret"

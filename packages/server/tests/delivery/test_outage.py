@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +14,9 @@ from ensign.delivery.published import Published
 from ensign.delivery.source import SourceError, SqliteSource
 from ensign.delivery.state import State, advanced
 from ensign_testkit.delivery import MemorySource, flag, serving
+from ensign_testkit.waiting import until
 
 FEATURES, TOKEN = "/api/client/features", "shop:production.backend-secret"
-
-
-def until(condition: Callable[[], object], timeout: float = 10.0) -> None:
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, "it never happened"
 
 
 def names(plane) -> list[str]:

@@ -8,8 +8,7 @@ import json
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import pytest
 from ensign_testkit import installing_clients
 from ensign_testkit.seeding import seed
 from ensign_testkit.server import Server, run
+from ensign_testkit.waiting import until
 
 CLIENTS = Path(__file__).parent / "clients"
 CHANGES = "/api/v1/projects/shop/environments/development/changes"
@@ -86,13 +86,6 @@ class Floor:
     def connected(self) -> dict[str, Any]:
         found = self.call("GET", "/api/v1/projects/shop/flags/menu/reach")["connected"]
         return next((one for one in found if one["environment"] == "development"), {"instances": 0, "groups": []})
-
-
-def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.1)
 
 
 @pytest.fixture

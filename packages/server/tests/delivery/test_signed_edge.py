@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
-import time
-from collections.abc import Callable
 
 import pytest
 from ensign.delivery.app import DeliveryApp
@@ -13,16 +10,10 @@ from ensign_sdk import Client
 from ensign_testkit import signing
 from ensign_testkit.delivery import MemorySource, flag, serving
 from ensign_testkit.edges import EDGE_TOKEN, edge
+from ensign_testkit.waiting import until
 
 KEY = signing.signer()
 BACKEND = "shop:production.backend-secret"
-
-
-def until(condition: Callable[[], object], timeout: float = 30.0) -> None:
-    deadline, pause = time.monotonic() + timeout, threading.Event()
-    while not condition():
-        assert time.monotonic() < deadline, "it never happened"
-        pause.wait(0.01)
 
 
 @pytest.fixture

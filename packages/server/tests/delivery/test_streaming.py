@@ -6,7 +6,6 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,16 +15,10 @@ from ensign.delivery.app import DeliveryApp
 from ensign_engine import Ruleset
 from ensign_testkit.delivery import MemorySource, constraint, flag, serving, strategy
 from ensign_testkit.streams import EventStream
+from ensign_testkit.waiting import until
 
 SHOP, EVERYTHING = "shop:production.backend-secret", "*:production.all-secret"
 STREAMING = "/api/client/streaming"
-
-
-def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.005)
 
 
 @pytest.fixture

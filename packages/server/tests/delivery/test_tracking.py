@@ -5,8 +5,6 @@ knows; its memory is bounded; nobody confirms for somebody else.
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,6 +22,7 @@ from ensign.delivery.tracker import MAX_WATCHED, REPEAT, Tracker
 from ensign.delivery.usage import Usage, UsageBatch
 from ensign_testkit.delivery import flag
 from ensign_testkit.streams import EventStream
+from ensign_testkit.waiting import until
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -370,13 +369,6 @@ def test_what_the_sink_does_not_take_is_said_again_in_its_newest_form() -> None:
 
 def identified(name: str, **more: str) -> dict[str, str]:
     return {"unleash_connection_id": name, "unleash_appname": "shop%20front", "unleash_sdk": "mine:1", **more}
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.01)
 
 
 def reported(plane: Any, number: int) -> Reach | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,12 +22,7 @@ from ensign_sdk import Client
 from ensign_testkit.delivery import serving
 from ensign_testkit.streams import EventStream
 from ensign_testkit.targets import put, rollout, shop
-
-
-def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never happened"
+from ensign_testkit.waiting import until
 
 
 def source() -> Source:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
+from functools import cache, partial
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from ensign.delivery.intake import storable
 from ensign.delivery.usage import UsageBatch
 
 Made = TypeVar("Made")
+Reader = Callable[[Any], Any]
+"""From JSON to a value. Raises ValueError."""
 
 MAX_TEXT = 200
 MAX_NUMBER = 10**15
@@ -34,12 +37,8 @@ def decoded(kind: type[Made], value: object) -> Made:
     """The dataclass `kind` out of JSON; unknown members are passed over. Raises ValueError for what does not fit."""
     if not isinstance(value, dict):
         raise ValueError(f"{kind.__name__} must be an object")
-    hints = get_type_hints(kind)
-    given = {
-        item.name: _value(hints[item.name], value[item.name])
-        for item in fields(kind)  # type: ignore[arg-type]  # only called with dataclasses
-        if item.name in value
-    }
+    plain: type = kind
+    given = {name: read(value[name]) for name, read in _members(plain).items() if name in value}
     try:
         return kind(**given)
     except TypeError as problem:
@@ -69,26 +68,50 @@ def _size(part: Mapping[str, Any]) -> int:
     return sum(map(len, part.values()))
 
 
-def _value(kind: Any, value: Any) -> Any:
+@cache
+def _members(kind: type) -> Mapping[str, Reader]:
+    """How each member of a dataclass is read. Kept: a batch has thousands of rows, and types take long to look into."""
+    hints = get_type_hints(kind)
+    return {item.name: _reader(hints[item.name]) for item in fields(kind)}
+
+
+def _reader(kind: Any) -> Reader:
+    """What makes a value of type `kind` out of JSON."""
     origin, inner = get_origin(kind), get_args(kind)
     if origin in {Union, types.UnionType}:
-        if value is None and type(None) in inner:
-            return None
         (kind,) = [one for one in inner if one is not type(None)]
-        return _value(kind, value)
+        return partial(_optional, _reader(kind))
     if origin is tuple:
-        if not isinstance(value, list):
-            raise ValueError("a list is expected")
         if inner[-1] is Ellipsis:
-            return tuple(_value(inner[0], item) for item in value)
-        return tuple(_value(one, item) for one, item in zip(inner, value, strict=True))
+            return partial(_list, _reader(inner[0]))
+        return partial(_tuple, tuple(map(_reader, inner)))
     if origin is not None and issubclass(origin, Mapping):
-        if not isinstance(value, dict):
-            raise ValueError("an object is expected")
-        return {_value(inner[0], key): _value(inner[1], item) for key, item in value.items()}
+        return partial(_mapping, *map(_reader, inner))
     if is_dataclass(kind) and isinstance(kind, type):
-        return decoded(kind, value)
-    return _plain(kind, value)
+        return partial(decoded, kind)
+    return partial(_plain, kind)
+
+
+def _optional(read: Reader, value: Any) -> Any:
+    return None if value is None else read(value)
+
+
+def _list(read: Reader, value: Any) -> Any:
+    if not isinstance(value, list):
+        raise ValueError("a list is expected")
+    return tuple([read(item) for item in value])
+
+
+def _tuple(readers: tuple[Reader, ...], value: Any) -> Any:
+    if not isinstance(value, list):
+        raise ValueError("a list is expected")
+    return tuple(read(item) for read, item in zip(readers, value, strict=True))
+
+
+def _mapping(key: Reader, item: Reader, value: Any) -> Any:
+    if not isinstance(value, dict):
+        raise ValueError("an object is expected")
+    return {key(name): item(one) for name, one in value.items()}
 
 
 def _plain(kind: Any, value: Any) -> Any:

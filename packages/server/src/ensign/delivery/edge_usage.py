@@ -20,8 +20,8 @@ REMEMBERED = 100_000
 """Batches that are known again; at one in 10 s of each of 100 edges nearly three hours."""
 
 _ID = re.compile(r"[A-Za-z0-9_-]{8,64}\Z")
-#: A status and words of ours. Anything else could carry what a caller sent.
-_REASON = re.compile(r"[1-5]\d\d( [a-z]+){1,10}\Z")
+#: A status, or who refused, and words of ours. Anything else could carry what a caller sent.
+_REASON = re.compile(r"([1-5]\d\d|sdk)( [a-z]+){1,10}\Z")
 
 
 class EdgeUsage:

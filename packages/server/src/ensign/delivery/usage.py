@@ -101,6 +101,7 @@ class Usage:
         self._instances: dict[tuple[str, str, str, str], tuple[datetime, set[str]]] = {}
         self._below: dict[tuple[str, str, str, str], dict[str, tuple[datetime, int]]] = {}
         self._refusals: dict[str, int] = {}
+        self._hour = datetime.min.replace(tzinfo=UTC)
         self._dropped = 0
         self._failing = False
         self._unsaid: dict[Slot, Reach] = {}
@@ -124,8 +125,9 @@ class Usage:
     def seen(self, *, project: str, environment: str, app_name: str, sdk: str, instance: str, at: datetime) -> None:
         """An application's instance reported in. Instances are counted within the hour and not kept."""
         key = (project, environment, app_name, sdk)
-        hour = at.replace(minute=0, second=0, microsecond=0)
+        hour = _hour(at)
         with self._lock:
+            self._turn(hour)
             since, instances = self._instances.get(key, (hour, set()))
             if since != hour:
                 instances = set()
@@ -147,9 +149,10 @@ class Usage:
         for row in batch.counts:
             self.count(row.key, yes=row.yes, no=row.no)
         with self._lock:
+            self._turn(_hour(at))
             for seen in batch.applications:
                 key = (seen.project, seen.environment, seen.app_name, seen.sdk)
-                hour = seen.last_seen.replace(minute=0, second=0, microsecond=0)
+                hour = _hour(seen.last_seen)
                 if key not in self._below and len(self._below) >= MAX_ROWS:
                     self._dropped += 1
                     continue
@@ -253,6 +256,16 @@ class Usage:
             self._counts, self._applications, self._refusals, self._dropped = {}, {}, {}, 0
             return batch
 
+    def _turn(self, hour: datetime) -> None:
+        """Once an hour, forget instances of before: clients choose their names, and old ones must not fill it."""
+        if hour <= self._hour:
+            return
+        self._hour = hour
+        self._instances = {key: item for key, item in self._instances.items() if item[0] >= hour}
+        self._below = {
+            key: nodes for key, nodes in self._below.items() if any(then >= hour for then, _ in nodes.values())
+        }
+
     def _restore(self, batch: UsageBatch) -> None:
         self._unsaid = {row.slot: row for row in batch.reach[:MAX_ROWS]}
         self.recency.restore(batch.tokens)
@@ -263,3 +276,7 @@ class Usage:
                 self._applications.setdefault((seen.project, seen.environment, seen.app_name, seen.sdk), seen)
             for reason, number in batch.refusals.items():
                 self._refusals[reason] = self._refusals.get(reason, 0) + number
+
+
+def _hour(at: datetime) -> datetime:
+    return at.replace(minute=0, second=0, microsecond=0)
