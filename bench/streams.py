@@ -20,6 +20,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, cast
 
@@ -57,7 +59,7 @@ def fill() -> None:
     for start in range(0, FLAGS, 100):
         put({key: _content(10) for key in KEYS[start : start + 100]}, environment="production")
     wish = {"name": "bench", "projects": ["shop"], "environment": "production"}
-    made = {kind: create_token(actor=anna, at=at, type=kind, **wish).text for kind in ("backend", "frontend")}
+    made = {kind: create_token(actor=anna, at=at, type=kind, **wish).text for kind in ("backend", "frontend", "edge")}
     made["api"] = create_personal(actor=anna, at=at, wish=TokenWish(name="bench")).text
     print(json.dumps(made))
 
@@ -170,13 +172,13 @@ async def kill(server: Server, token: str, key: str) -> tuple[float, float]:
     return began, answered
 
 
-async def measured(server: Server, tokens: dict[str, str], given: Any) -> list[dict[str, Any]]:
-    """Memory and times, with more and more streams on one server."""
-    revision = server.get("/api/client/delta", Authorization=tokens["backend"]).headers["etag"].strip('"')
+async def measured(server: Server, holder: Server, tokens: dict[str, str], given: Any) -> list[dict[str, Any]]:
+    """Memory and times, with more and more streams on `holder`: `server` itself, or an edge below it."""
+    revision = holder.get("/api/client/delta", Authorization=tokens["backend"]).headers["etag"].strip('"')
     if given.frontend:
-        server.get("/api/frontend?userId=7", Authorization=tokens["frontend"])
-    process = server.process.pid
-    fleet = Fleet(server.port, tokens["backend"], None if given.hydrate else int(revision))
+        holder.get("/api/frontend?userId=7", Authorization=tokens["frontend"])
+    process = holder.process.pid
+    fleet = Fleet(holder.port, tokens["backend"], None if given.hydrate else int(revision))
     results: list[dict[str, Any]] = []
     pressed_already = 0
     for number in sorted(given.streams):
@@ -190,7 +192,7 @@ async def measured(server: Server, tokens: dict[str, str], given: Any) -> list[d
         await asyncio.sleep(10)
         idle = (cpu(process) - used) / 10
         rounds = given.rounds if number == GOAL_STREAMS or len(given.streams) == 1 else max(3, given.rounds // 5)
-        times = await pressed(server, tokens["api"], fleet, number, rounds, first=pressed_already)
+        times = await pressed(server, process, tokens["api"], fleet, number, rounds, first=pressed_already)
         pressed_already += rounds
         per_event = times["processor time of the server"]["p50_ms"] * 1_000 / number
         results.append({
@@ -207,9 +209,9 @@ async def measured(server: Server, tokens: dict[str, str], given: Any) -> list[d
 
 
 async def pressed(
-    server: Server, token: str, fleet: Fleet, number: int, rounds: int, *, first: int
+    server: Server, process: int, token: str, fleet: Fleet, number: int, rounds: int, *, first: int
 ) -> dict[str, dict[str, float]]:
-    """Press kill switches, one after the other; milliseconds from the call."""
+    """Press kill switches at `server`, one after the other; milliseconds from the call, and those of `process`."""
     from control import KEYS  # deferred: it looks for the testkit first
 
     server_time, client_time = "processor time of the server", "processor time of the clients"
@@ -217,7 +219,7 @@ async def pressed(
     took: dict[str, list[float]] = {name: [] for name in names}
     for turn in range(rounds):
         fleet.expect(number)
-        used, own = cpu(server.process.pid), time.process_time()
+        used, own = cpu(process), time.process_time()
         began, answered = await kill(server, token, KEYS[first + turn])
         await asyncio.wait_for(fleet.done.wait(), 60)
         took["last of all"].append((fleet.last_at - began) * 1e3)
@@ -225,7 +227,7 @@ async def pressed(
         took["answered"].append((answered - began) * 1e3)
         took["first to last"].append((fleet.last_at - fleet.first_at) * 1e3)
         await asyncio.sleep(0.5)
-        took[server_time].append((cpu(server.process.pid) - used) * 1e3)
+        took[server_time].append((cpu(process) - used) * 1e3)
         took[client_time].append((time.process_time() - own) * 1e3)
     return {
         name: {
@@ -264,6 +266,22 @@ def goals(results: list[dict[str, Any]]) -> dict[str, bool]:
     return found
 
 
+@contextmanager
+def below(server: Server, tokens: dict[str, str]) -> Iterator[Server]:
+    """An edge that takes its rules from `server`, once it has them."""
+    with tempfile.TemporaryDirectory() as folder:
+        env = {"ENSIGN_EDGE_TOKENS": tokens["edge"]}
+        edge = Server(Path(folder) / "edge", "--upstream", server.url, env=env, command="edge")
+        try:
+            for _ in range(300):
+                if edge.get("/api/client/delta", Authorization=tokens["backend"]).status == 200:
+                    break
+                time.sleep(0.1)
+            yield edge
+        finally:
+            edge.stop()
+
+
 def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -271,6 +289,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=100, help="kill switches pressed at 5,000; a fifth at others")
     parser.add_argument("--hydrate", action="store_true", help="every client gets all rules when it joins")
     parser.add_argument("--frontend", action="store_true", help="with a front-end token whose rules are compiled")
+    parser.add_argument("--edge", action="store_true", help="the clients are an edge's, in a process of its own")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--fill", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -292,8 +311,11 @@ def main() -> None:
         server = Server(data, env={"ENSIGN_API_RATE": "100000", "ENSIGN_API_WRITE_RATE": "100000"})
         try:
             server.get("/api/v1/projects", Authorization=f"Bearer {tokens['api']}")
-            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # the quickest clients that Python has
-                results = runner.run(measured(server, tokens, given))
+            with (
+                below(server, tokens) if given.edge else nullcontext(server) as holder,
+                asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,  # the quickest clients that Python has
+            ):
+                results = runner.run(measured(server, holder, tokens, given))
         finally:
             server.stop()
     met = goals(results)

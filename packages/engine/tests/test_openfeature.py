@@ -46,7 +46,7 @@ def test_a_context_keeps_what_is_scalar_and_dates() -> None:
     found = context_of("k", {**attributes, "sessionId": 3, "currentTime": at, "targetingKey": "other"})
     assert found == {
         "userId": "k", "sessionId": "3", "currentTime": "2026-01-02T00:00:00+00:00",
-        "properties": {"a": "1", "b": "1.5", "c": "true", "g": "2026-01-02T00:00:00+00:00"},
+        "properties": {"a": "1", "b": "1.5", "c": "true", "g": "2026-01-02T00:00:00+00:00", "targetingKey": "k"},
     }  # fmt: skip
     assert context_of(None, {}) == {}
 

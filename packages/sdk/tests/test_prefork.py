@@ -120,7 +120,11 @@ def _asker(folder: Path, answers: list[Any]) -> Callable[[], bool]:
     from celery import Celery
 
     app = Celery("asker", broker="filesystem://", backend=f"file://{folder}/results", set_as_current=False)
-    app.conf.broker_transport_options = {"data_folder_in": f"{folder}/queue", "data_folder_out": f"{folder}/queue"}
+    app.conf.broker_transport_options = {
+        "data_folder_in": f"{folder}/queue",
+        "data_folder_out": f"{folder}/queue",
+        "control_folder": f"{folder}/control",  # else the working directory
+    }
 
     def ask() -> bool:
         _process, on = app.send_task("celery_app.menu", args=["7"]).get(timeout=60, interval=0.05)

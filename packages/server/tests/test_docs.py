@@ -1,4 +1,5 @@
-"""Claims: every path and test that docs/controls names exists; every relative link in Markdown leads somewhere."""
+"""Claims: every path and test that docs/controls names exists; every relative link in Markdown leads somewhere; no page
+says one thing twice, as merges of two people's lines like to make it do."""
 
 from __future__ import annotations
 
@@ -12,6 +13,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 _NAMED = re.compile(r"`(packages/[^`\s:]+)(?:::(\w+))?`")
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
+_NAME_CELL = re.compile(r"\| (`[^`|]+`|\[[^\]|]+\]\([^)|]+\)) \|")
+_CODE_BLOCK = re.compile(r"```.*?```", re.DOTALL)
 _CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
 
 
@@ -73,3 +76,42 @@ def test_every_relative_link_leads_somewhere() -> None:
             if not found.exists() or (anchor and found.suffix == ".md" and anchor not in anchors(found)):
                 broken.append(f"{page.relative_to(ROOT)}: {target}")
     assert broken == []
+
+
+def said_twice(text: str) -> list[str]:
+    """Lines that begin like another one: with the same name or link in the first column of one table, or with the same
+    80 characters."""
+    beginnings: set[str] = set()
+    names: set[str] = set()
+    found = []
+    for line in _CODE_BLOCK.sub("", text).splitlines():
+        named = _NAME_CELL.match(line)
+        if not line.startswith("|"):
+            names.clear()
+        if (named and named[1] in names) or (not line.startswith("| Permission |") and line[:80] in beginnings):
+            found.append(line[:80])
+        if named:
+            names.add(named[1])
+        elif len(line) >= 80:
+            beginnings.add(line[:80])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("| `PORT` | 8000 |\n| `PORT` | the port |\n", ["| `PORT` | the port |"]),
+        ("| `id` | text |\n\n| `id` | text |\n", []),
+        ("| [0013](a.md) | A |\n| [0014](b.md) | B |\n", []),
+        ("x" * 90 + "\n\n" + "x" * 80 + "y\n", ["x" * 80]),
+        ("```\n" + "x" * 90 + "\n" + "x" * 90 + "\n```\n", []),
+    ],
+)
+def test_the_lint_finds_what_is_said_twice(text: str, found: list[str]) -> None:
+    assert said_twice(text) == found
+
+
+def test_no_page_says_a_thing_twice() -> None:
+    written = [page for page in pages() if page.name != "clients.md"]  # that one is written by its tests
+    found = {str(page.relative_to(ROOT)): lines for page in written if (lines := said_twice(page.read_text()))}
+    assert found == {}

@@ -194,11 +194,7 @@ class EnsignProvider(AbstractProvider):
             flag.variant_counts[given] = flag.variant_counts.get(given, 0) + 1
             found = mapped.resolution(answer)
             if kind == "float" and isinstance(found.value, int):
-                try:
-                    return found._replace(value=float(found.value))
-                except OverflowError:
-                    message = f"the variant {given!r} of {key!r}: its number is too large for a float"
-                    return found._replace(value=None, reason="ERROR", error="PARSE_ERROR", message=message)
+                return found._replace(value=float(found.value))
             return found
 
         return resolve

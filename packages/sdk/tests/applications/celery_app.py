@@ -6,7 +6,11 @@ from ensign_sdk import Client
 
 folder = os.environ["CELERY_FOLDER"]
 app = Celery("tasks", broker="filesystem://", backend=f"file://{folder}/results")
-app.conf.broker_transport_options = {"data_folder_in": f"{folder}/queue", "data_folder_out": f"{folder}/queue"}
+app.conf.broker_transport_options = {
+    "data_folder_in": f"{folder}/queue",
+    "data_folder_out": f"{folder}/queue",
+    "control_folder": f"{folder}/control",  # else the working directory
+}
 
 client = Client(url=os.environ["ENSIGN_URL"], token=os.environ["ENSIGN_CLIENT_TOKEN"], app_name="jobs")
 

@@ -19,8 +19,8 @@ YOUNG = 10_000
 MIDDLE = 20
 """Looks at the young before one at those that survived."""
 NEVER = 1_000_000_000
-MUCH = 10
-"""Looks at survivors after which a full one is due: some two million objects, or seventy publications."""
+MUCH = 50
+"""Looks at survivors after which a full one is due: some ten million objects, or a hundred publications."""
 INTERVAL = 600.0
 """Seconds between two full looks in any case."""
 CHECK = 5.0

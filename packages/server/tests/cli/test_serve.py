@@ -172,6 +172,19 @@ def test_a_missing_trigger_stops_the_start(data_dir: Path) -> None:
     refused(run(data_dir, "serve", "--port", "0"), 7, names[0], "ensign ledger verify")
 
 
+def test_a_log_is_not_served_without_the_key_that_signs_it(data_dir: Path) -> None:
+    key = data_dir / "keys" / "ledger.key"
+    text = key.read_text()
+    key.write_text("11" * 32 + "\n")
+    refused(run(data_dir, "serve", "--port", "0"), 7, "ledger.key", "SHA256:", "ENSIGN_KEYS_DIR")
+    key.unlink()
+    for command in (("serve", "--port", "0"), ("worker",), ("ledger", "export", "-o", str(data_dir / "e.zip"))):
+        refused(run(data_dir, *command), 7, "ledger.key", "ENSIGN_KEYS_DIR")
+    assert not key.exists()  # a new one would stand in the right one's place
+    key.write_text(text)
+    assert run(data_dir, "ledger", "export", "-o", str(data_dir / "e.zip")).returncode == 0
+
+
 def test_a_file_that_is_no_database_is_named(data_dir: Path) -> None:
     (data_dir / "ensign.sqlite3").write_bytes(b"not a database, by far" * 100)
     refused(run(data_dir, "serve", "--port", "0"), 7, "ensign.sqlite3", "ensign restore")

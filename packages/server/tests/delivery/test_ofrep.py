@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import pytest
 from ensign.delivery.app import DeliveryApp
+from ensign.delivery.context import from_evaluation
 from ensign_testkit.delivery import constraint, flag, serving, strategy
 
 TOKEN = "shop:production.frontend-secret"
@@ -47,7 +48,9 @@ def test_every_flag_is_listed_on_or_off_with_all_that_clients_read(plane) -> Non
     answer = plane.post(PATH, USER, token=TOKEN)
     assert answer.status == 200
     assert answer.headers["cache-control"] == "no-cache"
-    assert answer.json["metadata"] == {"flagSetId": "production"}
+    assert answer.json["metadata"] == {"flagSetId": "shop", "environment": "production"}
+    all_projects = plane.post(PATH, USER, token="*:production.all-secret").json["metadata"]
+    assert all_projects == {"environment": "production"}
     found = every(plane)
     assert sorted(found) == ["basket", "colour", "menu", "old"]
     assert found["basket"] == {"key": "basket", "reason": "STATIC", "value": True, "variant": "enabled"}
@@ -85,6 +88,13 @@ def test_the_targeting_key_is_the_user_unless_a_user_is_given(plane) -> None:
     assert on(properties={"region": "eu"}) == ["region"]
 
 
+def test_an_empty_session_or_address_counts_as_missing() -> None:
+    given = {"context": {"sessionId": "", "remoteAddress": "", "targetingKey": ""}}
+    context = from_evaluation(given, address="192.0.2.1", size=100)
+    assert context["sessionId"]
+    assert context["remoteAddress"] == "192.0.2.1"
+
+
 @pytest.mark.parametrize(
     "body", [b"", b"{}", b'{"context":null}', b'{"context":{}}', b'{"context":{"targetingKey":null}}']
 )
@@ -100,15 +110,16 @@ def test_a_missing_context_is_none(plane, body: bytes) -> None:
         ([("", None), ("string", "x")], ['"v0"', '"x"']),
         ([("number", "1"), ("number", "-30")], ["1", "-30"]),
         ([("number", "1"), ("number", "1.5")], ["1.0", "1.5"]),
-        ([("number", "1.0"), ("number", "1e3")], ["1.0", "1e3"]),
+        ([("number", "1.0"), ("number", "1e3")], ["1.0", "1000.0"]),
         ([("number", "+5"), ("number", " 07 ")], ["5", "7"]),
         ([("json", '{"a": [1, 1.0]}'), ("json", "[]")], ['{"a": [1, 1.0]}', "[]"]),
-        ([("json", "true"), ("json", "false")], ["true", "false"]),
-        ([("json", '"é"'), ("string", "f")], ['"é"', '"f"']),
-        ([("json", "2"), ("number", "3")], ["2", "3"]),
+        ([("number", "9007199254740993"), ("number", "0")], ["9007199254740993", "0"]),
+        ([("json", "[0.10000000000000000001]"), ("json", '["\ud800"]')], ["[0.10000000000000000001]", r'["\ud800"]']),
+        ([("json", '"é"'), ("string", "f")], [r'"\"é\""', '"f"']),
+        ([("json", "2"), ("number", "3")], ['"2"', '"3"']),
         # No payload where values are no texts: the application's own default.
         ([("json", '{"a":1}'), ("", None)], ['{"a":1}', None]),
-        ([("number", "3"), ("json", "null")], ["3", None]),
+        ([("json", "[]"), ("json", "null")], ["[]", None]),
         # Several types: each as it was written.
         ([("json", '{"a": 1}'), ("string", "x")], [r'"{\"a\": 1}"', '"x"']),
         ([("number", "1"), ("json", "true"), ("", None)], ['"1"', '"true"', '"v2"']),
@@ -134,7 +145,7 @@ def test_a_flags_values_are_of_one_type(plane, kinds: list[Any], values: list[An
     "payload",
     [
         ("json", "{"), ("json", "NaN"), ("json", "[" * 99_999),
-        ("number", "five"), ("number", "1e999"), ("number", "9" * 101),
+        ("number", "five"), ("number", "1e999"), ("number", "9" * 310), ("number", "1_000"), ("json", "true"),
     ],
 )  # fmt: skip
 def test_a_payload_that_cannot_be_read_is_that_flags_error_alone(plane, payload: tuple[str, str]) -> None:
@@ -163,7 +174,7 @@ def test_a_varied_flag_that_is_off_leaves_the_value_to_the_application(plane) ->
         "off": {"key": "off", "reason": "DISABLED", **off},
         "not for you": {"key": "not for you", "reason": "TARGETING_MATCH", **off},
         "weightless": {
-            "key": "weightless", "reason": "STATIC", "variant": "enabled", "metadata": {"enabled": True},
+            "key": "weightless", "reason": "STATIC", "variant": "disabled", "metadata": {"enabled": True},
         },
     }  # fmt: skip
 
@@ -175,9 +186,9 @@ def test_a_varied_flag_that_is_off_leaves_the_value_to_the_application(plane) ->
         ([strategy()], "7", "STATIC"),
         ([rollout(100)], "7", "TARGETING_MATCH"),  # a full share of those who have a user id
         ([rollout(50)], "on", "SPLIT"),
-        ([rollout(50)], "off", "SPLIT"),
+        ([rollout(50)], "off", "TARGETING_MATCH"),
         ([rollout(0)], "7", "STATIC"),
-        ([rollout(50), strategy()], "off", "SPLIT"),
+        ([rollout(50), strategy()], "off", "TARGETING_MATCH"),
         ([strategy(constraints=[constraint("userId", "IN", "7")])], "7", "TARGETING_MATCH"),
         ([strategy(constraints=[constraint("userId", "IN", "7")])], "8", "TARGETING_MATCH"),
         ([strategy(constraints=[constraint("userId", "NOT_IN", "x")]), strategy()], "7", "TARGETING_MATCH"),
@@ -196,7 +207,7 @@ def test_the_reason_says_what_decided(plane, strategies: list[Any], user: str, r
     assert one(plane, "f", {"context": {"targetingKey": user}})["reason"] == reason
 
 
-def test_parents_and_overrides_are_conditions_and_draws_are_splits(plane) -> None:
+def test_parents_are_conditions_and_whatever_picks_among_variants_is_a_split(plane) -> None:
     drawn = [variant("a"), variant("b", overrides=[{"contextName": "userId", "values": ["me"]}])]
     rules = [
         flag("parent"), flag("child", dependencies=[{"feature": "parent", "enabled": True}]),
@@ -208,12 +219,19 @@ def test_parents_and_overrides_are_conditions_and_draws_are_splits(plane) -> Non
     found = every(plane)
     reasons = {key: item["reason"] for key, item in found.items()}
     assert reasons == {
-        "parent": "STATIC", "child": "TARGETING_MATCH", "orphan": "UNKNOWN", "drawn": "SPLIT", "single": "STATIC",
-        "broken": "UNKNOWN",
+        "parent": "STATIC", "child": "TARGETING_MATCH", "orphan": "DISABLED", "drawn": "SPLIT", "single": "STATIC",
+        "broken": "DISABLED",
     }  # fmt: skip
     mine = one(plane, "drawn", {"context": {"targetingKey": "me"}})
-    assert (mine["value"], mine["reason"]) == ("b", "TARGETING_MATCH")
-    assert one(plane, "drawn")["reason"] == "SPLIT"
+    assert (mine["value"], mine["reason"]) == ("b", "SPLIT")
+
+
+def test_a_variant_that_is_only_given_by_name_is_no_answer_for_everybody(plane) -> None:
+    named = variant("b", weight=0, overrides=[{"contextName": "userId", "values": ["me"]}])
+    plane.settled(plane.source.publish([flag("f", variants=[variant("a"), named])]))
+    for user, value in (("me", "b"), ("you", "a")):
+        context = {"context": {"targetingKey": user}}
+        assert (every(plane, context)["f"]["value"], one(plane, "f", context)["value"]) == (value, value)
 
 
 @pytest.mark.parametrize("key", ["a/b", "a b", "a%20b", "ü", "a?b", "a//b/", "with.dots-and_more!", "flags"])

@@ -16,7 +16,7 @@ from ensign import asgi
 from ensign.cli.frame import err, out
 from ensign.cli.local import as_owner, database_errors, only_one
 from ensign.cli.running import address, run
-from ensign.control.audit import boot, schema
+from ensign.control.audit import boot, checkpoints, schema
 from ensign.control.identity import operations, queries
 from ensign.control.kernel import clock
 from ensign.control.kernel.errors import Unavailable
@@ -33,7 +33,7 @@ def migrate(*, at: datetime) -> list[str]:
 
 
 def prepare(*, at: datetime) -> None:
-    """Make the database ready to be served: migrated, and with every trigger in place.
+    """Make the database ready to be served: migrated, with every trigger in place and the log's key at hand.
 
     A database that needs no migration is not touched, so that a missing trigger is found and not silently restored.
 
@@ -49,6 +49,7 @@ def prepare(*, at: datetime) -> None:
         if pending:
             out.print(f"Applied {len(migrate(at=at))} migrations.")
         schema.check()
+        checkpoints.signer(checkpoints.head().origin)
 
 
 def _owns_schema() -> bool:
@@ -126,6 +127,7 @@ def work() -> None:
     with only_one():
         with database_errors():
             schema.check()
+            checkpoints.signer(checkpoints.head().origin)
         worker = Worker()
         stopped = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):

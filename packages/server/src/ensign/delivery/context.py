@@ -5,11 +5,13 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
+from ensign_engine.context import FIELDS, text
+from ensign_engine.openfeature import context_of
+
 from ensign.delivery.http import Refusal, bad_data
 from ensign.delivery.published import dumps
 
 MAX_CONTEXT = 64 * 1024
-FIELDS = frozenset({"userId", "sessionId", "remoteAddress", "environment", "appName", "currentTime"})
 _OPEN, _CLOSE = "properties[", "]"
 
 Context = dict[str, Any]
@@ -45,7 +47,8 @@ def from_body(body: object, *, address: str) -> Context:
 
 
 def from_evaluation(body: object, *, address: str, size: int) -> Context:
-    """From an OFREP request of `size` bytes: `targetingKey` is the user unless a `userId` says otherwise.
+    """From an OFREP request of `size` bytes, as `ensign_engine.openfeature` reads attributes; what is missing is put
+    in as for the front-end API.
 
     A missing context or key is no error. Raises Refusal with OFREP's error code as its name.
     """
@@ -55,47 +58,33 @@ def from_evaluation(body: object, *, address: str, size: int) -> Context:
         raise Refusal(400, "INVALID_CONTEXT", "The body must be a JSON object whose `context` is an object.")
     if size > MAX_CONTEXT // 2 and len(dumps(given)) > MAX_CONTEXT:
         raise Refusal(413, "GENERAL", "The context is larger than 64 KiB.")
-    key = given.get("targetingKey")
-    if key is not None:
-        if scalar(key) is None:
-            raise Refusal(400, "INVALID_CONTEXT", "`targetingKey` must be a text.")
-        if scalar(given.get("userId")) is None:
-            given = {**given, "userId": key}
-    return _built(given, address=address)
+    key = text(given.get("targetingKey"))
+    if key is None and given.get("targetingKey") is not None:
+        raise Refusal(400, "INVALID_CONTEXT", "`targetingKey` must be a text.")
+    return _completed(context_of(key, given), address)
 
 
 def _built(given: dict[str, object], *, address: str) -> Context:
-    """Fields at the top, everything else as a property; an explicit property wins over a name at the top.
-
-    The address that the request came from stands in for a missing `remoteAddress`, and a random session for a
-    missing `sessionId`, so that gradual rollouts reach anonymous visitors.
-    """
+    """Fields at the top, everything else as a property; an explicit property wins over a name at the top."""
     inner = _mapping(given.get("properties"))
     outer = {name: value for name, value in given.items() if name not in FIELDS and name != "properties"}
     properties = {
-        name: text for name, value in {**outer, **inner}.items() if (text := scalar(value)) and name not in FIELDS
+        name: plain for name, value in {**outer, **inner}.items() if (plain := text(value)) and name not in FIELDS
     }
-    context: Context = {name: text for name in FIELDS if (text := scalar(given.get(name)) or scalar(inner.get(name)))}
-    context.setdefault("sessionId", secrets.token_hex(8))
-    if address:
-        context.setdefault("remoteAddress", address)
+    context: Context = {name: plain for name in FIELDS if (plain := text(given.get(name)) or text(inner.get(name)))}
     context["properties"] = properties
+    return _completed(context, address)
+
+
+def _completed(context: Context, address: str) -> Context:
+    """With what a visitor lacks: the address that the request came from for a missing `remoteAddress`, if there is one,
+    and a random session for a missing `sessionId`, so that gradual rollouts reach anonymous visitors.
+    """
+    if not context.get("sessionId"):
+        context["sessionId"] = secrets.token_hex(8)
+    if address and not context.get("remoteAddress"):
+        context["remoteAddress"] = address
     return context
-
-
-def scalar(value: object) -> str | None:
-    """A value as text: numbers in their shortest form, booleans as true and false; None for all else."""
-    match value:
-        case str():
-            return value
-        case bool():
-            return "true" if value else "false"
-        case int():
-            return format(value, "d") if abs(value) < 10**300 else None
-        case float():
-            return repr(value)
-        case _:
-            return None
 
 
 def _mapping(value: object) -> dict[str, object]:

@@ -1,22 +1,25 @@
-"""Evaluating flags for OFREP: every flag of a scope, on or off, as ready bytes (docs/reference/ofrep.md)."""
+"""Evaluating flags for OFREP: every flag of a scope, on or off, as ready bytes (docs/reference/ofrep.md).
+
+What a flag is worth and why, `ensign_engine.openfeature` says, as it does for the provider in the process. Here stands
+how OFREP writes it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from ensign_engine import CompiledFlag, Evaluation, Ruleset
-from ensign_engine.plans import FlagPlan
+from ensign_engine import Evaluation, Ruleset, Variant
+from ensign_engine.openfeature import Mapped, Reason, Resolution
 
 from ensign.delivery import frontend
 from ensign.delivery.context import Context
-from ensign.delivery.ofrep_reasons import MATCH, constant, overridden, reasons
-from ensign.delivery.ofrep_values import Shape, Unreadable, shape
 from ensign.delivery.published import dumps
 from ensign.delivery.state import State
 from ensign.delivery.tokens import ALL, Token
 
-ON, OFF = "enabled", "disabled"
+REASONS: Mapping[Reason, str] = {"DEFAULT": "TARGETING_MATCH"}
+"""The reason that the protocol's list lacks. A flag that is off for a context is so because it was evaluated."""
 
 
 class Answer(NamedTuple):
@@ -27,20 +30,16 @@ class Answer(NamedTuple):
 
 
 class Plain:
-    """A flag without variants: its value is whether it is on. `ready` holds the answer of each outcome code."""
+    """A flag without variants: its value is whether it is on. `bodies` holds the answer of each outcome code."""
 
-    def __init__(self, flag: CompiledFlag, plan: FlagPlan) -> None:
-        self.flag = flag
-        self.constant = constant(plan)
-        self.ready = tuple(
-            Answer(dumps({"key": flag.name, "reason": reason, "value": code > 0, "variant": ON if code else OFF}))
-            for code, reason in enumerate(reasons(plan))
-        )
-        self.bodies = tuple(answer.body for answer in self.ready)
+    def __init__(self, mapped: Mapped) -> None:
+        self.flag = mapped.flag
+        self.fixed = mapped.fixed
+        self.bodies = tuple(_success(self.flag.name, found, dumps(found.value)) for found in mapped.booleans())
 
-    def answer(self, _context: Context, evaluation: Evaluation) -> Answer:
+    def answer(self, evaluation: Evaluation) -> Answer:
         """The answer that stands for what the engine said."""
-        return self.ready[_code(evaluation)]
+        return Answer(self.bodies[(evaluation.strategy or 0) + 1 if evaluation.enabled else 0])
 
 
 class Varied:
@@ -50,47 +49,41 @@ class Varied:
     holding the evaluation keeps the identity from being reused.
     """
 
-    def __init__(self, flag: CompiledFlag, plan: FlagPlan, shape: Shape) -> None:
-        self.flag = flag
-        self.constant = constant(plan)
-        self._shape = shape
-        self._reasons = reasons(plan)
-        self._named = {
-            code: found for code in range(1, len(self._reasons)) if (found := overridden(plan, code)) is not None
-        }
-        self._settings = plan.settings
-        self._kept: dict[tuple[int, bool], tuple[Evaluation, Answer]] = {}
+    def __init__(self, mapped: Mapped) -> None:
+        self.flag = mapped.flag
+        self.fixed = mapped.fixed
+        self._mapped = mapped
+        self._kept: dict[int, tuple[Evaluation, Answer]] = {}
         self.bodies: dict[int, bytes] = {}
-        """What is known by the evaluation alone, by its identity; for the hot path."""
+        """What is known already, by the identity of the evaluation; for the hot path."""
 
-    def answer(self, context: Context, evaluation: Evaluation) -> Answer:
+    def answer(self, evaluation: Evaluation) -> Answer:
         """The answer that stands for what the engine said."""
-        named = bool(self._named) and evaluation.enabled and self._is_named(context, _code(evaluation))
-        kept = self._kept.get((id(evaluation), named))
+        kept = self._kept.get(id(evaluation))
         if kept is None:
-            kept = self._kept[id(evaluation), named] = (evaluation, self._build(evaluation, named=named))
-            if not self._named:
-                self.bodies[id(evaluation)] = kept[1].body
+            kept = self._kept[id(evaluation)] = (evaluation, self._build(evaluation))
+            self.bodies[id(evaluation)] = kept[1].body
         return kept[1]
 
-    def _is_named(self, context: Context, code: int) -> bool:
-        variants = self._named.get(code)
-        return variants is not None and any(
-            self._settings.value(context, name) in values for name, values, _ in variants.overrides
-        )
+    def _build(self, evaluation: Evaluation) -> Answer:
+        found = self._mapped.resolution(evaluation)
+        if found.error is not None:
+            return Answer(failure(found.error, found.message, key=self.flag.name), failed=True)
+        value = None if found.value is None else self._written(found.value, evaluation.variant)
+        return Answer(_success(self.flag.name, found, value, {"enabled": evaluation.enabled}))
 
-    def _build(self, evaluation: Evaluation, *, named: bool) -> Answer:
-        name, variant = evaluation.name, evaluation.variant
-        reason = MATCH if named else self._reasons[_code(evaluation)]
-        said = variant.name if variant.enabled else ON if evaluation.enabled else OFF
-        try:
-            value = self._shape.value(variant.name, variant.payload) if variant.enabled else None
-        except Unreadable as problem:
-            return Answer(failure("PARSE_ERROR", str(problem), key=name), failed=True)
-        head = dumps({"key": name, "reason": reason})[:-1]
-        middle = b"" if value is None else b',"value":' + value
-        tail = dumps({"variant": said, "metadata": {"enabled": evaluation.enabled}})[1:]
-        return Answer(head + middle + b"," + tail)
+    def _written(self, value: object, variant: Variant) -> bytes:
+        """JSON as it was written, so that no digit of a number inside is lost; a lone surrogate as its escape."""
+        if self._mapped.kind != "object" or variant.payload is None:
+            return dumps(value)
+        return str(variant.payload["value"]).strip().encode("utf-8", "backslashreplace")
+
+
+def _success(key: str, found: Resolution, value: bytes | None, metadata: Mapping[str, bool] | None = None) -> bytes:
+    head = dumps({"key": key, "reason": REASONS.get(found.reason, found.reason)})[:-1]
+    middle = b"" if value is None else b',"value":' + value
+    said = {"variant": found.variant}
+    return head + middle + b"," + dumps(said if metadata is None else {**said, "metadata": metadata})[1:]
 
 
 Prepared = Plain | Varied
@@ -100,10 +93,12 @@ class Evaluator:
     """The flags of one environment that a set of projects may see. `flags` finds each by its key.
 
     In the bulk answer flags come in three groups: those with one answer for everybody, joined once; those without
-    variants; those with. Within a group they are sorted by key.
+    variants; those with. Within a group they are sorted by key. `metadata` is the JSON for the answer as a whole.
     """
 
-    def __init__(self, environment: str, engine: Ruleset, names: Iterable[str], known: Evaluator | None = None) -> None:
+    def __init__(
+        self, engine: Ruleset, names: Iterable[str], *, metadata: Mapping[str, str], known: Evaluator | None = None
+    ) -> None:
         before = {} if known is None else known.flags
         self.flags: dict[str, Prepared] = {name: _prepared(engine, name, before.get(name)) for name in names}
         static: list[bytes] = []
@@ -111,14 +106,14 @@ class Evaluator:
         self._varied: list[tuple[Callable[[Context], Evaluation], dict[int, bytes], Varied]] = []
         for prepared in self.flags.values():
             flag = prepared.flag
-            if prepared.constant:
-                static.append(prepared.answer({}, flag.choose({})).body)
+            if prepared.fixed:
+                static.append(prepared.answer(flag.choose({})).body)
             elif isinstance(prepared, Plain):
                 self._plain.append((flag.decide, prepared.bodies))
             else:
                 self._varied.append((flag.choose, prepared.bodies, prepared))
         self._static = [b",".join(static)] if static else []
-        self.metadata = dumps({"flagSetId": environment})
+        self.metadata = dumps(metadata)
 
     def bulk(self, context: Context) -> bytes:
         """The items of all flags for `context`, separated by commas."""
@@ -127,7 +122,7 @@ class Evaluator:
         for choose, known, varied in self._varied:
             evaluation = choose(context)
             body = known.get(id(evaluation))
-            parts.append(varied.answer(context, evaluation).body if body is None else body)
+            parts.append(varied.answer(evaluation).body if body is None else body)
         return b",".join(parts)
 
 
@@ -170,20 +165,15 @@ def _build(state: State, environment: str, projects: tuple[str, ...], known: Eva
     engine = frontend.engine(state, environment)
     rulesets = state.scope(None if projects == ALL else projects, environment)
     names = sorted({feature.name for ruleset in rulesets for feature in ruleset.features})
-    return Evaluator(environment, engine, names, known)
+    metadata = {"environment": environment}
+    if projects != ALL and len(projects) == 1:
+        metadata = {"flagSetId": projects[0], **metadata}
+    return Evaluator(engine, names, metadata=metadata, known=known)
 
 
 def _prepared(engine: Ruleset, name: str, known: Prepared | None) -> Prepared:
     flag = engine.compiled(name)
     if known is not None and known.flag is flag:
         return known
-    assert flag.plan is not None
-    found = shape(flag.plan.definition)
-    return Plain(flag, flag.plan) if found is None else Varied(flag, flag.plan, found)
-
-
-def _code(evaluation: Evaluation) -> int:
-    """The outcome code of `decide` that led to the evaluation."""
-    if not evaluation.enabled:
-        return 0
-    return 1 if evaluation.strategy is None else evaluation.strategy + 1
+    mapped = Mapped(flag)
+    return Plain(mapped) if mapped.kind == "boolean" else Varied(mapped)

@@ -74,7 +74,7 @@ class OfrepApi:
         if prepared is None:
             raise Refusal(404, "FLAG_NOT_FOUND", "There is no such flag, or this token does not reach it.")
         evaluation = prepared.flag.choose(context)
-        answer = prepared.answer(context, evaluation)
+        answer = prepared.answer(evaluation)
         self._count(token, evaluation, variant=not answer.failed)
         return Response(400 if answer.failed else 200, answer.body, (JSON, _NO_STORE))
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from django.db import connection
+from django.test import override_settings
 from ensign.control.audit import backup, inspect
 from ensign.control.audit.ledger import record
 from ensign.control.audit.models import Entry, Head
@@ -20,6 +21,7 @@ from ensign.control.identity.models import Person
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import system
 from ensign.control.kernel.errors import Invalid, Unavailable
+from ensign.control.kernel.keys import load_or_create
 from ensign.control.kernel.transactions import write_door
 from ensign_testkit.databases import PostgresFactory, SqliteFactory
 
@@ -61,6 +63,19 @@ def test_a_database_that_holds_anything_is_left_alone(made: backup.Backup) -> No
     with pytest.raises(Unavailable):
         backup.restore(source=made.path, actor=ACTOR, at=clock.now())
     assert Head.objects.get().size == size
+
+
+def test_a_backup_is_not_restored_without_the_key_of_its_log(
+    made: backup.Backup, databases: object, tmp_path: Path
+) -> None:
+    with empty(databases), override_settings(KEYS_DIR=tmp_path / "keys"):
+        with pytest.raises(Unavailable, match="missing"):
+            backup.restore(source=made.path, actor=ACTOR, at=clock.now(), application_role=role())
+        assert not (tmp_path / "keys").exists()
+        load_or_create(tmp_path / "keys", "ledger.key")
+        with pytest.raises(Unavailable, match="did not sign"):
+            backup.restore(source=made.path, actor=ACTOR, at=clock.now(), application_role=role())
+        assert connection.introspection.table_names() == []
 
 
 def test_a_backup_is_never_overwritten(made: backup.Backup) -> None:

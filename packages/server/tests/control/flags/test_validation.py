@@ -149,6 +149,11 @@ def test_a_strategys_variants_take_its_stickiness() -> None:
             "not JSON",
         ),
         (
+            of(variants=(Variant(name="a", weight=1, payload=Payload(type="json", value='{"a": NaN}')),)),
+            "variants[0].payload.value",
+            "JSON knows no NaN",
+        ),
+        (
             of(variants=(Variant(name="a", weight=1, payload=Payload(type="number", value="x")),)),
             "variants[0].payload.value",
             "decimal number",

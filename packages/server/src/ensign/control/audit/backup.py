@@ -112,7 +112,8 @@ def restore(*, source: Path, actor: Actor, at: datetime, application_role: str |
     On PostgreSQL run it as the owner. The caller starts a new revision epoch afterwards, so that SDKs follow.
 
     :raises Invalid: when the file is damaged or of the other kind of database.
-    :raises Unavailable: when the database is not empty, or what was restored does not verify (it stays for inspection).
+    :raises Unavailable: when the database is not empty or the log's key is not at hand (nothing is changed), or when
+        what was restored does not verify (it stays for inspection).
     """
     info, manifest = read(source)
     if info.vendor != connection.vendor:
@@ -131,6 +132,7 @@ def restore(*, source: Path, actor: Actor, at: datetime, application_role: str |
                 shutil.copyfileobj(file, target)
         if _sha256(dump) != manifest["sha256"]:
             raise Invalid(f"{source} is damaged: its dump has another digest.", remedy="Give an intact backup file.")
+        checkpoints.require_key_of(parse_checkpoint(manifest["checkpoint"].encode())[1], info.origin)
         _load(dump)
     boot.migrate(at=at, application_role=application_role)
     _verify(info)

@@ -24,16 +24,47 @@ from ensign.control.kernel.keys import load_or_create
 from ensign.control.kernel.transactions import write_door
 
 _CHUNK = 10_000
+_FILE = "ledger.key"
 
 
 @lru_cache(maxsize=8)
 def _signer(directory: Path, origin: str) -> Signer:
-    return Signer(name=origin, seed=load_or_create(directory, "ledger.key"))
+    named = [key.key.vkey for key in log_keys()]
+    if named and not (directory / _FILE).exists():
+        raise no_key(f"The key that signs this log is missing: there is no {directory / _FILE}.")
+    signer = Signer(name=origin, seed=load_or_create(directory, _FILE))
+    if named and signer.key.vkey not in named:
+        raise no_key(f"{directory / _FILE} is not the key that signs this log; its print is {signer.key.fingerprint}.")
+    return signer
 
 
 def signer(origin: str) -> Signer:
-    """The key that signs this log's checkpoints (``ledger.key`` in the keys directory, made on first use)."""
+    """The key that signs this log's checkpoints (``ledger.key`` in the keys directory, made with the log).
+
+    :raises Unavailable: when it is missing, or is another log's: what that signs, nobody would believe.
+    """
     return _signer(settings.KEYS_DIR, origin)
+
+
+def no_key(message: str) -> Unavailable:
+    """The error of a log without its key."""
+    return Unavailable(
+        message,
+        remedy=f"Copy {_FILE} from where you keep the keys, or set ENSIGN_KEYS_DIR to the directory that holds it.",
+    )
+
+
+def require_key_of(note: Note, origin: str) -> None:
+    """That the key at hand signed ``note``; makes none.
+
+    :raises Unavailable: when there is no key, or another one.
+    """
+    path = settings.KEYS_DIR / _FILE
+    if not path.exists():
+        raise no_key(f"The key that signs this log is missing: there is no {path}.")
+    held = Signer(name=origin, seed=load_or_create(settings.KEYS_DIR, _FILE)).key
+    if not signed_by_log(note, [LogKey(held)], size=0):
+        raise no_key(f"{path} did not sign this log; its print is {held.fingerprint}.")
 
 
 def head() -> Head:

@@ -44,6 +44,7 @@ def export(*, out: Path, actor: Actor, at: datetime, start: int = 0, end: int | 
     ``out`` must not exist; a name ending in ``.zip`` makes one file, any other a directory.
 
     :raises Invalid: for an empty or impossible range, or when ``out`` exists or cannot be written.
+    :raises Unavailable: when the log's key is not at hand.
     """
     if out.exists():
         raise Invalid(f"{out} exists already.", remedy="Choose another name; evidence is never overwritten.")
@@ -52,6 +53,7 @@ def export(*, out: Path, actor: Actor, at: datetime, start: int = 0, end: int | 
         raise Invalid(
             f"There is no range {start} to {end}: the log has {size} entries.", remedy="Give --from and --to."
         )
+    key = checkpoints.signer(checkpoints.head().origin).key
     with write_door():
         recorded = record(
             action=EXPORTED, actor=actor, at=at, detail={"from": start, "to": size + 1 if end is None else end}
@@ -83,7 +85,6 @@ def export(*, out: Path, actor: Actor, at: datetime, start: int = 0, end: int | 
         )
     except OSError as error:
         raise Invalid(f"The bundle cannot be written to {out}: {error}", remedy="Choose a writable place.") from error
-    key = checkpoints.signer(checkpoint.origin).key
     return Exported(out, start, last, checkpoint.root.hex(), key.fingerprint)
 
 

@@ -288,7 +288,7 @@ def _payload(payload: Payload | None, *, path: str, errors: Errors) -> Payload |
         errors.add(f"{path}.value", "Write a value, or remove the payload.")
     elif payload.type == "json":
         try:
-            json.loads(value)
+            json.loads(value, parse_constant=_no_constant)
         except (ValueError, RecursionError) as error:
             errors.add(f"{path}.value", f"This is not JSON: {str(error)[:120]}.")
     elif payload.type == "number":
@@ -297,6 +297,10 @@ def _payload(payload: Payload | None, *, path: str, errors: Errors) -> Payload |
         except ValueError as error:
             errors.add(f"{path}.value", str(error))
     return payload
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"JSON knows no {name}")
 
 
 def _payload_number(text: str) -> str:
