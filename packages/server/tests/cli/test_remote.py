@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +156,24 @@ def test_a_backup_made_while_serving_is_restored_elsewhere_and_verifies(bo: Term
     assert restored.returncode == 0, restored.stderr
     assert json.loads(restored.stdout)["epoch"] >= 2
     assert run(other, "ledger", "verify", env=keys).returncode == 0
+
+
+def test_the_changes_of_a_period_are_exported_as_csv_and_json(bo: Terminal, ingrid: Terminal, tmp_path: Path) -> None:
+    bo("flags", "create", "exported")
+    applied = bo.json("flags", "on", "exported", "-e", "development", "-r", "For the export")
+    period = ("--from", "2020-01-01", "--to", "2100-01-01T00:00:00Z")
+    file = tmp_path / "changes.csv"
+    told = ingrid("changes", "export", *period, "-p", "shop", "-e", "development", "-o", str(file))
+    rows = [row for row in csv.DictReader(file.open(newline="", encoding="utf-8")) if row["request"] == applied["id"]]
+    assert [(row["object_key"], row["reason"], row["environment"]) for row in rows] == [
+        ("exported", "For the export", "development")
+    ]
+    assert sha256(file.read_bytes()).hexdigest() in told
+    whole = json.loads(ingrid("changes", "export", *period, "--format", "json", "-o", "-"))
+    assert applied["id"] in {row["request"] for row in whole["rows"]}
+    assert "exists already" in ingrid("changes", "export", *period, "-o", str(file), code=3)
+    assert "since" in ingrid("changes", "export", "--from", "soon", "--to", "2100-01-01", "-o", "-", code=3)
+    assert "remedy" in bo("changes", "export", *period, "-o", "-", code=5)
 
 
 def test_typed_constants_are_generated_from_a_project(bo: Terminal, tmp_path: Path) -> None:
