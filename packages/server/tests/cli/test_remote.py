@@ -120,6 +120,13 @@ def test_errors_name_the_field_and_end_with_their_code(bo: Terminal) -> None:
     bo("flags", "rollout", "new-cart", "101", "-e", "development", code=2)
 
 
+@pytest.mark.parametrize("between", ["\n", " ", "\u2028", "\u00fc"])
+def test_a_token_copied_wrongly_is_refused_and_not_shown(bo: Terminal, between: str) -> None:
+    told = bo("flags", "list", code=5, ENSIGN_TOKEN=f"ensign_pat_half{between}ensign_pat_other")
+    assert told.startswith("error: ENSIGN_TOKEN")
+    assert "ensign_pat_" not in told
+
+
 def test_an_error_is_json_when_json_was_asked_for(bo: Terminal) -> None:
     problem = json.loads(bo("flags", "show", "nowhere", "--json", code=4))
     assert problem["code"] == "not-found"

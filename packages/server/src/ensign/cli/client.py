@@ -124,11 +124,15 @@ def connect() -> Client:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise errors.Invalid(f"ENSIGN_URL is not an address: {url!r}", remedy="Set it to https://ensign.example.com")
-    token = os.environ.get("ENSIGN_TOKEN", "")
+    token = os.environ.get("ENSIGN_TOKEN", "").strip()
     if not token:
         raise errors.Unauthenticated(
             "ENSIGN_TOKEN is not set.",
             remedy="Make a personal token under Account → Tokens, then: export ENSIGN_TOKEN=ensign_pat_…",
+        )
+    if not all("!" <= letter <= "~" for letter in token):  # said here, as the error of HTTP would show the token
+        raise errors.Unauthenticated(
+            "ENSIGN_TOKEN holds a space, a line break or a letter that no token has.", remedy="Copy the token again."
         )
     return Client(url=url, token=token)
 
