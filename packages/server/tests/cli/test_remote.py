@@ -76,6 +76,16 @@ def test_a_flag_goes_on_at_once_in_development_and_waits_in_production(bo: Termi
     assert "development: on" in bo("flags", "show", "new-cart")
 
 
+def test_flags_are_listed_with_every_environment_though_the_first_is_set_up_in_none(bo: Terminal) -> None:
+    bo("flags", "create", "aaa")
+    bo("flags", "create", "aab")
+    bo("flags", "on", "aab", "-e", "staging")
+    head, first, second = (line.split("  ") for line in bo("flags", "list", "-s", "aa").splitlines())
+    assert [cell.strip() for cell in head if cell.strip()] == ["key", "type", "development", "staging", "production"]
+    assert [cell.strip() for cell in first if cell.strip()][1:] == ["release", *["not set up"] * 3]
+    assert [cell.strip() for cell in second if cell.strip()][2:] == ["not set up", "on 100 %", "not set up"]
+
+
 def test_operations_come_from_a_file_and_can_be_kept_as_a_draft(bo: Terminal, tmp_path: Path) -> None:
     bo("flags", "create", "from-file")
     file = tmp_path / "change.json"
