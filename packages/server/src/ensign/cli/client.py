@@ -128,7 +128,7 @@ def connect() -> Client:
     if not token:
         raise errors.Unauthenticated(
             "ENSIGN_TOKEN is not set.",
-            remedy="Make a personal token under Account → Tokens, then: export ENSIGN_TOKEN=ensign_pat_…",
+            remedy="Make a personal token under Your account → Tokens, then: export ENSIGN_TOKEN=ensign_pat_…",
         )
     if not all("!" <= letter <= "~" for letter in token):  # said here, as the error of HTTP would show the token
         raise errors.Unauthenticated(
