@@ -316,6 +316,20 @@ def test_switching_the_project_keeps_the_room(site: Site) -> None:
         page.wait_for_url("**/projects/empty/segments")
 
 
+def test_no_word_of_the_persons_menu_is_broken(site: Site) -> None:
+    with browsing(site.browser, state=site.cookies) as page:
+        page.goto(site.server.url + "/")
+        page.wait_for_selector("html[data-ready]")
+        page.locator(".user summary").click()
+        choices = page.locator("[data-theme-choice]")
+        assert choices.count() == 3
+        for box in (choice.bounding_box() for choice in choices.all()):
+            assert box is not None
+            assert box["height"] < 32, "two lines"
+        shown = page.locator(".user .segmented").evaluate("e => [e.scrollWidth, e.clientWidth]")
+        assert shown[0] <= shown[1]
+
+
 def test_a_thousand_flags_are_listed_and_walked_by_keyboard(site: Site) -> None:
     with browsing(site.browser, state=site.cookies) as page:
         page.goto(site.server.url + reverse("flags:list", kwargs={"project": filled.MANY}))

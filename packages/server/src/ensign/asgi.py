@@ -192,7 +192,7 @@ def _publisher(delivery: DeliveryApp) -> Publisher | None:
     if not settings.NATS:
         return None
     from ensign.delivery.nats_publisher import NatsPublisher  # deferred: nats-py is an extra
-    from ensign.delivery.nats_records import NatsPlace  # deferred: with the one before, which needs an extra
+    from ensign.delivery.nats_records import NatsPlace  # deferred: nats-py is an extra
 
     return NatsPublisher(delivery.feed, NatsPlace.at(**settings.NATS))
 

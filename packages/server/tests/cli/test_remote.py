@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +76,16 @@ def test_a_flag_goes_on_at_once_in_development_and_waits_in_production(bo: Termi
     assert "development: on" in bo("flags", "show", "new-cart")
 
 
+def test_flags_are_listed_with_every_environment_though_the_first_is_set_up_in_none(bo: Terminal) -> None:
+    bo("flags", "create", "aaa")
+    bo("flags", "create", "aab")
+    bo("flags", "on", "aab", "-e", "staging")
+    head, first, second = (line.split("  ") for line in bo("flags", "list", "-s", "aa").splitlines())
+    assert [cell.strip() for cell in head if cell.strip()] == ["key", "type", "development", "staging", "production"]
+    assert [cell.strip() for cell in first if cell.strip()][1:] == ["release", *["not set up"] * 3]
+    assert [cell.strip() for cell in second if cell.strip()][2:] == ["not set up", "on 100 %", "not set up"]
+
+
 def test_operations_come_from_a_file_and_can_be_kept_as_a_draft(bo: Terminal, tmp_path: Path) -> None:
     bo("flags", "create", "from-file")
     file = tmp_path / "change.json"
@@ -118,6 +130,13 @@ def test_errors_name_the_field_and_end_with_their_code(bo: Terminal) -> None:
     bo("flags", "rollout", "new-cart", "101", "-e", "development", code=2)
 
 
+@pytest.mark.parametrize("between", ["\n", " ", "\u2028", "\u00fc"])
+def test_a_token_copied_wrongly_is_refused_and_not_shown(bo: Terminal, between: str) -> None:
+    told = bo("flags", "list", code=5, ENSIGN_TOKEN=f"ensign_pat_half{between}ensign_pat_other")
+    assert told.startswith("error: ENSIGN_TOKEN")
+    assert "ensign_pat_" not in told
+
+
 def test_an_error_is_json_when_json_was_asked_for(bo: Terminal) -> None:
     problem = json.loads(bo("flags", "show", "nowhere", "--json", code=4))
     assert problem["code"] == "not-found"
@@ -154,6 +173,24 @@ def test_a_backup_made_while_serving_is_restored_elsewhere_and_verifies(bo: Term
     assert restored.returncode == 0, restored.stderr
     assert json.loads(restored.stdout)["epoch"] >= 2
     assert run(other, "ledger", "verify", env=keys).returncode == 0
+
+
+def test_the_changes_of_a_period_are_exported_as_csv_and_json(bo: Terminal, ingrid: Terminal, tmp_path: Path) -> None:
+    bo("flags", "create", "exported")
+    applied = bo.json("flags", "on", "exported", "-e", "development", "-r", "For the export")
+    period = ("--from", "2020-01-01", "--to", "2100-01-01T00:00:00Z")
+    file = tmp_path / "changes.csv"
+    told = ingrid("changes", "export", *period, "-p", "shop", "-e", "development", "-o", str(file))
+    rows = [row for row in csv.DictReader(file.open(newline="", encoding="utf-8")) if row["request"] == applied["id"]]
+    assert [(row["object_key"], row["reason"], row["environment"]) for row in rows] == [
+        ("exported", "For the export", "development")
+    ]
+    assert sha256(file.read_bytes()).hexdigest() in told
+    whole = json.loads(ingrid("changes", "export", *period, "--format", "json", "-o", "-"))
+    assert applied["id"] in {row["request"] for row in whole["rows"]}
+    assert "exists already" in ingrid("changes", "export", *period, "-o", str(file), code=3)
+    assert "since" in ingrid("changes", "export", "--from", "soon", "--to", "2100-01-01", "-o", "-", code=3)
+    assert "remedy" in bo("changes", "export", *period, "-o", "-", code=5)
 
 
 def test_typed_constants_are_generated_from_a_project(bo: Terminal, tmp_path: Path) -> None:

@@ -38,6 +38,22 @@ class Client:
 
         :raises EnsignError: as the server says, or Unavailable when it cannot be reached.
         """
+        response = self._send(method, path, body, query=query)
+        return _read(response.status, response.data, response.headers)
+
+    def file(self, path: str, body: Any) -> bytes:
+        """What a POST answers, as it is. It may take longer: an export reads much.
+
+        :raises EnsignError: as above.
+        """
+        response = self._send("POST", path, body, timeout=10 * TIMEOUT)
+        if response.status >= 400:
+            _read(response.status, response.data, response.headers)
+        return bytes(response.data)
+
+    def _send(
+        self, method: str, path: str, body: Any, *, query: Mapping[str, Any] | None = None, timeout: float = TIMEOUT
+    ) -> urllib3.BaseHTTPResponse:
         headers = dict(self._headers)
         content = None
         if method != "GET":
@@ -49,7 +65,7 @@ class Client:
         address = f"{self.url}/api/v1{path}" + (f"?{urlencode(given)}" if given else "")
         for last in (False, True):
             try:
-                response = self._pool.request(method, address, body=content, headers=headers)
+                return self._pool.request(method, address, body=content, headers=headers, timeout=timeout)
             except urllib3.exceptions.HTTPError as error:
                 if not last and not isinstance(error, urllib3.exceptions.NewConnectionError):
                     continue
@@ -57,7 +73,6 @@ class Client:
                     f"Ensign at {self.url} does not answer: {_cause(error)}.",
                     remedy="Check ENSIGN_URL, and that the server runs.",
                 ) from error
-            return _read(response.status, response.data, response.headers)
         raise AssertionError("the loop returns or raises")
 
     def pages(self, path: str, *, query: Mapping[str, Any] | None = None) -> Iterator[dict[str, Any]]:
@@ -109,11 +124,15 @@ def connect() -> Client:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise errors.Invalid(f"ENSIGN_URL is not an address: {url!r}", remedy="Set it to https://ensign.example.com")
-    token = os.environ.get("ENSIGN_TOKEN", "")
+    token = os.environ.get("ENSIGN_TOKEN", "").strip()
     if not token:
         raise errors.Unauthenticated(
             "ENSIGN_TOKEN is not set.",
-            remedy="Make a personal token under Account → Tokens, then: export ENSIGN_TOKEN=ensign_pat_…",
+            remedy="Make a personal token under Your account → Tokens, then: export ENSIGN_TOKEN=ensign_pat_…",
+        )
+    if not all("!" <= letter <= "~" for letter in token):  # said here, as the error of HTTP would show the token
+        raise errors.Unauthenticated(
+            "ENSIGN_TOKEN holds a space, a line break or a letter that no token has.", remedy="Copy the token again."
         )
     return Client(url=url, token=token)
 

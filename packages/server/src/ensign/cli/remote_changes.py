@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from pathlib import Path
@@ -44,6 +45,35 @@ def list_changes(
 def _get(id: str) -> dict[str, Any]:
     found: dict[str, Any] = connect().call("GET", f"/changes/{part(id)}")
     return found
+
+
+@app.command()
+def export(
+    since: Annotated[str, typer.Option("--from", help="First day or time, UTC.", show_default=False)],
+    until: Annotated[str, typer.Option("--to", help="End (not included), UTC.", show_default=False)],
+    project: Annotated[str, typer.Option("--project", "-p", help="One project; all without it.")] = "",
+    environment: Annotated[str, typer.Option("--environment", "-e", help="One environment; all without it.")] = "",
+    kind: Annotated[str, typer.Option("--format", help="csv, csv-spreadsheet or json.")] = "csv",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File; must not exist. - is standard output.")
+    ] = None,
+) -> None:
+    """What changed in a period: who asked, who approved and when, before and after. The export becomes an entry."""
+    path = output or Path(f"changes-{since[:10]}-{until[:10]}.{kind.partition('-')[0]}")
+    if str(path) != "-" and path.exists():
+        raise Invalid(f"{path} exists already.", remedy="Choose another name; evidence is never overwritten.")
+    wanted = {"since": since, "until": until, "format": kind, "project": project or None,
+              "environment": environment or None}  # fmt: skip
+    content = connect().file("/exports/changes", wanted)
+    if str(path) == "-":
+        sys.stdout.buffer.write(content)
+        return
+    try:
+        with path.open("xb") as file:
+            file.write(content)
+    except OSError as error:
+        raise Invalid(f"{path} cannot be written: {error}", remedy="Choose a writable place.") from error
+    out.print(f"Wrote {path}, SHA-256 {hashlib.sha256(content).hexdigest()}: as the log says.", markup=False)
 
 
 @app.command("show")

@@ -69,13 +69,15 @@ def list_flags(
     client = connect()
     query = {"q": search, "on": on, "stale": stale and "true", "archived": archived and "true", "limit": 200}
     rows = list(client.pages(f"/projects/{part(project)}/flags", query=query))
-    keys = list(rows[0]["environments"]) if rows else []
-    shown = rows if as_json else [{**row, **{k: _cell(row["environments"][k]) for k in keys}} for row in rows]
+    keys = [] if as_json else [row["key"] for row in client.call("GET", f"/projects/{part(project)}/environments")]
+    shown = rows if as_json else [{**row, **{k: _cell(row["environments"].get(k)) for k in keys}} for row in rows]
     columns = (("key", "key"), ("type", "type"), *((key, key) for key in keys))
     show_rows(shown, as_json=as_json, columns=columns, empty="There is no such flag.")
 
 
-def _cell(cell: dict[str, Any]) -> str:
+def _cell(cell: dict[str, Any] | None) -> str:
+    if cell is None:
+        return "not set up"
     rollout = cell.get("rollout")
     return str(cell["state"]) + (f" {rollout} %" if rollout is not None and cell["state"] == "on" else "")
 

@@ -85,6 +85,8 @@ def test_the_story_of_a_four_eyes_change(db: str) -> None:
     assert "canary" not in json.dumps(entry)
     assert Revision.objects.order_by("-number")[0].ledger_seq == applied.seq
     assert applied.request.applied_by == cast.dev.id
+    with pytest.raises(Conflict, match="applied already"):
+        apply(cast, done)
     assert rows_equal_the_log()
     assert problems() == []
     assert inspect.verify().ok

@@ -343,7 +343,7 @@ def test_without_a_second_factor_the_refusal_tells_how_to_get_one() -> None:
     bench.submit("usr_ann")
     with pytest.raises(NeedsMfa) as refused:
         bench.approve(session("usr_bob", START, mfa=False))
-    assert "add one under Account › Security" in refused.value.remedy
+    assert "add one under Your account → Second factors" in refused.value.remedy
 
 
 def test_one_person_is_one_approval() -> None:

@@ -170,6 +170,25 @@ def test_who_may_read_a_project_may_export_its_changes_and_sees_addresses_only_w
         assert {(row["requested_by_name"], row["requested_by_email"]) for row in found} == {("Dan Dev", email)}
 
 
+@pytest.mark.parametrize(
+    ("place", "field"),
+    [
+        ({"project": "shpo"}, "project"),
+        ({"environment": "prodcution"}, "environment"),
+        ({"project": "shop", "environment": "prodcution"}, "environment"),
+        ({"project": "shpo", "environment": "production"}, "project"),
+    ],
+)
+def test_a_mistyped_place_is_refused_and_no_entry_says_that_nothing_changed(
+    story: LogStory, place: dict[str, str], field: str
+) -> None:
+    size = Entry.objects.count()
+    with pytest.raises(Invalid) as refused:
+        exported(story, **place)
+    assert set(refused.value.fields) == {field}
+    assert Entry.objects.count() == size
+
+
 def test_an_empty_period_is_refused(story: LogStory) -> None:
     with pytest.raises(Invalid) as refused:
         exported(story, since=story.cast.at, until=story.cast.at)

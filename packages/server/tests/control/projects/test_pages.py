@@ -96,6 +96,10 @@ def test_the_flag_page_says_the_rules_and_shows_all_environments(client: Client)
     assert 'action="/projects/shop/environments/production/draft"' in content
 
 
+def test_the_project_page_says_in_words_which_preset_a_policy_came_from(client: Client) -> None:
+    assert "<dt>Preset</dt><dd>Small team</dd>" in client.get("/projects/shop").content.decode()
+
+
 def test_a_viewer_sees_no_acts(anna: Actor) -> None:
     viewer = sign_in(Client(), add_person("Vera", "viewer"))
     content = viewer.get("/projects/shop/flags/checkout").content.decode()

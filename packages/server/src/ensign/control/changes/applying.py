@@ -112,6 +112,7 @@ def apply_request(
     policy = policy_in_force(project=request.project, environments=keys, lock=True)
     loaded = load(refs=[Ref.parse(name) for name in request.base], lock=True, **place)
     answering = owners(request)
+    trust.require_open(request, direct=mode != "request")
     trust.require_unmoved(request, loaded.versions)
     after = algebra.apply_all(loaded.world, request.operations)
     refs = references(after=after, operations=request.operations)

@@ -24,6 +24,7 @@ from ensign.control.evidence.identities import identities
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Invalid
+from ensign.control.projects.queries import was_ever
 
 _BATCH = 500
 
@@ -50,6 +51,18 @@ def _all(filters: Filters) -> list[EntryView]:
         after = batch[-1].seq
 
 
+def _require_place(*, project: str | None, environment: str | None) -> None:
+    """That a name is not mistyped: an empty file would be taken for evidence that nothing changed."""
+    if not was_ever(project=project, environment=None):
+        raise Invalid(f"There is no project “{project}”.", remedy="Check its key.", fields={"project": "unknown"})
+    if not was_ever(project=project, environment=environment):
+        raise Invalid(
+            f"There is no environment “{environment}”{f' in {project}' if project else ''}.",
+            remedy="Check its key, or leave it out for all environments.",
+            fields={"environment": "unknown"},
+        )
+
+
 def export_changes(
     *,
     actor: Actor,
@@ -66,9 +79,10 @@ def export_changes(
     taken inside the write door: a year is read without holding anybody up, up to the log's size at the start.
 
     :raises Denied: without ``org:ledger:export``, or within one project without ``project:read`` there.
-    :raises Invalid: when the period is empty.
+    :raises Invalid: when the period is empty, or there never was such a project or environment.
     """
     emails = _authorise_changes(actor=actor, at=at, project=project)
+    _require_place(project=project, environment=environment)
     if since >= until:
         raise Invalid(
             "The period is empty.", remedy="Let it end after it starts.", fields={"until": "not after `since`"}

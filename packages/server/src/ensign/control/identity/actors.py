@@ -37,7 +37,7 @@ def from_token(text: str, *, at: datetime) -> Actor:
     if token is None or clock.parse(token.state["expires_at"]) <= at or not _owner_active(token):
         raise Unauthenticated(
             "This token is not valid: it is mistyped, has expired or was revoked.",
-            remedy="Make a new one under Account → Tokens, or ask the owner of the service account.",
+            remedy="Make a new one under Your account → Tokens, or ask the owner of the service account.",
         )
     _note_use(token.pk, at=at)
     return Actor(

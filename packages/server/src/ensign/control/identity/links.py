@@ -22,7 +22,8 @@ LIFETIMES: Final[dict[Kind, timedelta]] = {
 }
 
 _REMEDIES: Final[dict[Kind, str]] = {
-    "setup": "Start `ensign serve` again: while nobody is set up, it prints a fresh link.",
+    "setup": "If Ensign has been set up, sign in or ask an administrator to invite you. "
+    "If not, start `ensign serve` again: it prints a fresh link.",
     "invite": "Ask the person who invited you for a fresh link. If you have joined already, sign in.",
     "reset": "Ask an administrator for a fresh link.",
 }

@@ -11,6 +11,7 @@ from ensign.control.kernel import clock
 from ensign.control.kernel.errors import NotFound
 from ensign.control.projects.domain import PolicyRules
 from ensign.control.projects.models import Environment, Policy
+from ensign.control.projects.presets import PRESETS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,12 @@ class PolicyView:
     def without_approval(self) -> bool:
         """Whether this is a protected environment that rests on a compensating control alone."""
         return self.protected and self.approvals == 0
+
+    @property
+    def preset_name(self) -> str:
+        """What people call the preset that it came from; empty for one that was written by hand."""
+        found = PRESETS.get(self.preset)
+        return found.name if found is not None else self.preset
 
     @property
     def sentence(self) -> str:

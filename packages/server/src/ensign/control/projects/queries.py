@@ -126,6 +126,14 @@ def all_environments() -> dict[str, list[EnvironmentRow]]:
     return found
 
 
+def was_ever(*, project: str | None, environment: str | None) -> bool:
+    """Whether there is a project or environment of these keys, active or archived; None means any."""
+    if environment is None:
+        return project is None or Project.objects.filter(key=project).exists()
+    rows = Environment.objects.filter(key=environment)
+    return (rows if project is None else rows.filter(project=project)).exists()
+
+
 def places() -> list[Place]:
     """Every project, archived ones too, with its active environments: what grants and tokens may name."""
     within = all_environments()

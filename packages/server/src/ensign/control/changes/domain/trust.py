@@ -79,7 +79,7 @@ def refusal_to_approve(
             permission=APPROVE,
             scope=scope,
             remedy="Confirm with your passkey or authenticator and approve again;"
-            " if you have neither yet, add one under Account › Security.",
+            " if you have neither yet, add one under Your account → Second factors.",
         )
     return None
 
@@ -153,6 +153,17 @@ def verdict(
     return Verdict(counted=counted, required=policy.required, lost=tuple(lost))
 
 
+def require_open(request: ChangeRequest, *, direct: bool) -> None:
+    """That it waits to be applied. Also asked before :func:`require_unmoved`, as an applied request moved its own base.
+
+    :raises Conflict: saying what it is instead.
+    """
+    if request.status == "applied":
+        raise Conflict("This request has been applied already.", code="wrong-state")
+    if request.status not in ({"draft"} if direct else {"in_review", "approved"}):
+        raise Conflict(f"This request is {request.status.replace('_', ' ')}; it cannot apply.", code="not-approved")
+
+
 def require_applicable(
     request: ChangeRequest,
     actor: Actor,
@@ -170,8 +181,7 @@ def require_applicable(
 
     :raises Conflict: for 1 to 4, :raises Denied: for 5.
     """
-    if request.status not in ({"draft"} if direct else {"in_review", "approved"}):  # 1
-        raise Conflict(f"This request is {request.status.replace('_', ' ')}; it cannot apply.", code="not-approved")
+    require_open(request, direct=direct)  # 1
     if digest != request.digest:  # 2
         raise Conflict(
             "What would apply is not what was submitted.",
