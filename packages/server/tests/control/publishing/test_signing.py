@@ -66,7 +66,7 @@ def test_every_publication_is_signed_anew_also_by_a_new_epoch(db: str) -> None:
     assert second.digest != first.digest
     new_epoch(actor=system("restore"), at=clock.now(), reason="restored")
     third = signed()[0]
-    assert third.epoch == second.epoch + 1
+    assert third.epoch > second.epoch
     assert checks.problems() == []
 
 
