@@ -44,13 +44,12 @@ def fill() -> None:
     from ensign.cli import local  # deferred: settings read the environment of this process
 
     local.set_up()
+    from control import KEYS, _content  # deferred: after the set-up of Django
     from ensign.control.access.tokens import TokenWish, create_personal  # deferred: as above
     from ensign.control.flags.operations import create_flag  # deferred: as above
     from ensign.control.kernel import clock  # deferred: as above
     from ensign.control.projects.tokens import create_token  # deferred: as above
     from ensign_testkit.targets import put, shop  # deferred: as above
-
-    from control import KEYS, _content  # deferred: after the set-up of Django
 
     anna = shop()
     at = clock.now()
