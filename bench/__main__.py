@@ -110,7 +110,7 @@ def run(measurement: Measurement, *, quick: bool) -> dict[str, Any]:
                 lines.append(line.rstrip())
             process.wait()
             ending.cancel()
-        figures = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else None
+        figures = _figures(kept.read_text(encoding="utf-8")) if kept.exists() else None
     return {
         "about": measurement.about,
         "arguments": list(arguments),
@@ -119,6 +119,14 @@ def run(measurement: Measurement, *, quick: bool) -> dict[str, Any]:
         "figures": figures,
         "lines": lines,
     }
+
+
+def _figures(text: str) -> Any:
+    """One JSON document, or one a line from a program that runs itself once a database."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return [json.loads(line) for line in text.splitlines()]
 
 
 def main() -> int:
