@@ -111,9 +111,9 @@ def test_after_a_cut_only_what_changed_is_sent_again(plane) -> None:
     app = edge(wire.url)
     with serving(app):
         until(lambda: app.feed.current and app.feed.latest.history.covered == plane.source.number)
-        whole = wire.down
+        whole, before = wire.down, wire.taken  # the first try may have come before the server knew the edge's token
         wire.sever()
-        until(lambda: wire.taken == 2 and app.feed.current)
+        until(lambda: wire.taken > before and app.feed.current)
         number = plane.source.publish([flag("loan", project="bank")], project="bank")
         until(lambda: app.feed.latest.history.covered == number)
         assert wire.down - whole < whole / 5
