@@ -48,6 +48,18 @@ class Permission(StrEnum):
         Level.ORGANISATION,
         "make and disable service accounts and their tokens",
     )
+    ORG_ROLES_MANAGE = (
+        "org:roles:manage",
+        Level.ORGANISATION,
+        "make and change custom roles and what may be assigned by whom",
+    )
+    ORG_SECURITY_MANAGE = (
+        "org:security:manage",
+        Level.ORGANISATION,
+        "change how people sign in: identity providers, second factors, sessions, allowed addresses",
+    )
+    ORG_SCIM_MANAGE = "org:scim:manage", Level.ORGANISATION, "connect a directory that makes and removes people by SCIM"
+    ORG_PRIVACY_ERASE = "org:privacy:erase", Level.ORGANISATION, "erase what the log keeps about a person who left"
     ORG_PROJECT_CREATE = "org:project:create", Level.ORGANISATION, "create projects"
     ORG_LEDGER_READ = "org:ledger:read", Level.ORGANISATION, "read the whole log"
     ORG_LEDGER_EXPORT = "org:ledger:export", Level.ORGANISATION, "export the log and evidence bundles"
@@ -118,6 +130,10 @@ NEVER_BY_TOKEN: frozenset[Permission] = frozenset(
         Permission.ORG_ACCESS_GRANT,
         Permission.PROJECT_ACCESS_GRANT,
         Permission.ORG_SERVICE_ACCOUNTS_MANAGE,
+        Permission.ORG_ROLES_MANAGE,
+        Permission.ORG_SECURITY_MANAGE,
+        Permission.ORG_SCIM_MANAGE,
+        Permission.ORG_PRIVACY_ERASE,
     }
 )
 
