@@ -47,7 +47,7 @@ for _act in ("approve", "request-changes", "reject"):
     row(f"POST /api/v1/changes/{{id}}/{_act}", "change:approve", id="review",
         body={"digest": "{review_digest}", "comment": "As seen."})  # fmt: skip
 row("POST /api/v1/changes/{id}/withdraw", f"author and {_DRAFT}", id="review")
-row("POST /api/v1/changes/{id}/apply", "involved and change:apply", id="approved")
+row("POST /api/v1/changes/{id}/apply", "involved and change:apply", id="approved_by_somebody")
 row("POST /api/v1/changes/{id}/revert", _DRAFT, id="applied", body={"reason": "Wrong"})
 row(f"POST {_P}/flags/{{flag}}/environments/{{environment}}/kill", "flag:kill", body={"reason": "Fire"})
 row("GET /api/v1/kills", "signed-in", why="those of the projects that one may read")
@@ -73,26 +73,28 @@ row("GET /projects/{project}/tokens/new", "project:tokens:manage")
 row("POST /projects/{project}/tokens/new", "project:tokens:manage",
     body={"name": "app", "type": "backend", "environment": "staging"})  # fmt: skip
 row("POST /projects/{project}/tokens/{token}/revoke", "project:tokens:manage", token="client_token")
-row("GET /projects/{project}/environments", "anyone", why="leads to the project's page, which asks")
+for _method in ("GET", "POST"):
+    row(f"{_method} /projects/{{project}}/environments", "anyone", why="leads to the project's page, which asks")
 row("GET /projects/{project}/segments", "project:read")
 row("GET /projects/{project}/segments/new", "project:read")
 row("POST /projects/{project}/segments/new", "segment:create", body={"key": "{project}-south", "name": "South"})
 row("GET /projects/{project}/segments/{segment}", "project:read")
 row("POST /projects/{project}/segments/{segment}", "segment:create", body={"name": "Renamed", "description": ""})
 row("GET /projects/{project}/segments/{segment}/environments/{environment}", "project:read")
-row("POST /projects/{project}/segments/{segment}/environments/{environment}", _DRAFT, body={})
+row("POST /projects/{project}/segments/{segment}/environments/{environment}", "project:read", body={},
+    why="only reshapes the form")  # fmt: skip
 row("GET /flags", "signed-in", why="those of the projects that one may read")
 row("GET /projects/{project}/flags", "project:read")
 row("GET /projects/{project}/flags/new", "project:read")
 row("POST /projects/{project}/flags/new", "flag:create", body={"key": "{project}-new", "type": "release"})
 row("GET /projects/{project}/flags/{flag}", "project:read")
-row("GET /projects/{project}/flags/{flag}/describe", "project:read", done=frozenset({303}), why="leads to the flag")
+row("GET /projects/{project}/flags/{flag}/describe", "project:read", why="the flag's page with its form open")
 row("POST /projects/{project}/flags/{flag}/describe", "flag:update", body={"type": "release", "description": "Another"})
 _S = "/projects/{project}/flags/{flag}/environments/{environment}/strategies"
 row(f"GET {_S}/new", "project:read")
-row(f"POST {_S}/new", _DRAFT, body={"rollout": "10", "stickiness": "default"})
+row(f"POST {_S}/new", "project:read", body={"act": ""}, why="only reshapes the form")
 row(f"GET {_S}/{{strategy}}", "project:read")
-row(f"POST {_S}/{{strategy}}", _DRAFT, body={"rollout": "12", "stickiness": "default"})
+row(f"POST {_S}/{{strategy}}", "project:read", body={"act": ""}, why="only reshapes the form")
 row("GET /playground", "signed-in")
 row("POST /playground", "signed-in")
 row("GET /projects/{project}/environments/{environment}/reach/{number}", "project:read")
@@ -101,14 +103,14 @@ row("GET /projects/{project}/requests", "project:read")
 row("GET /requests/{id}", "project:read", id="applied")
 row("POST /requests/{id}/decide", "change:approve", id="review",
     body={"decision": "approve", "digest": "{review_digest}"})  # fmt: skip
-row("POST /requests/{id}/act", "involved and change:apply", id="approved", body={"act": "apply"})
+row("POST /requests/{id}/act", "involved and change:apply", id="approved_by_somebody", body={"act": "apply"})
 _D = "/projects/{project}/environments/{environment}/draft"
 row(f"GET {_D}", "project:read")
-row(f"POST {_D}", _DRAFT, body={"flag": "{flag}", "act": "disable"})
-row(f"POST {_D}/finish", _DRAFT)
+row(f"POST {_D}", _DRAFT, body={"flag": "{flag}", "operation": "flag.disable"})
+row(f"POST {_D}/finish", f"author and {_DRAFT}", body={"act": "discard"})
 row("GET /projects/{project}/policies", "project:read")
 row("POST /projects/{project}/policies/{environment}", "project:policy:propose",
-    body={"{environment}-approvals": "2", "{environment}-requires_reason": "on"})  # fmt: skip
+    body={"{environment}-approvals": "2", "{environment}-reason": "Why"})  # fmt: skip
 row("POST /projects/{project}/environments/{environment}/flags/{flag}/kill", "flag:kill", body={"confirm": "yes"})
 row("GET /kills", "signed-in", why="those of the projects that one may read")
 row("POST /kills/{id}/reason", "flag:kill", id="kill_record", body={"reason": "Fire"})

@@ -1,7 +1,8 @@
-"""Calling a route as somebody, and forgetting what it did: the whole call happens in a transaction that is rolled back."""
+"""Calling a route as somebody, and forgetting what it did: the call happens in a transaction that is rolled back."""
 
 from __future__ import annotations
 
+import copy
 import inspect
 import json
 import re
@@ -34,22 +35,26 @@ class Outcome:
 
 def places(row: Row, world: World) -> list[tuple[str, str]]:
     """Where the route is tried: ("", ""), every project, or every environment, as its address and body need."""
-    used = _used(row)
+    wanted = used(row)
     for level in _PLACES:
-        found = [place for place in level if used <= world.names(place[0] or None, place[1] or None).keys()]
+        found = [place for place in level if wanted <= world.names(place[0] or None, place[1] or None).keys()]
         if found:
             return found
-    raise AssertionError(f"{row.route}: no place has {sorted(used)}")
+    raise AssertionError(f"{row.route}: no place has {sorted(wanted)}")
 
 
 def attempt(world: World, caller: Caller, row: Row, place: tuple[str, str]) -> Outcome:
-    """Call the route; nothing that it did remains."""
-    names = world.names(place[0] or None, place[1] or None)
-    names |= {inside: names[outside] for inside, outside in row.names.items()}
+    """Call the route in this place; nothing that it did remains."""
+    return attempt_with(world, caller, row, world.names(place[0] or None, place[1] or None))
+
+
+def attempt_with(world: World, caller: Caller, row: Row, names: dict[str, str]) -> Outcome:
+    """:func:`attempt` with these names instead of those of one place."""
+    names = names | {inside: names[outside] for inside, outside in row.names.items()}
     address = _filled(row.address, names) + ("?" + _filled(row.query, names) if row.query else "")
     body = None if row.body is None else json.loads(_filled(json.dumps(row.body), names, json_text=True))
     client = world.clients[caller.name]
-    cookies = client.cookies.copy()
+    cookies = copy.deepcopy(client.cookies)
     with transaction.atomic():
         if row.is_api:
             response = client.generic(
@@ -57,7 +62,7 @@ def attempt(world: World, caller: Caller, row: Row, place: tuple[str, str]) -> O
             )
         else:
             response = client.generic(row.method, address) if row.method != "POST" else client.post(address, body or {})
-        text = b"".join(response.streaming_content) if response.streaming else response.content
+        text = response.getvalue()
         transaction.set_rollback(True)
     client.cookies = cookies
     status = response.status_code
@@ -66,7 +71,8 @@ def attempt(world: World, caller: Caller, row: Row, place: tuple[str, str]) -> O
     return Outcome(status=status, text=text[-3000:].decode(errors="replace"))
 
 
-def _used(row: Row) -> set[str]:
+def used(row: Row) -> set[str]:
+    """The world's names that the row's address, query and body speak of."""
     text = row.address + row.query + ("" if row.body is None else json.dumps(row.body))
     return {row.names.get(name, name) for name in _BRACES.findall(text.replace("{{", "").replace("}}", ""))}
 
@@ -81,7 +87,7 @@ def _filled(text: str, names: Mapping[str, str], *, json_text: bool = False) -> 
 
 def routes() -> set[str]:
     """``METHOD /address`` of everything that the URL conf and the API answer."""
-    found = set(_api())
+    found = {*_api(), "GET /api/v1/openapi.json"}
     for address, view in _walk(get_resolver().url_patterns, "/"):
         if not address.startswith(("/api/", "/^api/")):
             found.update(f"{method} {address}" for method in _methods(view))

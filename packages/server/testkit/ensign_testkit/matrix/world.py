@@ -79,15 +79,15 @@ def callers() -> tuple[Caller, ...]:
         Caller(name="who wrote the requests", roles=frozenset({"developer"}), part="author"),
         Caller(name="who approved the requests", roles=frozenset({"approver"}), part="approver"),
         Caller(name="somebody with every role", roles=every),
+        Caller(name=f"somebody with every role in {OWN}", roles=every, place=OWN),
         Caller(name="somebody with every role, by token", roles=every, token=True),
         Caller(name=f"somebody with every role, by a token for {OWN}", roles=every, place=OWN, token=True),
     ]
     for role in ROLES:
         for place in ("", OWN, f"{OWN}/development", f"{OWN}/production"):
             if "/" not in place or role not in ORGANISATION_ONLY:
-                found.append(
-                    Caller(name=f"{role} in {place or 'the organisation'}", roles=frozenset({role}), place=place)
-                )
+                name = f"{role} in {place or 'the organisation'}"
+                found += [Caller(name=name, roles=frozenset({role}), place=place)]
     return tuple(found)
 
 
@@ -96,7 +96,7 @@ class World:
     """What was made. ``facts`` by place ("" for the organisation): what its addresses' braces stand for."""
 
     at: datetime
-    facts: Mapping[str, Mapping[str, str]]
+    facts: Mapping[str, dict[str, str]]
     clients: Mapping[str, Client]
     ids: Mapping[str, str] = field(default_factory=dict)
 
@@ -138,9 +138,10 @@ def _client(caller: Caller, ada: Actor, *, at: datetime) -> Client:
         return Client(raise_request_exception=False)
     number = next(_serial)
     actor = add_person(f"Caller {number}", at=at, email=f"caller{number}@example.com")
-    within = {} if caller.token else {"project": caller.project, "environment": caller.environment}
+    project, environment = (None, None) if caller.token else (caller.project, caller.environment)
+    ends_at = at - timedelta(hours=1) if caller.out == "expired" else None
     for role in sorted(caller.roles):
-        put_grant(actor.id, role, ends_at=at - timedelta(hours=1) if caller.out == "expired" else None, **within)
+        put_grant(actor.id, role, project=project, environment=environment, ends_at=ends_at)
     if caller.token:
         wish = TokenWish(name="the table", days=5, scope=Scope(caller.project, caller.environment))
         text = api_tokens.create_personal(actor=actor, at=at, wish=wish).text
@@ -245,6 +246,7 @@ def _environment(project: str, environment: str, dan: Actor, rev: Actor, *, at: 
     return {
         **({"review": review.id, "review_digest": review.digest} if review.status == "in_review" else {}),
         "approved": approved.id,
+        **({"approved_by_somebody": approved.id} if approved.status == "in_review" else {}),
         "draft": draft.id,
         "applied": launch.id,
         "kill_record": killed.kill.id,
