@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db import transaction
 from django.urls import URLPattern, URLResolver, get_resolver
+from ensign.control.audit.models import Entry
 
 from ensign_testkit.matrix.table import LED_TO_SIGN_IN, Row
 from ensign_testkit.matrix.world import ENVIRONMENTS, OTHER, OWN, Caller, World
@@ -22,9 +23,11 @@ _PLACES = [("", "")], [(OWN, ""), (OTHER, "")], [*((OWN, e) for e in ENVIRONMENT
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """The answer's status (:data:`LED_TO_SIGN_IN` for a redirect to the sign-in page) and the end of its text."""
+    """The answer's status (:data:`LED_TO_SIGN_IN` for a redirect to the sign-in page), how many refusals it left in the
+    log, and the end of its text."""
 
     status: int
+    denials: int
     text: str
 
     @property
@@ -56,6 +59,7 @@ def attempt_with(world: World, caller: Caller, row: Row, names: dict[str, str]) 
     client = world.clients[caller.name]
     cookies = copy.deepcopy(client.cookies)
     with transaction.atomic():
+        before = _denials()
         if row.is_api:
             response = client.generic(
                 row.method, address, "" if body is None else json.dumps(body), content_type="application/json"
@@ -63,12 +67,17 @@ def attempt_with(world: World, caller: Caller, row: Row, names: dict[str, str]) 
         else:
             response = client.generic(row.method, address) if row.method != "POST" else client.post(address, body or {})
         text = response.getvalue()
+        denials = _denials() - before
         transaction.set_rollback(True)
     client.cookies = cookies
     status = response.status_code
     if status in {302, 303} and response["Location"].partition("?")[0].endswith("/login"):
         status = LED_TO_SIGN_IN
-    return Outcome(status=status, text=text[-3000:].decode(errors="replace"))
+    return Outcome(status=status, denials=denials, text=text[-3000:].decode(errors="replace"))
+
+
+def _denials() -> int:
+    return Entry.objects.filter(action="access.denied").count()
 
 
 def used(row: Row) -> set[str]:

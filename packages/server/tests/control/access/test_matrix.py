@@ -45,6 +45,8 @@ def test_the_route_lets_through_whom_the_documents_name(filled: world.World, rou
             )
             outcome = trying.attempt(filled, caller, row, place)
             right = outcome.status in (row.done if expected else row.refusals) or (outcome.refused and not expected)
+            if right and outcome.status == 403 and outcome.denials != 1:
+                wrong.append(f"{caller.name}: a refusal that left {outcome.denials} entries")
             if not right:
                 at = "/".join(filter(None, place)) or "the organisation"
                 answer = f"{outcome.status}, but the documents say {'yes' if expected else 'no'}"
