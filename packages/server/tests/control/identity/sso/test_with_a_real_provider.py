@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 import pytest
 from django.test import Client
 from ensign.control.audit.models import Entry
-from ensign.control.identity.sso import queries, sessions
 from ensign.control.identity.sso.domain import ProviderView
 from ensign.control.identity.sso.oidc import metadata
-from ensign.control.kernel import clock
-from ensign_testkit.openid import ANNA, CLIENT_ID, CLIENT_SECRET, Browser, OpenIdProvider, openid_provider
+from ensign_testkit.openid import CLIENT_ID, CLIENT_SECRET, Browser, OpenIdProvider, openid_provider
 from ensign_testkit.people import add_person
 from ensign_testkit.providers import add_provider
 
