@@ -10,8 +10,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import xmlsec
-from ensign_testkit.saml_keys import Signer
 from lxml import etree
+
+from ensign_testkit.saml_keys import Signer
 
 SAML = "urn:oasis:names:tc:SAML:2.0:assertion"
 SAMLP = "urn:oasis:names:tc:SAML:2.0:protocol"
@@ -79,7 +80,8 @@ class Forge:
             f'<saml:AuthnStatement AuthnInstant="{_time(now)}" SessionIndex="{session_index}"{session}>'
             f"<saml:AuthnContext><saml:AuthnContextClassRef>{context}</saml:AuthnContextClassRef>"
             "</saml:AuthnContext></saml:AuthnStatement>"
-            f"<saml:AttributeStatement>{values}</saml:AttributeStatement></saml:Assertion></samlp:Response>"
+            + (f"<saml:AttributeStatement>{values}</saml:AttributeStatement>" if values else "")
+            + "</saml:Assertion></samlp:Response>"
         )
 
     def response(self, *, assertion: bool = True, message: bool = True, **more: Any) -> etree._Element:
@@ -241,7 +243,7 @@ def _xsw8(root: etree._Element) -> etree._Element:
     return root
 
 
-#: Signature wrapping as collected by Somorovsky et al., "On Breaking SAML" (2012): each keeps a signature that verifies.
+#: Signature wrapping as collected by Somorovsky et al., "On Breaking SAML" (2012); each keeps a right signature.
 WRAPPINGS: Mapping[str, Callable[[etree._Element], etree._Element]] = {
     "xsw1": lambda root: _whole(root, inside=True),
     "xsw2": lambda root: _whole(root, inside=False),

@@ -119,8 +119,8 @@ def guard(saml_response: str, *, rules: Rules) -> Guarded:
         _check_encryption(sealed[0])
         _check_count(root, int(signed))
         return Guarded(raw, root, None, signed)
-    _check_count(root, int(signed) + 1)
     guard_assertion(plain[0], rules=rules)
+    _check_count(root, int(signed) + 1)
     return Guarded(raw, root, plain[0], signed)
 
 

@@ -40,7 +40,7 @@ class Here:
 def here(provider: ProviderView) -> Here:
     """Ensign's addresses for one provider, under ``ENSIGN_PUBLIC_URL``, whatever a request's Host says."""
     base = f"{settings.PUBLIC_URL}/sso/{provider.key}"
-    return Here(entity_id=f"{base}/metadata", acs=f"{base}/acs", logout=f"{base}/logout")
+    return Here(entity_id=f"{base}/metadata", acs=f"{base}/acs", logout=f"{base}/slo")
 
 
 def rules(provider: ProviderView) -> Rules:

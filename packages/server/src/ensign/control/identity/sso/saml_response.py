@@ -5,19 +5,23 @@ A response passes these steps, in this order:
 1. ``saml_guard``: bounded, and of the one shape that is accepted; nothing was verified, nothing expensive was done;
 2. an encrypted assertion is opened only after the signature over the whole response was found right (SAML 2.0 Errata
    E93: otherwise errors of decryption tell an attacker the text), and then passes the guard itself;
-3. python3-saml in strict mode: the schema, every signature by one of the configured certificates, and its own checks;
-4. ours, where the toolkit's are lax (it takes a missing audience or recipient, and compares addresses by their
-   beginning), with the clauses of SAML Core and Profiles that ask for them; equality throughout.
+3. each signature is by one of the configured certificates; only from here on is anything believed;
+4. whom it is for, from whom, when and in answer to what, with the clauses of SAML Core and Profiles that ask for it;
+   equality throughout;
+5. python3-saml in strict mode as a second opinion: the schema, the signatures again, and its own checks. Alone it would
+   not do: it takes a missing audience or recipient, and compares addresses by their beginning.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+import xmlsec
 from lxml import etree
 from onelogin.saml2.errors import OneLogin_Saml2_Error, OneLogin_Saml2_ValidationError
 from onelogin.saml2.response import OneLogin_Saml2_Response
@@ -29,7 +33,18 @@ from ensign.control.identity.sso.domain import ProviderView
 from ensign.control.identity.sso.saml_claims import TRANSIENT_FORMAT, Attributes
 from ensign.control.identity.sso.saml_guard import Guarded, guard, guard_assertion
 from ensign.control.identity.sso.saml_here import Here
-from ensign.control.identity.sso.saml_xml import SAML, SAMLP, Element, Refused, children, named, only, parse, text_of
+from ensign.control.identity.sso.saml_xml import (
+    SAML,
+    SAMLP,
+    Element,
+    Refused,
+    children,
+    decode,
+    named,
+    only,
+    parse,
+    text_of,
+)
 
 #: How far the clocks of provider and server may differ.
 SKEW: Final = timedelta(seconds=60)
@@ -67,8 +82,10 @@ def verify(field: str, *, provider: ProviderView, at: datetime) -> Verified:
     """
     here = saml_here.here(provider)
     guarded = guard(field, rules=saml_here.rules(provider))
-    checked = _toolkit(guarded, provider, here)
-    root, assertion = guarded.root, checked
+    root = guarded.root
+    with _refusing():
+        toolkit = OneLogin_Saml2_Settings(saml_here.toolkit_settings(provider))
+        assertion, response = _signed(guarded, provider, toolkit)
     _check_status(root)
     _check_addressing(root, assertion, provider, here, message_signed=guarded.message_signed)
     _check_conditions(assertion, here, at=at)
@@ -77,7 +94,10 @@ def verify(field: str, *, provider: ProviderView, at: datetime) -> Verified:
     ends_at = _instant(statement.get("SessionNotOnOrAfter"), "SessionNotOnOrAfter")
     if ends_at is not None and ends_at <= at - SKEW:
         raise Refused("expired", "The session at the identity provider is over.")
-    authenticated_at = _required(statement.get("AuthnInstant"), "AuthnInstant")
+    with _refusing():
+        request = saml_here.as_request(here.acs, {}, posted=True)
+        response.is_valid(request, request_id=root.get("InResponseTo"), raise_exceptions=True)
+    authenticated_at = required_instant(statement.get("AuthnInstant"), "AuthnInstant")
     return Verified(
         in_response_to=root.get("InResponseTo", ""),
         assertion_id=assertion.get("ID"),
@@ -97,9 +117,8 @@ def status_of(field: str) -> str:
     Nothing was verified: it explains, it decides nothing. "NoPassive" is how a provider says that it would have to ask.
     """
     try:
-        raw = base64.b64decode(field.replace("\r", "").replace("\n", ""), validate=True)
-        root = parse(raw)
-    except (Refused, ValueError):
+        root = parse(decode(field))
+    except Refused:
         return ""
     if root.tag != named(SAMLP, "Response") or next(root.iter(named(SAML, "Assertion")), None) is not None:
         return ""
@@ -108,35 +127,39 @@ def status_of(field: str) -> str:
     return "" if not words or words[0] == "Success" else words[-1]
 
 
-def _toolkit(guarded: Guarded, provider: ProviderView, here: Here) -> Element:
-    """Steps 2 and 3; returns the assertion that the signatures cover."""
-    given = saml_here.toolkit_settings(provider)
-    field = base64.b64encode(guarded.raw).decode()
-    in_response_to = guarded.root.get("InResponseTo")
+def _signed(guarded: Guarded, provider: ProviderView, toolkit: Any) -> tuple[Element, Any]:
+    """Steps 2 and 3: the assertion that signatures by configured certificates cover, and the toolkit's response."""
+    path = OneLogin_Saml2_Utils.RESPONSE_SIGNATURE_XPATH
+    if guarded.message_signed and not _fits(guarded.raw, toolkit, path):
+        raise Refused(*_SIGNATURE)
+    # The toolkit decrypts as soon as it is made: an encrypted assertion came this far only with a signature around it.
+    response = OneLogin_Saml2_Response(toolkit, base64.b64encode(guarded.raw).decode())
+    assertion, holder = guarded.assertion, guarded.raw
+    if assertion is None:
+        assertion = _opened(response, provider)
+        holder = etree.tostring(response.decrypted_document)
+    if not _fits(holder, toolkit, OneLogin_Saml2_Utils.ASSERTION_SIGNATURE_XPATH):
+        raise Refused(*_SIGNATURE)
+    return assertion, response
+
+
+def _fits(document: bytes, toolkit: Any, path: str) -> bool:
+    """Whether the signature at ``path`` is by one of the configured certificates."""
+    certificates = toolkit.get_idp_data()["x509certMulti"]["signing"]
+    return bool(OneLogin_Saml2_Utils.validate_sign(document, multicerts=certificates, xpath=path))
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """The toolkit's failures, and those of the libraries below it, as refusals."""
     try:
-        settings = OneLogin_Saml2_Settings(given)
-        if guarded.assertion is None:
-            _require_message_signature(guarded, settings)
-        response = OneLogin_Saml2_Response(settings, field)
-        assertion = guarded.assertion
-        if assertion is None:
-            assertion = _opened(response, provider)
-        request = saml_here.as_request(here.acs, {"SAMLResponse": field}, posted=True)
-        response.is_valid(request, request_id=in_response_to, raise_exceptions=True)
+        yield
     except OneLogin_Saml2_ValidationError as error:
         raise Refused(*_KINDS.get(error.code, _INVALID)) from error
     except OneLogin_Saml2_Error as error:
         raise Refused("settings", "The provider's settings are not complete.") from error
-    except (etree.LxmlError, ValueError, TypeError, RuntimeError) as error:
+    except (etree.LxmlError, xmlsec.Error, ValueError, TypeError, RuntimeError) as error:
         raise Refused(*_INVALID) from error
-    return assertion
-
-
-def _require_message_signature(guarded: Guarded, settings: Any) -> None:
-    certificates = settings.get_idp_data()["x509certMulti"]["signing"]
-    path = OneLogin_Saml2_Utils.RESPONSE_SIGNATURE_XPATH
-    if not OneLogin_Saml2_Utils.validate_sign(guarded.raw, multicerts=certificates, xpath=path):
-        raise Refused(*_SIGNATURE)
 
 
 def _opened(response: Any, provider: ProviderView) -> Element:
@@ -174,7 +197,7 @@ def _check_conditions(assertion: Element, here: Here, *, at: datetime) -> None:
     if any(child.tag not in _CONDITIONS for child in conditions):
         raise Refused("conditions", "The assertion has a condition that Ensign does not know.")
     _check_window(conditions, at=at)
-    issued = _required(assertion.get("IssueInstant"), "IssueInstant")
+    issued = required_instant(assertion.get("IssueInstant"), "IssueInstant")
     if not at - FRESH - SKEW <= issued <= at + SKEW:
         raise Refused("expired", "The assertion was made too long ago, or in the future.")
     restrictions = children(conditions, SAML, "AudienceRestriction")
@@ -234,7 +257,11 @@ def _instant(text: str | None, name: str) -> datetime | None:
     return found
 
 
-def _required(text: str | None, name: str) -> datetime:
+def required_instant(text: str | None, name: str) -> datetime:
+    """An instant that must be there, with its time zone.
+
+    :raises Refused: ``shape``, when it is missing or is none.
+    """
     found = _instant(text, name)
     if found is None:
         raise Refused("shape", f"{name} is missing.")
