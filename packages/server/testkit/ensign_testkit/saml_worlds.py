@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 from django.test import Client
 from ensign.control.identity.sso.domain import ProviderView
 from ensign.control.identity.sso.saml_request import ASKED
+from ensign.control.kernel import clock
 
 from ensign_testkit.providers import add_provider
 from ensign_testkit.saml_forge import Forge, field_of
@@ -66,7 +67,7 @@ class World:
         request.session = client.session
         request.user = AnonymousUser()
         before = set(request.session.get(ASKED, {}))
-        answer = saml_request.begin(request, self.provider, purpose="sign-in", target=target, hint="")
+        answer = saml_request.begin(request, self.provider, purpose="sign-in", target=target, hint="", at=clock.now())
         request.session.save()
         client.cookies["sessionid"] = request.session.session_key
         assert "SAMLRequest" in parse_qs(urlsplit(answer["Location"]).query)

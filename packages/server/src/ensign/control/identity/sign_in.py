@@ -24,6 +24,7 @@ from ensign.control.identity.attempts import Limit
 from ensign.control.identity.domain import PASSWORD_MAX
 from ensign.control.identity.models import Account, Attempts
 from ensign.control.identity.sso import enforcement
+from ensign.control.identity.sso.models import ProviderSession
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import ANONYMOUS, Actor
 from ensign.control.kernel.errors import Invalid, RateLimited, Unauthenticated
@@ -59,6 +60,11 @@ def authenticate(*, email: str, password: str, address: str, at: datetime) -> Ac
     ]
     account = Account.objects.select_related("person").filter(email=email).first()
     person_id = None if account is None else account.person_id
+    try:
+        enforcement.require_local(email)
+    except Unauthenticated:
+        refused("enforced", person_id=person_id, at=at)
+        raise
     try:
         reservation = attempts.reserve(limits, at=at)
     except RateLimited:
@@ -218,6 +224,7 @@ def renew(request: HttpRequest, account: Account) -> None:
         update_session_auth_hash(request, account)
         request.session.save()
         UserSession.objects.filter(session_key=old).update(session_key=request.session.session_key)
+        ProviderSession.objects.filter(pk=old).update(session_key=request.session.session_key)
 
 
 def sign_out(request: HttpRequest, *, at: datetime) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 from django.http import HttpRequest, HttpResponse
@@ -19,9 +20,12 @@ class Begin(Protocol):
     """Sends a browser to the provider, for ``purpose``; afterwards it goes on to ``target``, a path of ours."""
 
     def __call__(
-        self, request: HttpRequest, provider: ProviderView, *, purpose: Purpose, target: str, hint: str
+        self, request: HttpRequest, provider: ProviderView, *, purpose: Purpose, target: str, hint: str, at: datetime
     ) -> HttpResponse:
-        """The redirect. ``hint``: the address that the person typed, or ""."""
+        """The redirect. ``hint``: the address that the person typed, or "".
+
+        :raises Unavailable: when the provider cannot be reached for it.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

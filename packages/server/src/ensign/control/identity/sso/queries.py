@@ -7,6 +7,7 @@ from datetime import datetime
 
 from ensign.control.identity.sso.domain import MappedGroup, ProviderView, domain_of
 from ensign.control.identity.sso.models import ExternalIdentity, IdentityProvider
+from ensign.control.identity.sso.sessions import Mark
 from ensign.control.kernel import clock
 from ensign.control.kernel.errors import NotFound
 
@@ -59,6 +60,12 @@ def for_address(email: str) -> tuple[ProviderView, ...]:
 def enforced_for(email: str) -> tuple[ProviderView, ...]:
     """Those of :func:`for_address` through which alone people of this domain sign in; empty: nothing is enforced."""
     return tuple(one for one in for_address(email) if one.enforced)
+
+
+def confirming(mark: Mark | None) -> ProviderView | None:
+    """The provider that a session's person may prove a second factor at, because it counts as one of ours."""
+    found = None if mark is None else provider(mark.provider)
+    return found if found is not None and found.active and found.mfa_counts else None
 
 
 def identities_of(person_id: str) -> tuple[ExternalView, ...]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest
 
-from ensign.control.identity.sso import arrival, saml_claims, saml_request, saml_tickets, sessions
+from ensign.control.identity.sso import saml_claims, saml_request, saml_tickets, sessions
 from ensign.control.identity.sso.domain import GROUPS_MAX, Asserted, NotLetIn, ProviderView
 from ensign.control.identity.sso.saml_request import Asked
 from ensign.control.identity.sso.saml_response import REMEMBERED, Verified, status_of, verify
@@ -28,7 +29,7 @@ _REMEDIES = {
     "name_id": "An administrator sets the format of the NameID to persistent, or to the e-mail address.",
     "status": "Ask whoever administers the provider whether you may use Ensign.",
 }
-_REMEDY = "Sign in again. If it happens every time, tell an administrator the code below."
+_REMEDY = "Sign in again. If it happens every time, an administrator finds in the log what was wrong."
 
 
 def receive(provider: ProviderView, field: str, relay: str, *, at: datetime) -> str:
@@ -53,39 +54,53 @@ def receive(provider: ProviderView, field: str, relay: str, *, at: datetime) -> 
     content["authenticated_at"] = clock.text(verified.authenticated_at)
     content["session_ends_at"] = None if verified.session_ends_at is None else clock.text(verified.session_ends_at)
     content["attributes"] = {name: list(values) for name, values in verified.attributes.items()}
-    return saml_tickets.lay_down(provider.id, {"verified": content, "relay": local_path(relay)}, at=at)
+    brought = {"verified": content, "answers": verified.in_response_to, "relay": local_path(relay)}
+    return saml_tickets.lay_down(provider.id, brought, at=at)
 
 
-def finish(request: HttpRequest, provider: ProviderView, ticket: str, *, at: datetime) -> Asked:
-    """Take up what :func:`receive` laid down, in the session of the browser that asked for it; returns where to go on.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """A response that this browser asked for. ``ends_at``: when the provider's own session ends, if it says so."""
 
-    For the purpose ``try`` nothing is done; see :func:`tried`.
+    asked: Asked
+    asserted: Asserted
+    ends_at: datetime | None
 
-    :raises Refused: when this browser did not ask, or asked somebody else.
-    :raises NotLetIn: when the person is not let in.
+
+def asked_of(request: HttpRequest, provider: ProviderView, content: Mapping[str, Any], *, at: datetime) -> Asked:
+    """The request of this very browser that ``content`` (of a ticket) answers; it is open no more.
+
+    :raises Refused: when this browser did not ask, or asked somebody else, or too long ago.
+    """
+    answers = content["answers"]
+    if not answers and "verified" in content:
+        return Asked(provider=provider.id, purpose="sign-in", target=content["relay"])
+    found = saml_request.take(request, answers, at=at)
+    if found is None or found.provider != provider.id:
+        raise Refused("in_response_to", "This browser did not ask the provider for this.")
+    return found
+
+
+def take(provider: ProviderView, ticket: str, *, at: datetime) -> Mapping[str, Any]:
+    """What :func:`receive` laid down, once.
+
+    :raises Refused: when there is no such ticket any more.
     """
     content = saml_tickets.take(ticket, provider.id, at=at)
     if content is None:
         raise Refused("ticket", "The time to finish signing in is over.")
-    if "status" in content:
-        return _answered_no(request, provider, content, at=at)
+    return content
+
+
+def taken(provider: ProviderView, content: Mapping[str, Any], asked: Asked) -> Taken:
+    """What the provider vouched for, to the browser that asked.
+
+    :raises Refused: when it vouched for nobody, or not in full.
+    """
+    if "verified" not in content:
+        raise Refused("status", "The identity provider did not let you in.")
     verified = _verified(content["verified"])
-    asked = _asked(request, provider, verified, content["relay"], at=at)
-    asserted = asserted_of(provider, verified)
-    if asked.purpose == "try":
-        request.session[TRIED] = {**_shown(asserted), "provider": provider.id}
-    elif asked.purpose == "renew":
-        arrival.renew(request, asserted, at=at)
-    elif asked.purpose == "confirm":
-        arrival.confirm(request, asserted, at=at)
-    else:
-        arrival.arrive(request, asserted, at=at)
-        _shorten(request, verified.session_ends_at)
-    return asked
-
-
-#: Where a session keeps what the provider asserted when somebody tried the settings.
-TRIED = "ensign_saml_tried"
+    return Taken(asked=asked, asserted=asserted_of(provider, verified), ends_at=verified.session_ends_at)
 
 
 def asserted_of(provider: ProviderView, verified: Verified) -> Asserted:
@@ -121,30 +136,10 @@ def asserted_of(provider: ProviderView, verified: Verified) -> Asserted:
     )
 
 
-def remedy(error: Refused) -> str:
-    """What somebody does about a refusal."""
-    return _REMEDIES.get(error.code, _REMEDY)
-
-
-def _asked(request: HttpRequest, provider: ProviderView, verified: Verified, relay: str, *, at: datetime) -> Asked:
-    if not verified.in_response_to:
-        return Asked(provider=provider.id, purpose="sign-in", target=relay)
-    found = saml_request.take(request, verified.in_response_to, at=at)
-    if found is None or found.provider != provider.id:
-        raise Refused("in_response_to", "This browser did not ask the provider for this.")
-    return found
-
-
-def _answered_no(request: HttpRequest, provider: ProviderView, content: dict[str, Any], *, at: datetime) -> Asked:
-    """The provider said no. A session that was to be renewed ends; everybody else is told."""
-    asked = saml_request.take(request, content["answers"], at=at)
-    if asked is None or asked.provider != provider.id:
-        raise Refused("in_response_to", "This browser did not ask the provider for this.")
-    if asked.purpose == "renew":
-        error = NotLetIn("not-renewed", "The provider does not vouch for this session any more.", remedy="Sign in.")
-        arrival.end_unrenewed(request, error, at=at)
-        raise error
-    raise Refused("status", "The identity provider did not let you in.")
+def not_let_in(error: Refused) -> NotLetIn:
+    """The refusal as every protocol tells it, with what somebody does about it."""
+    code = f"saml-{error.code.replace('_', '-')}"
+    return NotLetIn(code, error.message, remedy=_REMEDIES.get(error.code, _REMEDY))
 
 
 def _answers(field: str) -> str:
@@ -165,19 +160,9 @@ def _verified(content: dict[str, Any]) -> Verified:
     )
 
 
-def _shorten(request: HttpRequest, ends_at: datetime | None) -> None:
+def shorten(request: HttpRequest, ends_at: datetime | None) -> None:
     """SessionNotOnOrAfter (Core 2.7.2): the session here ends no later than that at the provider."""
     kept = request.session.get(sessions.MARK)
     if ends_at is not None and isinstance(kept, dict) and ends_at < clock.parse(kept["until"]):
         request.session[sessions.MARK] = {**kept, "until": clock.text(ends_at)}
         request.session.save()
-
-
-def _shown(asserted: Asserted) -> dict[str, Any]:
-    return {
-        "subject": asserted.subject,
-        "email": asserted.email,
-        "name": asserted.name,
-        "groups": list(asserted.groups),
-        "strong": asserted.strong,
-    }

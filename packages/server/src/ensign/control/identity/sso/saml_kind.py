@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from importlib.util import find_spec
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -38,11 +39,13 @@ def register() -> None:
         kinds.register("saml", kinds.KindOfProvider(title="SAML 2.0", begin=begin, clean=clean))
 
 
-def begin(request: HttpRequest, provider: ProviderView, *, purpose: Purpose, target: str, hint: str) -> HttpResponse:
+def begin(
+    request: HttpRequest, provider: ProviderView, *, purpose: Purpose, target: str, hint: str, at: datetime
+) -> HttpResponse:
     """Send the browser to the provider."""
     from ensign.control.identity.sso import saml_request  # deferred: python3-saml and libxml2 are an extra, and heavy
 
-    return saml_request.begin(request, provider, purpose=purpose, target=target, hint=hint)
+    return saml_request.begin(request, provider, purpose=purpose, target=target, hint=hint, at=at)
 
 
 def clean(shape: str, given: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG001  # the signature is every kind's

@@ -39,13 +39,13 @@ def begin(
     purpose: Purpose,
     target: str,
     hint: str,  # noqa: ARG001  # SAML has no standard hint; the signature is every kind's
+    at: datetime,
 ) -> HttpResponse:
     """Redirect to the provider with a signed request: one that asks anew to confirm it is you, silent to renew."""
     auth = toolkit(provider)
     message = OneLogin_Saml2_Authn_Request(
         auth.get_settings(), force_authn=purpose == "confirm", is_passive=purpose == "renew", set_nameid_policy=True
     )
-    at = clock.now()
     kept = request.session.get(ASKED)
     asked: dict[str, Any] = dict(kept) if isinstance(kept, dict) else {}
     asked[message.get_id()] = {"provider": provider.id, "purpose": purpose, "target": target, "at": clock.text(at)}

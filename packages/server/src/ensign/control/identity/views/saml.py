@@ -6,11 +6,10 @@ Nothing here needs python3-saml before one of these addresses is asked for; with
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from urllib.parse import urlencode
 
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
@@ -18,9 +17,10 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_POST
 
 from ensign.control.identity import attempts, sign_in
-from ensign.control.identity.sso import queries
+from ensign.control.identity.sso import arrival, queries
 from ensign.control.identity.sso.domain import NotLetIn, ProviderView
 from ensign.control.identity.sso.saml_kind import available
+from ensign.control.identity.sso.views import arrived, problem, unanswered
 from ensign.control.identity.web import SeeOther, network_address
 from ensign.control.kernel import clock
 from ensign.control.kernel.errors import NotFound, RateLimited
@@ -60,15 +60,15 @@ def acs(request: HttpRequest, key: str) -> HttpResponse:
 
     provider, at = _provider(key), clock.now()
     try:
-        reservation = attempts.reserve([(attempts.ADDRESS, (network_address(request),))], at=at)
+        reservation = attempts.reserve([(attempts.PROVIDER, (network_address(request),))], at=at)
     except RateLimited as error:
         sign_in.refused("limit", person_id=None, at=at)
-        return _problem(request, error.message, error.remedy, status=429)
+        return problem(request, error)
     try:
         relay = request.POST.get("RelayState", "")
         ticket = saml_arrival.receive(provider, request.POST.get("SAMLResponse", ""), relay, at=at)
     except Refused as error:
-        return _refused(request, provider, error, saml_arrival.remedy(error), at=at)
+        return _refused(request, provider, saml_arrival.not_let_in(error), at=at)
     attempts.succeeded(reservation, forget=attempts.PAIR, parts=())
     onward = f"{reverse('identity:saml-finish', args=[key])}?{urlencode({'ticket': ticket})}"
     return SeeOther(onward)
@@ -83,12 +83,19 @@ def finish(request: HttpRequest, key: str) -> HttpResponse:
 
     provider, at = _provider(key), clock.now()
     try:
-        asked = saml_arrival.finish(request, provider, request.GET.get("ticket", ""), at=at)
+        content = saml_arrival.take(provider, request.GET.get("ticket", ""), at=at)
+        asked = saml_arrival.asked_of(request, provider, content, at=at)
     except Refused as error:
-        return _refused(request, provider, error, saml_arrival.remedy(error), at=at)
-    except NotLetIn as error:
-        return _problem(request, error.message, error.remedy, code=error.code, status=403)
-    return redirect(asked.target)
+        return _refused(request, provider, saml_arrival.not_let_in(error), at=at)
+    try:
+        found = saml_arrival.taken(provider, content, asked)
+    except Refused as error:
+        refusal = saml_arrival.not_let_in(error)
+        return unanswered(request, provider, refusal, purpose=asked.purpose, target=asked.target, at=at)
+    answer = arrived(request, provider, found.asserted, purpose=asked.purpose, target=asked.target, at=at)
+    if answer.status_code < 400 and asked.purpose == "sign-in":
+        saml_arrival.shorten(request, found.ends_at)
+    return answer
 
 
 @never_cache
@@ -104,17 +111,11 @@ def logout(request: HttpRequest, key: str) -> HttpResponse:
     try:
         _, onward = saml_logout.end(provider, request.META.get("QUERY_STRING", ""), at=at)
     except Refused as error:
-        return _refused(request, provider, error, saml_arrival.remedy(error), at=at)
+        return _refused(request, provider, saml_arrival.not_let_in(error), at=at)
     return redirect(onward) if onward else redirect("identity:sign-in")
 
 
-def _refused(request: HttpRequest, provider: ProviderView, error: Any, remedy: str, *, at: datetime) -> HttpResponse:
+def _refused(request: HttpRequest, provider: ProviderView, error: NotLetIn, *, at: datetime) -> HttpResponse:
     """An entry with the kind of failure, and a page that says what to do."""
-    more = {"why": f"saml_{error.code}", "provider": provider.id}
-    sign_in.refused("provider", person_id=None, at=at, more=more)
-    return _problem(request, error.message, remedy, code=error.code, status=403)
-
-
-def _problem(request: HttpRequest, message: str, remedy: str, *, code: str = "", status: int) -> HttpResponse:
-    context = {"message": message, "remedy": remedy, "code": code}
-    return render(request, "identity/saml_refused.html", context, status=status)
+    arrival.refused(provider.id, error, at=at)
+    return problem(request, error)
