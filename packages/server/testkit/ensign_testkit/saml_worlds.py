@@ -69,7 +69,7 @@ class World:
         before = set(request.session.get(ASKED, {}))
         answer = saml_request.begin(request, self.provider, purpose="sign-in", target=target, hint="", at=clock.now())
         request.session.save()
-        client.cookies["sessionid"] = request.session.session_key
+        client.cookies["sessionid"] = str(request.session.session_key)
         assert "SAMLRequest" in parse_qs(urlsplit(answer["Location"]).query)
         return str((set(request.session[ASKED]) - before).pop())
 

@@ -56,7 +56,10 @@ class SimpleSaml:
         self._configure(users)
         with (self._root / "php.log").open("wb") as log:
             self._process = subprocess.Popen(
-                ["php", "-d", "error_reporting=0", "-S", f"127.0.0.1:{self.port}", "-t", str(PROGRAM / "www")],
+                [
+                    "php", "-d", "error_reporting=0", "-d", "opcache.enable=0",
+                    "-S", f"127.0.0.1:{self.port}", "-t", str(PROGRAM / "www"),
+                ],
                 env={"SIMPLESAMLPHP_CONFIG_DIR": str(self._root / "config"), "PATH": "/usr/bin:/bin"},
                 stdout=log, stderr=log,
             )  # fmt: skip
@@ -123,6 +126,7 @@ class SimpleSaml:
             "certificate": "idp.crt",
             "auth": "users",
             "signature.algorithm": "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256",
+            "sign.logout": True,
             "SingleLogoutServiceBinding": ["urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect"],
         }
         self._write("metadata/saml20-idp-hosted.php", f"$metadata['__DYNAMIC:1__'] = {_php(hosted)};")

@@ -70,7 +70,7 @@ _NOWHERE: Final = frozenset(
 )  # fmt: skip
 _TEXT_ONLY: Final = frozenset(
     named(SAML, name) for name in ("Issuer", "NameID", "Audience", "AuthnContextClassRef", "AttributeValue")
-)
+) | frozenset(named(DS, name) for name in ("SignatureValue", "DigestMethod", "DigestValue", "X509Certificate"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
