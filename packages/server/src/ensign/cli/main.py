@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ensign.cli import remote_access, remote_changes, remote_flags, remote_projects, remote_providers
+from ensign.cli import (
+    remote_access,
+    remote_changes,
+    remote_flags,
+    remote_projects,
+    remote_providers,
+    remote_roles,
+)
 from ensign.cli.codegen import codegen
 from ensign.cli.frame import Exit, Json, group, out, show
 from ensign.cli.sockets import listen
@@ -34,6 +41,7 @@ app.add_typer(remote_flags.segments, name="segments")
 app.add_typer(remote_changes.app, name="changes")
 app.add_typer(remote_access.app, name="access")
 remote_access.app.add_typer(remote_providers.app, name="providers")
+remote_access.app.add_typer(remote_roles.app, name="roles")
 app.add_typer(remote_access.tokens, name="tokens")
 sso = group(help="Getting people in again when their identity provider fails. On this machine's database.")
 app.add_typer(sso, name="sso")

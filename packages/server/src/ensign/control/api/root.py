@@ -14,6 +14,7 @@ from ninja.operation import Operation
 import ensign
 from ensign.control.access.api import router as access
 from ensign.control.access.provider_api import router as identity_providers
+from ensign.control.access.roles_api import router as roles
 from ensign.control.api import problems
 from ensign.control.api.auth import AUTHENTICATION
 from ensign.control.api.parser import StrictParser
@@ -126,5 +127,6 @@ for router in (
     evidence,
     flag_reach,
     change_reach,
+    roles,
 ):
     api.add_router("", router)
