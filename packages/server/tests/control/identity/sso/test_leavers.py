@@ -1,4 +1,4 @@
-"""Claims: who leaves at the provider is out here, at once by its log-out, else at the next check; forgeries do nothing."""
+"""Claims: who leaves at the provider is out here, at once by its log-out, else at the next check; no forgery ends any."""
 
 from __future__ import annotations
 
