@@ -1,4 +1,4 @@
-"""Claims: who leaves at the provider is out here, at once by its log-out, else at the next check; no forgery ends any."""
+"""Claims: who leaves at the provider is out here, at once or at the next check; no forgery ends a session."""
 
 from __future__ import annotations
 
