@@ -39,6 +39,7 @@ class Filled:
     personal_token: str
     invitation: str
     reset: str
+    provider: str
 
 
 def fill(*, many: bool) -> Filled:
@@ -63,6 +64,7 @@ def fill(*, many: bool) -> Filled:
 
     from ensign_testkit import reaching
     from ensign_testkit.people import add_person
+    from ensign_testkit.providers import add_identity, add_provider
     from ensign_testkit.targets import rollout
 
     at = clock.now() - timedelta(hours=3)
@@ -78,6 +80,12 @@ def fill(*, many: bool) -> Filled:
     invited = people.invite(actor=ada, at=at, email="ida@example.com", name="Ida Invited")
     group = groups.create(actor=ada, at=at, name="Checkout team")
     groups.add_member(actor=ada, at=at, group_id=group.id, person_id=dan.id)
+    okta = add_provider(
+        "okta", shape="okta", secret="x", status="disabled", domains=["example.com", "example.org"], at=at,
+        settings={"issuer": "https://example.okta.com", "client_id": "0oa1b2c3d4", "scopes": "openid email groups"},
+        mapping=[("eng-checkout", group.id)],
+    )  # fmt: skip
+    add_identity(okta, dan.id, "00u1a2b3c4d5e6f7g8", at=at)
     service = service_accounts.create(actor=ada, at=at, name="deploy-pipeline", purpose="Ships", owner=dan.id)
     grant = give(actor=ada, at=at, subject=group.id, wish=Wish(role="viewer"))
     mine = api_tokens.create_personal(actor=ada, at=at, wish=TokenWish(name="Laptop", days=10))
@@ -141,6 +149,7 @@ def fill(*, many: bool) -> Filled:
         kill=killed.kill.id, person=dan.id, invited=invited.person.id, group=group.id, service=service.id,
         grant=grant.id, strategy=live.id, client_token=client.row.id, personal_token=mine.token.id,
         invitation=invited.link, reset=people.make_reset_link(actor=ada, at=clock.now(), person_id=dan.id).link,
+        provider=okta.id,
     )  # fmt: skip
 
 

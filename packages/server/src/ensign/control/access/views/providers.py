@@ -24,7 +24,7 @@ from ensign.control.identity.sso.domain import SHAPES, ProviderView
 from ensign.control.identity.sso.views import go
 from ensign.control.identity.web import SeeOther, add_errors, form_page, signed_in
 from ensign.control.kernel import clock
-from ensign.control.kernel.errors import Conflict, Denied, EnsignError, NotFound, Unauthenticated
+from ensign.control.kernel.errors import Conflict, EnsignError, Invalid, NotFound
 
 
 def _open(request: HttpRequest) -> tuple[Held, datetime]:
@@ -145,11 +145,10 @@ def _mapping(provider_id: str) -> list[tuple[str, str]]:
 
 
 def _mapped(request: HttpRequest, provider_id: str, mapping: list[tuple[str, str]]) -> HttpResponse:
+    actor, at = signed_in(request), clock.now()
     try:
-        providers.map_groups(actor=signed_in(request), at=clock.now(), provider_id=provider_id, mapping=mapping)
-    except (Denied, NotFound, Unauthenticated):
-        raise
-    except EnsignError as error:
+        providers.map_groups(actor=actor, at=at, provider_id=provider_id, mapping=mapping)
+    except (Conflict, Invalid) as error:
         messages.error(request, " ".join([error.message, *error.fields.values()]))
     else:
         messages.success(request, "It counts from each person's next sign-in or check.")
