@@ -13,9 +13,9 @@ from django.test import RequestFactory
 from ensign.control.audit.ledger import record
 from ensign.control.audit.staging import stage
 from ensign.control.identity.sso import queries, secrets
-from ensign.control.identity.sso.actions import PROVIDER_CREATED
-from ensign.control.identity.sso.domain import Asserted, ProviderView
-from ensign.control.identity.sso.models import IdentityProvider
+from ensign.control.identity.sso.actions import IDENTITY_LINKED, PROVIDER_CREATED
+from ensign.control.identity.sso.domain import Asserted, ProviderView, subject_hash
+from ensign.control.identity.sso.models import ExternalIdentity, IdentityProvider
 from ensign.control.kernel import clock
 from ensign.control.kernel.ids import new_id
 from ensign.control.kernel.transactions import write_door
@@ -62,6 +62,27 @@ def add_provider(
         if secret:
             secrets.keep(id, "client_secret", secret)
     return queries.provider(id)
+
+
+def add_identity(
+    provider: ProviderView, person_id: str, subject: str = "00u1anna", *, at: datetime | None = None
+) -> str:
+    """That ``subject`` at a provider is this person; returns the identity's id."""
+    at = at or clock.now()
+    id = new_id("xid", at=at)
+    state = {
+        "provider": provider.id,
+        "subject": subject,
+        "subject_hash": subject_hash(provider.id, subject),
+        "person": person_id,
+        "linked_at": clock.text(at),
+        "how": "address",
+        "status": "active",
+    }
+    with write_door():
+        row = stage(ExternalIdentity, id=id, state=state)
+        record(action=IDENTITY_LINKED, actor=SYSTEM, at=at, staged=[row])
+    return id
 
 
 def asserting(provider: ProviderView, email: str = "anna.berg@example.com", **more: Any) -> Asserted:

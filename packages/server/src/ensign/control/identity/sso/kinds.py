@@ -5,7 +5,7 @@ A kind registers itself while Django starts, so that one whose libraries are an 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -33,13 +33,17 @@ class KindOfProvider:
     """A protocol.
 
     ``clean`` checks the settings that somebody typed (raising ``Invalid`` that names fields) and returns those that are
-    kept; the first argument is the shape. ``secrets`` names what is sealed and never shown again.
+    kept; the first argument is the shape. ``secrets`` names what is sealed and never shown again, ``lasting`` the
+    settings that say whom a subject stands for, and so stay once somebody came through the provider; ``addresses``
+    (label, URL) is what somebody enters at the provider.
     """
 
     title: str
     begin: Begin
     clean: Callable[[str, Mapping[str, Any]], dict[str, Any]]
     secrets: tuple[str, ...] = ()
+    lasting: tuple[str, ...] = ()
+    addresses: Callable[[ProviderView], Sequence[tuple[str, str]]] = lambda _provider: ()
 
 
 _kinds: dict[str, KindOfProvider] = {}

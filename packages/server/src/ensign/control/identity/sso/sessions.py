@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
+from django.db.models import Q
 from django.http import HttpRequest
 
 from ensign.control.audit.ledger import record
@@ -127,6 +129,27 @@ def end_all(provider_id: str, *, because: str, actor: Actor = SSO, at: datetime)
     require_write_door()
     rows = ProviderSession.objects.select_for_update().filter(provider_id=provider_id).order_by("pk")
     return _end(list(rows), provider=provider_id, because=because, actor=actor, at=at)
+
+
+def end_of_identity(identity_id: str, *, actor: Actor, at: datetime) -> int:
+    """End the sessions that began with one identity at a provider; returns how many."""
+    require_write_door()
+    rows = list(ProviderSession.objects.select_for_update().filter(identity_id=identity_id).order_by("pk"))
+    return _end(rows, provider=rows[0].provider_id, because="released", actor=actor, at=at) if rows else 0
+
+
+def end_elsewhere(domains: Sequence[str], *, at_providers: Sequence[str]) -> int:
+    """End the sessions of people of these domains that did not begin at one of these providers; returns how many."""
+    require_write_door()
+    of_domains = Q(pk__in=[])
+    for domain in domains:
+        of_domains |= Q(user__email__endswith=f"@{domain}")
+    kept = ProviderSession.objects.filter(provider_id__in=at_providers).values("session_key")
+    rows = UserSession.objects.filter(of_domains).exclude(session_key__in=kept)
+    keys = list(rows.values_list("session_key", flat=True))
+    ended = Session.objects.filter(pk__in=keys).delete()[0]
+    rows.filter(session_key__in=keys).delete()
+    return int(ended)
 
 
 def end_one(session_key: str, *, because: str, at: datetime) -> None:

@@ -63,9 +63,14 @@ def go(request: HttpRequest, provider: ProviderView, *, purpose: Purpose, target
     """Send the browser to a provider, or show why that does not work at present."""
     try:
         begin = kinds.of(provider.kind).begin
-        return begin(request, provider, purpose=purpose, target=target, hint=hint, at=clock.now())
+        answer = begin(request, provider, purpose=purpose, target=target, hint=hint, at=clock.now())
     except EnsignError as error:
         return problem(request, error)
+    if request.method == "POST" and answer.has_header("Location"):
+        # The policy of our pages (form-action) lets no form lead to another host, not even by a redirect.
+        leaving = {"provider": provider, "address": answer["Location"]}
+        return render(request, "identity/provider_leaving.html", leaving)
+    return answer
 
 
 @never_cache
@@ -163,7 +168,7 @@ def _not_renewed(request: HttpRequest, error: EnsignError, *, target: str, at: d
 
 def problem(request: HttpRequest, error: EnsignError) -> HttpResponse:
     """The page that says why a sign-in through a provider came to nothing, and what to do."""
-    status = 503 if isinstance(error, Unavailable) else 429 if error.code == "rate-limited" else 403
+    status = 503 if isinstance(error, Unavailable) else 429 if error.code == "rate-limited" else 422
     down = isinstance(error, Unavailable)
     return render(request, "identity/provider_problem.html", {"problem": error, "down": down}, status=status)
 

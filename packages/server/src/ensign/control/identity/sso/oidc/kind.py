@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 
 from ensign.control.identity.sso.domain import ProviderView, Purpose
 from ensign.control.identity.sso.kinds import KindOfProvider
@@ -36,4 +38,16 @@ def _clean(shape: str, raw: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
-OIDC: Final = KindOfProvider(title="OpenID Connect", begin=_begin, clean=_clean, secrets=("client_secret",))
+def _addresses(provider: ProviderView) -> list[tuple[str, str]]:
+    names = (("Redirect URI", "sso:callback"), ("Back-channel log-out URI", "sso:backchannel-logout"))
+    return [(label, settings.PUBLIC_URL + reverse(name, args=[provider.key])) for label, name in names]
+
+
+OIDC: Final = KindOfProvider(
+    title="OpenID Connect",
+    begin=_begin,
+    clean=_clean,
+    addresses=_addresses,
+    secrets=("client_secret",),
+    lasting=("issuer", "tenant"),
+)
