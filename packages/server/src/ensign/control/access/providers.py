@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from ensign.control.access.decisions import entitled, held, require, view
+from ensign.control.access.assigning import require_assigning_all
+from ensign.control.access.decisions import entitled, held, require, views
 from ensign.control.access.domain import ORGANISATION
-from ensign.control.access.grants import require_granting
 from ensign.control.access.models import Grant
 from ensign.control.access.permissions import Permission
 from ensign.control.audit.door import operation
@@ -282,8 +282,7 @@ def _require_giving(actor: Actor, group_id: str, *, at: datetime) -> None:
     group = Group.objects.filter(pk=group_id, status="active").first()
     if group is None:
         raise Invalid("There is no such group.", fields={"group": "Choose one of the groups there are."})
-    for grant in Grant.objects.filter(subject=group_id, status="active"):
-        require_granting(actor, view(grant).scope, at=at)
+    require_assigning_all(actor, views(Grant.objects.filter(subject=group_id, status="active")), at=at)
 
 
 def _gets_back_in(person_id: str, *, at: datetime) -> bool:

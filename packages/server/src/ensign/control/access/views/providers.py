@@ -26,7 +26,7 @@ from ensign.control.identity.sso.domain import SHAPES, ProviderView
 from ensign.control.identity.sso.views import go
 from ensign.control.identity.web import SeeOther, add_errors, form_page, signed_in
 from ensign.control.kernel import clock
-from ensign.control.kernel.errors import Conflict, Denied, EnsignError, NotFound
+from ensign.control.kernel.errors import Conflict, Denied, EnsignError, NotFound, Unauthenticated
 
 #: Kind of provider -> its form.
 FORMS: Final[Mapping[str, type[ProviderForm]]] = {"oidc": OidcProviderForm, "saml": SamlProviderForm}
@@ -152,7 +152,7 @@ def _mapping(provider_id: str) -> list[tuple[str, str]]:
 def _mapped(request: HttpRequest, provider_id: str, mapping: list[tuple[str, str]]) -> HttpResponse:
     try:
         providers.map_groups(actor=signed_in(request), at=clock.now(), provider_id=provider_id, mapping=mapping)
-    except (Denied, NotFound):
+    except (Denied, NotFound, Unauthenticated):
         raise
     except EnsignError as error:
         messages.error(request, " ".join([error.message, *error.fields.values()]))
