@@ -45,6 +45,8 @@ remote_access.app.add_typer(remote_roles.app, name="roles")
 app.add_typer(remote_access.tokens, name="tokens")
 sso = group(help="Getting people in again when their identity provider fails. On this machine's database.")
 app.add_typer(sso, name="sso")
+emergency = group(help="Sealed emergency access. On this machine's database.")
+app.add_typer(emergency, name="emergency")
 
 _OPERATOR = system("cli")
 
@@ -184,6 +186,15 @@ def release_sso(
     from ensign.cli import sign_in_recovery  # deferred: it reads the settings, too
 
     sign_in_recovery.release(key=key, reason=reason, actor=_OPERATOR, at=clock.now(), as_json=as_json)
+
+
+@emergency.command("status")
+def emergency_status(as_json: Json = False) -> None:
+    """Whether emergency access is sealed, open or neither, and who holds it."""
+    _server()
+    from ensign.cli import emergency as access  # deferred: it reads the settings, too
+
+    access.status(at=clock.now(), as_json=as_json)
 
 
 @ledger.command()

@@ -13,6 +13,7 @@ from ninja.operation import Operation
 
 import ensign
 from ensign.control.access.api import router as access
+from ensign.control.access.emergency_api import router as emergency_access
 from ensign.control.access.provider_api import router as identity_providers
 from ensign.control.access.roles_api import router as roles
 from ensign.control.api import problems
@@ -118,6 +119,7 @@ problems.install(api)
 for router in (
     access,
     identity_providers,
+    emergency_access,
     projects,
     segments,
     flags,

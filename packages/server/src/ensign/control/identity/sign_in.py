@@ -40,7 +40,7 @@ PENDING_FOR: Final = timedelta(minutes=10)
 LOUD: Final = 20
 _MINUTE: Final = timedelta(minutes=1)
 
-Way = Literal["password", "totp", "recovery_code", "passkey", "setup", "invitation", "oidc", "saml"]
+Way = Literal["password", "totp", "recovery_code", "passkey", "setup", "invitation", "oidc", "saml", "emergency"]
 
 _BACKEND: Final = "ensign.control.identity.backends.PersonBackend"
 
@@ -90,7 +90,7 @@ def _verified(account: Account | None, password: str) -> bool:
 
 
 def refused(
-    way: Literal["password", "limit", "factor", "passkey", "link", "provider", "enforced"],
+    way: Literal["password", "limit", "factor", "passkey", "link", "provider", "enforced", "emergency"],
     *,
     person_id: str | None,
     at: datetime,
