@@ -22,7 +22,7 @@ from ensign.control.kernel.errors import Invalid
 Choices = Sequence[tuple[str, str]]
 
 
-def _reason(help_text: str = "Stands in the log; say what an auditor would ask.") -> forms.CharField:
+def reason_field(help_text: str = "Stands in the log; say what an auditor would ask.") -> forms.CharField:
     return forms.CharField(
         label="Reason",
         required=False,
@@ -106,7 +106,7 @@ class InviteForm(ScopeFields):
     role = forms.ChoiceField(
         label="Role", required=False, choices=_roles(optional=True), widget=forms.RadioSelect, initial=""
     )
-    reason = _reason()
+    reason = reason_field()
     field_order = ("email", "name", "role", "project", "environment", "reason")
 
     def wishes(self) -> tuple[Wish, ...]:
@@ -126,7 +126,7 @@ class GrantForm(ScopeFields):
         help_text="The role ends by itself after this day (UTC). Empty: until somebody ends it.",
         widget=forms.DateInput(attrs={"type": "date"}),
     )
-    reason = _reason()
+    reason = reason_field()
     field_order = ("subject", "role", "project", "environment", "ends_on", "reason")
 
     def __init__(self, *args: Any, subjects: Choices, **kwargs: Any) -> None:
@@ -145,7 +145,7 @@ class GrantForm(ScopeFields):
 class ReasonForm(PlainForm):
     """Why."""
 
-    reason = _reason()
+    reason = reason_field()
 
 
 class GroupForm(PlainForm):

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from ensign.control.access import staging
 from ensign.control.access.actions import GRANT_ENDED, GRANT_GIVEN
-from ensign.control.access.decisions import denied, held, view
+from ensign.control.access.decisions import denied, held, step_up, view
 from ensign.control.access.domain import ORGANISATION, Decision, GrantView, Scope, subject_kind
 from ensign.control.access.models import Grant
 from ensign.control.access.permissions import NEVER_BY_TOKEN, Permission
@@ -119,18 +119,16 @@ def stage_wish(subject: str, wish: Wish, *, granted_by: str, at: datetime) -> St
 def require_granting(actor: Actor, scope: Scope, *, at: datetime) -> Decision:
     """Whoever may grant in the organisation may grant anywhere; whoever may in a project, in that project.
 
-    :raises Denied: otherwise.
+    :raises Denied: otherwise; NeedsMfa as ``decisions.step_up``.
     """
     holds = held(actor, at=at)
     decision = holds.decide(Permission.ORG_ACCESS_GRANT)
     if decision.allowed or scope.project is None:
         if not decision.allowed:
             raise denied(decision, Permission.ORG_ACCESS_GRANT, scope)
+        step_up(actor, Permission.ORG_ACCESS_GRANT, scope, at=at)
         return decision
-    within = holds.decide(Permission.PROJECT_ACCESS_GRANT, Scope(scope.project))
-    if not within.allowed:
-        raise denied(within, Permission.PROJECT_ACCESS_GRANT, scope)
-    return within
+    return holds.require(Permission.PROJECT_ACCESS_GRANT, Scope(scope.project))
 
 
 def check_not_oneself(actor: Actor, subject: str, scope: Scope, decision: Decision) -> None:

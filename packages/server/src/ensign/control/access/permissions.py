@@ -137,6 +137,16 @@ NEVER_BY_TOKEN: frozenset[Permission] = frozenset(
     }
 )
 
+#: What changes who may do what, or how that is guarded: in a session it needs a second factor proved a short while ago,
+#: of everybody who has one (ADR 0026). ``decisions.Held.require`` asks for it, so that no operation can forget it.
+#: Approving is not here: it asks for a second factor of everybody, in ``changes.domain.trust``.
+ADMINISTRATIVE: frozenset[Permission] = (NEVER_BY_TOKEN - {Permission.CHANGE_APPROVE}) | {
+    Permission.ORG_GROUPS_MANAGE,
+    Permission.ORG_SETTINGS_MANAGE,
+    Permission.ORG_LEDGER_ANCHOR,
+    Permission.PROJECT_TOKENS_MANAGE,
+    Permission.PROJECT_POLICY_PROPOSE,
+}
 
 #: Permissions by their frozen code, e.g. ``BY_CODE["flag:create"]``.
 BY_CODE: Mapping[str, Permission] = MappingProxyType({str(permission): permission for permission in Permission})

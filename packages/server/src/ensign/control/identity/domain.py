@@ -101,6 +101,7 @@ class SessionView:
     started_at: datetime
     seen_at: datetime
     current: bool
+    way: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,6 +41,7 @@ def tabs(current: str) -> tuple[Choice, ...]:
         ("Service accounts", "access:service-accounts"),
         ("Access", "access:grants"),
         ("Who can", "access:who-can"),
+        ("Sign-ins", "access:logins"),
     )
     return tuple(Choice(label=label, href=reverse(name), current=label == current) for label, name in rooms)
 
