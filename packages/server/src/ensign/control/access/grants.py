@@ -128,7 +128,11 @@ def require_granting(actor: Actor, scope: Scope, *, at: datetime) -> Decision:
             raise denied(decision, Permission.ORG_ACCESS_GRANT, scope)
         step_up(actor, Permission.ORG_ACCESS_GRANT, scope, at=at)
         return decision
-    return holds.require(Permission.PROJECT_ACCESS_GRANT, Scope(scope.project))
+    within = holds.decide(Permission.PROJECT_ACCESS_GRANT, Scope(scope.project))
+    if not within.allowed:
+        raise denied(within, Permission.PROJECT_ACCESS_GRANT, scope)
+    step_up(actor, Permission.PROJECT_ACCESS_GRANT, scope, at=at)
+    return within
 
 
 def check_not_oneself(actor: Actor, subject: str, scope: Scope, decision: Decision) -> None:

@@ -5,11 +5,12 @@ Either way ``request.actor`` is set. A header that does not hold a valid token n
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.http import HttpRequest
 from ninja.errors import HttpError
 from ninja.security import APIKeyCookie, HttpBearer
 
-from ensign.control.api.limits import Guesses
+from ensign.control.api.limits import GUESSES_SHARE, Guesses
 from ensign.control.identity import actors, gate, sign_in
 from ensign.control.identity.web import network_address
 from ensign.control.kernel import clock
@@ -22,7 +23,7 @@ _REMEDY = (
 )
 
 
-_guesses = Guesses()
+_guesses = Guesses(per_minute=max(10, settings.API_RATE // GUESSES_SHARE))
 
 
 class CsrfFailed(Denied):

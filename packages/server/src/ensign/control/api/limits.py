@@ -22,14 +22,14 @@ ADDRESS_FACTOR = 10
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-#: Wrong tokens that one address may send in a minute before they are not even looked up in the log's way.
-GUESSES = 60
+#: Wrong tokens that one address may send in a minute, as a part of what a caller may send at all: 60 of 1,200.
+GUESSES_SHARE = 20
 
 
 class Guesses:
     """Wrong tokens of one address, in this process. Valid ones are never held up: an office may share an address."""
 
-    def __init__(self, *, per_minute: int = GUESSES) -> None:
+    def __init__(self, *, per_minute: int) -> None:
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
         self._item = RateLimitItemPerMinute(per_minute)
 
