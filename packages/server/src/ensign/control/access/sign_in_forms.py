@@ -13,6 +13,14 @@ from ensign.control.identity.forms import PlainForm
 from ensign.control.identity.rules import BOUNDS, LOCALS, Rules
 
 _LINES = ("networks", "service_networks")
+_SECTIONS = (
+    ("Accounts", ("local", "listed")),
+    ("Second factors", ("factor", "passkeys", "grace_days", "step_up_minutes")),
+    ("Sessions", ("idle_minutes", "session_hours")),
+    ("Networks", ("networks", "service_networks", "trace_days")),
+    ("Tokens", ("personal_token_days", "service_token_days")),
+    ("Why", ("reason", "version")),
+)
 
 
 def _number(name: str, label: str, help_text: str) -> forms.IntegerField:
@@ -76,6 +84,10 @@ class SignInRulesForm(PlainForm):
         field = self.fields["listed"]
         if isinstance(field, forms.ChoiceField):
             field.choices = list(people)
+
+    def sections(self) -> list[tuple[str, list[forms.BoundField]]]:
+        """The fields under headings, in the order in which they are shown."""
+        return [(title, [self[name] for name in names]) for title, names in _SECTIONS]
 
     @staticmethod
     def beginning(rules: Rules, version: int) -> dict[str, Any]:

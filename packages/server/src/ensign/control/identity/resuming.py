@@ -33,7 +33,9 @@ class Kept:
     @property
     def shown(self) -> tuple[tuple[str, str], ...]:
         """The fields with what their names mean, without empty ones."""
-        return tuple((name.replace("_", " ").capitalize(), value) for name, value in self.fields if value)
+        return tuple(
+            (name.replace("_", " ").capitalize(), value) for name, value in self.fields if value and name != "version"
+        )
 
 
 def keep(request: HttpRequest, *, back: str, at: datetime) -> None:
