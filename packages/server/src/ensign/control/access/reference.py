@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ensign.control.access.permissions import NEVER_BY_TOKEN, Level, Permission, at_level
+from ensign.control.access.permissions import ADMINISTRATIVE, NEVER_BY_TOKEN, Level, Permission, at_level
 from ensign.control.access.roles import ROLES
 
 _HEAD = """# Permissions and roles
@@ -20,13 +20,16 @@ or in one environment of a project, from a start until, at will, an end.
 - An administrator neither changes nor approves what applications see, unless they hold another role for it, which the
   log shows. No role is exempt from an environment's policy, and nobody approves what they wrote or edited.
 - A deactivated person has nothing: sessions and personal tokens end in the same transaction.
+- Administering needs a second factor proved a short while ago, of everybody who has one
+  ([0026](../adr/0026-step-up-of-who-has-a-factor.md)). It is asked for with these permissions: {administrative}.
 """
 
 
 def page() -> str:
     """The page, as Markdown."""
     names = [role.name for role in ROLES.values()]
-    lines = [_HEAD]
+    codes = ", ".join(f"`{permission}`" for permission in Permission if permission in ADMINISTRATIVE)
+    lines = [_HEAD.replace("{administrative}", codes)]
     for level in Level:
         lines += [
             f"\n## {level.capitalize()}\n",

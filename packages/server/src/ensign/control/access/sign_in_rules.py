@@ -12,7 +12,7 @@ from ensign.control.audit import history
 from ensign.control.audit.door import operation
 from ensign.control.audit.ledger import record
 from ensign.control.audit.staging import stage
-from ensign.control.identity import actions, queries
+from ensign.control.identity import actions, enforcing, queries
 from ensign.control.identity.enforcing import RULES_ID
 from ensign.control.identity.rules import Difference, Rules, differences, from_state, revised
 from ensign.control.identity.sign_in_models import SignInRules
@@ -73,6 +73,11 @@ def change(
     rules = revised(before, wanted, at=at)
     _check_people(rules)
     _check_not_shut_out(rules, actor=actor, address=address, way=way)
+    if rules.passkeys and not before.passkeys and "webauthn" not in enforcing.kinds_of(actor.id):
+        raise Invalid(
+            "Passkeys are not known to work here yet.",
+            fields={"passkeys": "Enrol one yourself first: browsers offer them over https (or on localhost) alone."},
+        )
     if rules == before:
         return present()
     staged = stage(SignInRules, id=RULES_ID, state=rules.to_state(), current=row)
