@@ -16,6 +16,7 @@ from ensign.control.access import findings, sign_in_rules, tokens
 from ensign.control.access.tokens import TokenWish
 from ensign.control.audit.models import Entry
 from ensign.control.identity import enforcing, sessions, traces
+from ensign.control.identity.agents import device
 from ensign.control.identity.models import Account, Trace
 from ensign.control.identity.rules import Rules, from_state, in_words, revised, within
 from ensign.control.kernel import clock
@@ -217,6 +218,7 @@ def test_an_unused_session_ends_on_the_server_with_an_entry(db: str) -> None:
         assert client.get("/people").status_code == 200
     with clock.simulated(began + timedelta(minutes=121)):
         assert client.get("/people").status_code == 302
+        assert "not used for a while" in client.get("/login").content.decode()
     assert last("session.expired")["detail"] == {"person": person.id, "limit": "idle", "sessions": 1}
     assert not Session.objects.filter(session_key=client.cookies["sessionid"].value).exists()
 
@@ -454,6 +456,27 @@ def test_secrets_are_never_kept(db: str) -> None:
     request.session = {"ensign_kept": {}}  # type: ignore[assignment]  # a session is a mapping here
     resuming.keep(request, back="/", at=NOW)
     assert dict(request.session.items()) == {}
+
+
+def test_who_will_have_to_enrol_is_told_at_sign_in(db: str) -> None:
+    admin, _ = add_person("Ada", "admin"), add_person("Anna Berg", "approver", password=PASSWORD)
+    decide(admin, factor="powerful", grace_days=3)
+    assert "asks you to have a second factor from" in login().get("/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("agent", "said"),
+    [
+        ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "Firefox on Linux"),
+        ("Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/140.0 Safari/537.36 Edg/140.0", "Edge on Windows"),
+        ("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15) AppleWebKit/605 Version/18 Safari/605", "Safari on macOS"),
+        ("curl/8.9", "curl"),
+        ("something else", "something else"),
+        ("", "unknown"),
+    ],
+)
+def test_a_browser_is_named_as_people_would(agent: str, said: str) -> None:
+    assert device(agent) == said
 
 
 # --- Traces ------------------------------------------------------------------------------------------

@@ -20,6 +20,14 @@ from ensign.control.ui.errors import error_page
 
 API = "/api/"
 
+#: Why a session ended (``identity.sessions.Over``) -> what its person is told.
+_OVER = {
+    "idle": "You were signed out because the session was not used for a while.",
+    "lifetime": "You were signed out because the session had lasted as long as sessions do here.",
+    "rules": "You were signed out because people sign in by another way now.",
+    "ended": "That session has ended. Sign in again.",
+}
+
 
 class FailureMiddleware:
     """Turns ``kernel.errors`` that a view let through into an answer; everything else stays Django's."""
@@ -71,6 +79,9 @@ class FailureMiddleware:
 
 def _sign_in(request: HttpRequest) -> HttpResponse:
     """To the sign-in page; back to this one afterwards if it can be fetched again."""
+    why = _OVER.get(getattr(request, "ensign_session_over", ""))
+    if why is not None:
+        messages.info(request, why)
     address = resolve_url(settings.LOGIN_URL)
     if request.method == "GET":
         address += "?" + urlencode({"next": request.get_full_path()})

@@ -31,12 +31,13 @@ class SessionMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Serve the request as the person, or as nobody."""
         with traces.of(request):
-            over = SESSION_KEY in request.session and (
-                not request.user.is_authenticated or sessions.over(request, at=clock.now())
-            )
-            if over:
+            over: sessions.Over | None = None
+            if SESSION_KEY in request.session:
+                over = sessions.over(request, at=clock.now()) if request.user.is_authenticated else "ended"
+            if over is not None:
                 request.session.flush()
                 request.user = AnonymousUser()
+                request.ensign_session_over = over  # type: ignore[attr-defined]  # the page to sign in says why
             return self._get_response(request)
 
     def process_view(self, request: HttpRequest, view: Callable[..., Any], _arguments: Any, _named: Any) -> None:

@@ -28,26 +28,26 @@ WAY: Final = "ensign_way"
 SEEN_EVERY: Final = timedelta(minutes=1)
 
 Limit = Literal["idle", "lifetime", "rules"]
+Over = Literal["idle", "lifetime", "rules", "ended"]
 
 _SYSTEM: Final = system("sessions")
 
 
-def over(request: HttpRequest, *, at: datetime) -> bool:
-    """Whether the request's session has ended: it is not listed any more, too old, unused too long, or no longer a way
-    that the rules allow. Its end is an entry."""
+def over(request: HttpRequest, *, at: datetime) -> Over | None:
+    """Why the request's session has ended, or None: it is not listed any more (``ended``), too old, unused too long, or
+    began in a way that the rules no longer allow. Its end is an entry."""
     started, user = request.session.get(SIGNED_IN_AT), request.user
     row = UserSession.objects.filter(session_key=request.session.session_key).first()
     if row is None or not isinstance(started, str) or not isinstance(user, Account):
-        return True
+        return "ended"
     rules = enforcing.of_request(request)
     limit = _limit(rules, started=clock.parse(started), seen=row.last_seen_at, at=at)
     if limit is None and not rules.allows_way(str(request.session.get(WAY, "")), user.person_id):
         limit = "rules"
-    if limit is None:
-        return False
-    with write_door():
-        _end([row], limit, at=at)
-    return True
+    if limit is not None:
+        with write_door():
+            _end([row], limit, at=at)
+    return limit
 
 
 def _limit(rules: Rules, *, started: datetime, seen: datetime, at: datetime) -> Limit | None:

@@ -20,6 +20,7 @@ from ensign.control.access.permissions import Permission
 from ensign.control.access.sign_in_forms import LoginFilter
 from ensign.control.access.views.common import open_page, shown, tabs
 from ensign.control.identity import queries as identity
+from ensign.control.identity.agents import device
 from ensign.control.identity.views.account import tabs as account_tabs
 from ensign.control.identity.web import SeeOther
 from ensign.control.identity.web import signed_in as who_asks
@@ -96,6 +97,7 @@ def _history(
                 "title": logins.TITLES[row.outcome],
                 "tone": _TONES.get(row.outcome, "calm"),
                 "way": _WAYS.get(row.way, row.way),
+                "device": device(row.agent),
             }
             for row in found.items
         ],

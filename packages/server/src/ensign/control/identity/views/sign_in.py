@@ -64,6 +64,14 @@ def _after_password(request: HttpRequest, account: Account, target: str, *, at: 
 def _signed_in(request: HttpRequest, account: Account, way: sign_in.Way, target: str, *, at: datetime) -> HttpResponse:
     """Begin the session, and say what was enrolled lately: whoever did not do it must notice."""
     sign_in.complete(request, account, way=way, at=at)
+    rules = enforcing.of_request(request)
+    owed = enforcing.owed(account.person_id, rules=rules, at=at)
+    if owed and rules.due_at is not None and at < rules.due_at:
+        what = "a passkey" if owed == "passkey" else "a second factor"
+        text = f"Your organisation asks you to have {what} from {rules.due_at:%-d %B} on."
+        messages.warning(
+            request, f"{text} Enrol it under Your account → Second factors; afterwards nothing else works."
+        )
     for factor in factors.new_factors(account.person_id, since=at - sign_in.FRESH):
         if factor.kind != "recovery_codes":
             days = (at - factor.created_at).days
