@@ -73,6 +73,6 @@ def reset_rules(reason: Reason = "", as_json: Json = False) -> None:
     from ensign.cli import local  # deferred: only this command opens the database
 
     local.set_up()
-    from ensign.cli import sign_in_recovery  # deferred: it reads the settings that were just set up
+    from ensign.cli import rules_recovery  # deferred: it reads the settings that were just set up
 
-    sign_in_recovery.reset(reason=reason, as_json=as_json)
+    rules_recovery.reset(reason=reason, as_json=as_json)

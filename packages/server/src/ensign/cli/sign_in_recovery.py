@@ -1,25 +1,21 @@
-"""What brings people back in, on this machine's database."""
+"""`ensign sso …`: what gets people in again when their identity provider does not, from the server's own terminal."""
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from ensign.cli.frame import show
 from ensign.cli.local import database_errors
-from ensign.control.access import sign_in_rules
-from ensign.control.audit import boot
-from ensign.control.kernel import clock
-from ensign.control.kernel.actor import system
-from ensign.control.kernel.errors import Unavailable
+from ensign.control.identity.sso import enforcement, queries
+from ensign.control.kernel.actor import Actor
 
 
-def reset(*, reason: str, as_json: bool) -> None:
-    """The default rules of signing in; the server may run meanwhile.
-
-    :raises Conflict: when they are in force already.
-    :raises Unavailable: when the database is not migrated to this version.
-    """
+def release(*, key: str, reason: str, actor: Actor, at: datetime, as_json: bool) -> None:
+    """End the enforcement of a provider."""
     with database_errors():
-        if boot.pending_migrations():
-            raise Unavailable("The database is not migrated to this version.", remedy="Run `ensign migrate` first.")
-        sign_in_rules.reset(actor=system("cli"), at=clock.now(), reason=reason)
-    text = "The default sign-in rules are in force again. Sign in, and decide on better ones under Settings → Sign-in."
-    show({"reset": True}, as_json=as_json, text=text)
+        done = enforcement.release(queries.by_key(key).id, actor=actor, at=at, reason=reason)
+    show(
+        {"id": done.id, "key": done.key, "enforced": done.enforced},
+        as_json=as_json,
+        text=f"People of {', '.join(done.domains)} sign in by password and passkey again, too. It stands in the log.",
+    )

@@ -30,7 +30,7 @@ class Documented:
 def read() -> Mapping[str, Documented]:
     """All lines by code."""
     text = PAGE.read_text()
-    keys = dict(re.findall(r"^- \*\*(.+?)\*\* \(`([a-z-]+)`\)", text, re.MULTILINE))
+    keys = dict(re.findall(r"^\| (\w[\w ]*) \| `([a-z-]+)` \|", text, re.MULTILINE))
     found: dict[str, Documented] = {}
     level, names = "", list[str]()
     for line in text.splitlines():
@@ -39,12 +39,12 @@ def read() -> Mapping[str, Documented]:
         cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
         if line.startswith("| Permission | May"):
             names = cells[3:]
-        match = re.match(r"`([a-z:-]+)`( ○)?$", cells[0])
+        match = re.match(r"`([a-z:-]+)`((?: [○◆◇])*)$", cells[0])
         if level and match and len(cells) == 3 + len(names):
             roles = frozenset(keys[name] for name, mark in zip(names, cells[3:], strict=True) if mark == "●")
             code = match[1]
             found[code] = Documented(
-                code=code, level=level, inert=bool(match[2]), by_token=cells[2] == "yes", roles=roles
+                code=code, level=level, inert="○" in match[2], by_token=cells[2] == "yes", roles=roles
             )
     return found
 

@@ -75,7 +75,7 @@ row("POST /service-accounts/{service_account_id}/disable", "org:service-accounts
 row("POST /service-accounts/{service_account_id}/enable", "org:service-accounts:manage", body={"reason": ""},
     service_account_id="idle_service")  # fmt: skip
 row("GET /access", "org:read")
-row("GET /access/new", "org:access:grant")
+row("GET /access/new", "org:access:grant or anywhere project:access:grant")
 row("POST /access/new", "org:access:grant", body={"subject": "{newcomer}", "role": "viewer"})
 row("GET /access/who-can", "org:read")
 row("POST /access/{grant_id}/end", "org:access:grant", body={"reason": ""}, grant_id="org_grant")

@@ -33,6 +33,7 @@ from ensign.control.segments.operations import create_segment
 
 from ensign_testkit.people import add_person, sign_in
 from ensign_testkit.people import give as put_grant
+from ensign_testkit.providers import add_identity, add_provider
 from ensign_testkit.targets import rollout
 
 OWN, OTHER = "shop", "bank"
@@ -152,6 +153,17 @@ def _client(caller: Caller, ada: Actor, *, at: datetime) -> Client:
     return client
 
 
+def _providers(member: Actor, *, at: datetime) -> dict[str, str]:
+    settings = {"issuer": "http://127.0.0.1:9", "client_id": "ensign", "scopes": "openid"}
+    made = {
+        "provider": add_provider("active", settings=settings, secret="x", domains=["active.example"], at=at),
+        "idle_provider": add_provider("idle", settings=settings, secret="x", status="disabled", at=at),
+        "enforced_provider": add_provider("enforced", settings=settings, domains=["x.example"], enforced=True, at=at),
+    }
+    identity = add_identity(made["provider"], member.id, at=at)
+    return {**{name: one.id for name, one in made.items()}, "provider_key": "active", "identity_id": identity}
+
+
 def _organisation(ada: Actor, dan: Actor, *, at: datetime) -> dict[str, str]:
     member = add_person("Mel Member", "viewer", at=at)
     gone = add_person("Gil Gone", at=at)
@@ -168,6 +180,7 @@ def _organisation(ada: Actor, dan: Actor, *, at: datetime) -> dict[str, str]:
     )
     grant = give(actor=ada, at=at, subject=member.id, wish=Wish(role="auditor"))
     return {
+        **_providers(member, at=at),
         "member": member.id,
         "gone": gone.id,
         "invited": invited.person.id,

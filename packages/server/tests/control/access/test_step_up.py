@@ -81,4 +81,4 @@ def test_every_administrative_permission_is_asked_for_with_its_factor(db: str, p
 
 def test_what_no_token_confers_is_administrative_or_approving() -> None:
     """A new permission of that kind cannot be forgotten here: it is in the set by being in the other one."""
-    assert {Permission.CHANGE_APPROVE} == NEVER_BY_TOKEN - ADMINISTRATIVE
+    assert {Permission.CHANGE_APPROVE, Permission.CHANGE_REVIEW} == NEVER_BY_TOKEN - ADMINISTRATIVE

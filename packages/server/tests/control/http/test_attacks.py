@@ -38,7 +38,11 @@ EMAIL = "anna.berg@example.com"
 
 #: Views that a request without the CSRF token reaches, and why that is safe. A view that is exempt and stands not here
 #: fails the test.
-CSRF_EXEMPT: dict[str, str] = {}
+CSRF_EXEMPT = {
+    "sso:backchannel-logout": "an identity provider calls it, and what it sends is signed",
+    "identity:saml-acs": "an identity provider's page posts it across sites; what it posts is signed, and answers a"
+    " question that this browser's session asked",
+}
 
 #: Pages that somebody who is not signed in may see, and why.
 PUBLIC = {

@@ -13,6 +13,7 @@ from ninja.operation import Operation
 
 import ensign
 from ensign.control.access.api import router as access
+from ensign.control.access.provider_api import router as identity_providers
 from ensign.control.access.sign_in_api import router as signing_in
 from ensign.control.api import problems
 from ensign.control.api.auth import AUTHENTICATION
@@ -117,6 +118,7 @@ problems.install(api)
 for router in (
     access,
     signing_in,
+    identity_providers,
     projects,
     segments,
     flags,

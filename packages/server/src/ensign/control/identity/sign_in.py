@@ -7,7 +7,7 @@ the entry and the list of sessions in one transaction.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Final, Literal
@@ -24,6 +24,8 @@ from ensign.control.identity.attempts import Limit
 from ensign.control.identity.domain import PASSWORD_MAX
 from ensign.control.identity.models import Account, Attempts
 from ensign.control.identity.sessions import SIGNED_IN_AT, WAY
+from ensign.control.identity.sso import enforcement
+from ensign.control.identity.sso.models import ProviderSession
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import ANONYMOUS, Actor
 from ensign.control.kernel.errors import Invalid, RateLimited, Unauthenticated
@@ -40,8 +42,8 @@ FRESH: Final = timedelta(days=7)
 LOUD: Final = 20
 _MINUTE: Final = timedelta(minutes=1)
 
-Way = Literal["password", "totp", "recovery_code", "passkey", "setup", "invitation"]
-Refusal = Literal["password", "limit", "factor", "passkey", "link", "rules", "network", "token"]
+Way = Literal["password", "totp", "recovery_code", "passkey", "setup", "invitation", "oidc", "saml"]
+Refusal = Literal["password", "limit", "factor", "passkey", "link", "rules", "network", "token", "provider", "enforced"]
 
 _BACKEND: Final = "ensign.control.identity.backends.PersonBackend"
 
@@ -62,6 +64,11 @@ def authenticate(*, email: str, password: str, address: str, at: datetime) -> Ac
     ]
     account = Account.objects.select_related("person").filter(email=email).first()
     person_id = None if account is None else account.person_id
+    try:
+        enforcement.require_local(email)
+    except Unauthenticated:
+        refused("enforced", person_id=person_id, at=at)
+        raise
     try:
         reservation = attempts.reserve(limits, at=at)
     except RateLimited:
@@ -105,10 +112,11 @@ def refused(
     person_id: str | None,
     at: datetime,
     reached: tuple[str, ...] = (),
+    more: Mapping[str, str] | None = None,
 ) -> None:
     """Record a refused try: one entry each up to 20 a minute, above that one entry with their number.
 
-    The person stands there by id if there is one; what was typed never does.
+    The person stands there by id if there is one, and ``more`` (codes and ids); what was typed never does.
     """
     with write_door():
         minute = Attempts.objects.select_for_update().filter(key=attempts.SUMMARY).first()
@@ -121,7 +129,7 @@ def refused(
         )
         if minute.count > LOUD and not reached:
             return
-        detail: dict[str, object] = {"way": way}
+        detail: dict[str, object] = {"way": way, **(more or {})}
         if person_id is not None:
             detail["person"] = person_id
         if reached:
@@ -186,29 +194,42 @@ def held_account(request: HttpRequest, *, at: datetime) -> Account:
     raise Unauthenticated("The time for the second factor is over.", remedy="Sign in again.")
 
 
-def complete(request: HttpRequest, account: Account, *, way: Way, at: datetime, strong: bool | None = None) -> None:
-    """Begin the session: fresh key, entry, list of sessions.
+def complete(
+    request: HttpRequest,
+    account: Account,
+    *,
+    way: Way,
+    at: datetime,
+    mfa_at: datetime | None = None,
+    provider: str = "",
+) -> None:
+    """Begin the session: fresh key, entry, list of sessions. A passkey or code proves the second factor at ``at``.
 
-    ``strong`` says whether a second factor was proved at ``at``; by default what a passkey or a code proves.
+    ``provider`` is the id of the identity provider that vouched for them, ``mfa_at`` when they proved a second factor
+    there, if that counts.
 
-    :raises Unauthenticated: when the rules do not allow this person this way.
+    :raises Unauthenticated: when they come through a provider alone and ``way`` is another one, or the rules do not
+        allow this person this way.
     """
+    if way not in enforcement.NOT_LOCAL:
+        enforcement.require_local(account.email)
     require_way(way, account, at=at)
     rules = enforcing.current()
-    proves = way in {"totp", "passkey"} if strong is None else strong
+    proved_at = at if way in {"totp", "passkey"} else mfa_at
     with write_door():
         request.session.pop(PENDING, None)
         login(request, account, backend=_BACKEND)
         request.session.set_expiry(int(rules.lifetime.total_seconds()))
         request.session[SIGNED_IN_AT], request.session[WAY] = clock.text(at), way
-        if proves:
-            request.session[MFA_AT], request.session[MFA_WAY] = clock.text(at), way
+        if proved_at is not None:
+            request.session[MFA_AT], request.session[MFA_WAY] = clock.text(proved_at), way
         request.session.save()
         UserSession.objects.create_from_request(request)
         row = UserSession.objects.filter(session_key=request.session.session_key)
         row.update(created_at=at, last_seen_at=at, data={"way": way})
-        actor = Actor(kind="person", id=account.person_id, via="session", mfa_at=at if proves else None)
-        recorded = record(action=actions.SIGNED_IN, actor=actor, at=at, detail={"way": way})
+        actor = Actor(kind="person", id=account.person_id, via="session", mfa_at=proved_at)
+        detail = {"way": way, **({"provider": provider} if provider else {})}
+        recorded = record(action=actions.SIGNED_IN, actor=actor, at=at, detail=detail)
         traces.keep(recorded, person_id=account.person_id)
 
 
@@ -229,6 +250,7 @@ def renew(request: HttpRequest, account: Account) -> None:
         update_session_auth_hash(request, account)
         request.session.save()
         UserSession.objects.filter(session_key=old).update(session_key=request.session.session_key)
+        ProviderSession.objects.filter(pk=old).update(session_key=request.session.session_key)
 
 
 def sign_out(request: HttpRequest, *, at: datetime) -> None:

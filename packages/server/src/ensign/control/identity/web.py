@@ -44,7 +44,11 @@ def network_address(request: HttpRequest) -> str:
 
 def next_address(request: HttpRequest, *, default: str = "/") -> str:
     """Where to go afterwards: a path on this server, or ``default``. Never another host."""
-    wanted = request.POST.get("next") or request.GET.get("next") or ""
+    return local_path(request.POST.get("next") or request.GET.get("next") or "", default=default)
+
+
+def local_path(wanted: str, *, default: str = "/") -> str:
+    """``wanted`` if it is a path on this server, else ``default``. Never another host."""
     local = wanted.startswith("/") and url_has_allowed_host_and_scheme(wanted, allowed_hosts=None)
     return wanted if local and wanted.isprintable() else default
 

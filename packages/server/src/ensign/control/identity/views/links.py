@@ -14,6 +14,7 @@ from ensign.control.identity import attempts, enforcing, links, operations, quer
 from ensign.control.identity.forms import JoinForm, ResetForm
 from ensign.control.identity.links import Kind, LinkView
 from ensign.control.identity.models import Account
+from ensign.control.identity.sso import enforcement
 from ensign.control.identity.web import SeeOther, add_errors, form_page, network_address
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import ANONYMOUS
@@ -31,6 +32,7 @@ def find(request: HttpRequest, text: str, kind: Kind) -> LinkView | HttpResponse
     try:
         found = links.find(text, kind, at=at)
         if found.person_id is not None:
+            enforcement.require_local(queries.person(found.person_id).email)
             enforcing.require_way("password", found.person_id, rules=enforcing.of_request(request))
         return found
     except Unauthenticated as error:
