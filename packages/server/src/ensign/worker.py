@@ -19,7 +19,7 @@ from django.db import DatabaseError, connection
 from ensign import metrics
 from ensign.control.api import idempotency
 from ensign.control.audit import schedule
-from ensign.control.identity import attempts, sign_in
+from ensign.control.identity import attempts, enforcing, sessions, sign_in, traces
 from ensign.control.kernel import clock
 from ensign.control.publishing import proofs, reach_rows, reached, refusals, usage
 
@@ -80,6 +80,14 @@ def _tries(at: datetime) -> object:
     return attempts.prune(at=at)
 
 
+def _expired(at: datetime) -> object:
+    return sessions.end_due(at=at)
+
+
+def _traces(at: datetime) -> object:
+    return traces.forget(before=at - timedelta(days=enforcing.current().trace_days))
+
+
 def _sessions(_at: datetime) -> object:
     return call_command("clearsessions", verbosity=0)
 
@@ -94,6 +102,8 @@ TASKS: tuple[Task, ...] = (
     Task("answers", timedelta(minutes=10), _answers),
     Task("usage", timedelta(hours=24), _usage),
     Task("reach", timedelta(hours=1), _reach),
+    Task("expired sessions", timedelta(minutes=1), _expired),
+    Task("traces", timedelta(hours=24), _traces),
     Task("tries", timedelta(hours=24), _tries),
     Task("sessions", timedelta(hours=6), _sessions),
 )

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ensign.cli import (
+    (,
     remote_access,
     remote_changes,
     remote_flags,
     remote_projects,
     remote_providers,
-    remote_roles,
+    remote_sign_in,
 )
 from ensign.cli.codegen import codegen
 from ensign.cli.frame import Exit, Json, group, out, show
@@ -40,6 +41,8 @@ remote_flags.app.command()(codegen)
 app.add_typer(remote_flags.segments, name="segments")
 app.add_typer(remote_changes.app, name="changes")
 app.add_typer(remote_access.app, name="access")
+remote_access.app.command()(remote_sign_in.logins)
+remote_access.app.add_typer(remote_sign_in.rules, name="rules")
 remote_access.app.add_typer(remote_providers.app, name="providers")
 remote_access.app.add_typer(remote_roles.app, name="roles")
 app.add_typer(remote_access.tokens, name="tokens")

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from django.urls import path
 
-from ensign.control.access.views import emergency, grants, groups, people, providers, service_accounts, setup, tokens
+from ensign.control.access.views import (
+    emergency,
+    grants,
+    groups,
+    logins,
+    people,
+    providers,
+    service_accounts,
+    setup,
+    sign_in_rules,
+    tokens,
+)
 
 app_name = "access"
 
@@ -18,6 +29,15 @@ urlpatterns = [
     path("people/<str:person_id>/remove-factors", people.remove_factors, name="remove-factors"),
     path("people/<str:person_id>/deactivate", people.deactivate, name="deactivate"),
     path("people/<str:person_id>/reactivate", people.reactivate, name="reactivate"),
+    path("people/<str:person_id>/sessions", logins.person, name="person-sessions"),
+    path("people/<str:person_id>/sessions/end", logins.end_sessions, name="person-sessions-end"),
+    path("people/<str:person_id>/unblock", logins.unblock, name="unblock"),
+    path("access/sign-ins", logins.listing, name="logins"),
+    path("access/sign-ins/export", logins.export, name="logins-export"),
+    path("account/sign-ins", logins.own, name="own-logins"),
+    path("settings/sign-in", sign_in_rules.page, name="sign-in-rules"),
+    path("settings/sign-in/history", sign_in_rules.history, name="sign-in-history"),
+    path("settings/sign-in/end-sessions", sign_in_rules.end_everybody, name="end-everybody"),
     path("groups", groups.listing, name="groups"),
     path("groups/new", groups.create, name="group-new"),
     path("groups/<str:group_id>", groups.detail, name="group"),

@@ -16,6 +16,7 @@ from ensign.control.access.api import router as access
 from ensign.control.access.emergency_api import router as emergency_access
 from ensign.control.access.provider_api import router as identity_providers
 from ensign.control.access.roles_api import router as roles
+from ensign.control.access.sign_in_api import router as signing_in
 from ensign.control.api import problems
 from ensign.control.api.auth import AUTHENTICATION
 from ensign.control.api.parser import StrictParser
@@ -118,6 +119,7 @@ api = EnsignAPI(
 problems.install(api)
 for router in (
     access,
+    signing_in,
     identity_providers,
     emergency_access,
     projects,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
+from ensign.control.identity import agents
 from ensign.control.kernel.errors import Invalid
 
 PersonStatus = Literal["invited", "active", "disabled"]
@@ -101,6 +102,12 @@ class SessionView:
     started_at: datetime
     seen_at: datetime
     current: bool
+    way: str = ""
+
+    @property
+    def device(self) -> str:
+        """Browser and system in words."""
+        return agents.device(self.agent)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

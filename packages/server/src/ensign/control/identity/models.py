@@ -11,6 +11,8 @@ from ensign.control.audit.columns import derived_text
 from ensign.control.audit.models import Governed
 from ensign.control.audit.registry import exempt
 from ensign.control.identity.emergency.models import EmergencySeal  # noqa: F401  # Django looks for models here
+from ensign.control.identity.sign_in_models import SignInRules as SignInRules
+from ensign.control.identity.sign_in_models import Trace as Trace
 from ensign.control.identity.sso.models import IdentityProvider  # noqa: F401  # Django looks for models here
 from ensign.control.identity.sso.saml_models import SamlTicket  # noqa: F401  # as above
 

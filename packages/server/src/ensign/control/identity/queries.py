@@ -166,6 +166,7 @@ def sessions_of(person_id: str, *, current: str | None) -> tuple[SessionView, ..
             started_at=row.created_at,
             seen_at=row.last_seen_at,
             current=row.session_key == current,
+            way=str(row.data.get("way", "")),
         )
         for row in rows
         if row.session_key in alive
