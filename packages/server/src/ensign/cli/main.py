@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ensign.cli import (
-    (,
     remote_access,
     remote_changes,
     remote_flags,
