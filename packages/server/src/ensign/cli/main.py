@@ -134,10 +134,14 @@ def backup(file: Annotated[Path, typer.Argument(help="File to write; must not ex
 
 @app.command()
 def restore(
-    file: Annotated[Path, typer.Argument(help="A file that `ensign backup` wrote.")], as_json: Json = False
+    file: Annotated[Path, typer.Argument(help="A file that `ensign backup` wrote.")],
+    without_keys: Annotated[
+        bool, typer.Option(help="Restore although keys of people are missing; they come back as erased people.")
+    ] = False,
+    as_json: Json = False,
 ) -> None:
     """Load a backup into an empty database, verify it, and start a new epoch of rulesets. Stop the server first."""
-    _custody().restore(file=file, actor=_OPERATOR, at=clock.now(), as_json=as_json)
+    _custody().restore(file=file, actor=_OPERATOR, at=clock.now(), without_keys=without_keys, as_json=as_json)
 
 
 @app.command()

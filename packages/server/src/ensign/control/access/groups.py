@@ -82,7 +82,7 @@ def add_member(*, actor: Actor, at: datetime, group_id: str, person_id: str, rea
     for row in Grant.objects.filter(subject=group_id, status="active"):
         require_granting(actor, view(row).scope, at=at)
     person = accounts.locked_person(person_id)
-    if person.status == "disabled":
+    if person.status in {"disabled", "erased"}:
         raise Conflict("This person is deactivated.", remedy="Reactivate them first.")
     current = Membership.objects.select_for_update().filter(group=group.pk, person=person.pk).first()
     if current is not None and current.status == "active":

@@ -13,7 +13,9 @@ from ensign.control.audit.registry import exempt
 
 
 class Person(Governed):
-    """A human being, known in the log by id only. State: ``email, name, status`` (``invited|active|disabled``)."""
+    """A human being, known in the log by id only. State: ``email, name, status`` (``invited|active|disabled``).
+
+    Of somebody who was erased only ``status`` (``erased``) is left."""
 
     object_type = "person"
 
