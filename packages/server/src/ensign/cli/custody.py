@@ -34,16 +34,14 @@ def backup(*, file: Path, actor: Actor, at: datetime, as_json: bool) -> None:
         _require_schema()
         made = backups.backup(out=file, actor=actor, at=at)
     show(_plain(made), as_json=as_json, text=f"Backed up {made.size:,} entries of {made.origin} to {made.path}.\n"
-         "The keys directory is not in it: keep a copy of it elsewhere, as it is now. What the backup holds of people is sealed\n"
-         "under keys in its folder “people”, which grows when people join.")  # fmt: skip
+         "The keys directory is not in it: keep a copy of it elsewhere, as it is now.\n"
+         "Its folder “people”, which grows when people join, opens what the backup holds of them.")  # fmt: skip
 
 
 def restore(*, file: Path, actor: Actor, at: datetime, without_keys: bool, as_json: bool) -> None:
     """Restore a backup into an empty database and start a new epoch."""
     with only_one(), database_errors(), as_owner() as role:
-        restored = backups.restore(
-            source=file, actor=actor, at=at, application_role=role, without_keys=without_keys
-        )
+        restored = backups.restore(source=file, actor=actor, at=at, application_role=role, without_keys=without_keys)
         epoch = publishing.new_epoch(actor=actor, at=at, reason=f"restored the backup of {restored.made_at}")
     show(
         {**_plain(restored), "epoch": epoch},

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from django.db import connection
 from django.test import Client
 from ensign.control.access import people, tokens
 from ensign.control.access.grants import Wish, give
@@ -17,80 +16,22 @@ from ensign.control.access.tokens import TokenWish
 from ensign.control.audit import export, history, inspect, personal
 from ensign.control.audit.models import Document, Entry, Redaction
 from ensign.control.changes import operations as door
-from ensign.control.changes.domain.flag_operations import FlagEnable
 from ensign.control.changes.models import Comment, Request
 from ensign.control.flags.operations import create_flag
 from ensign.control.identity import queries as identity
 from ensign.control.identity.models import Account, Link, Person, Token
-from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Denied, Invalid, NeedsMfa
 from ensign.control.privacy import erasure, keeping, queries
-from ensign.control.projects.operations import create_project
 from ensign_ledger.note import parse_fingerprint
 from ensign_ledger.verify import verify_bundle
+from ensign_testkit.leaving import EMAIL, LEFT, NAME, NOW, World, at_session, readable
 from ensign_testkit.people import add_person, sign_in
-
-NAME = "Zerlina Quux"
-EMAIL = "zerlina.quux@example.com"
-LEFT = clock.now()
-NOW = LEFT + timedelta(days=3 * 365)
-
-
-def at_session(actor: Actor, at: datetime) -> Actor:
-    """The same person in a session that has just proved a second factor at ``at``."""
-    return Actor(kind="person", id=actor.id, via="session", mfa_at=at)
-
-
-class World:
-    """A company that Zerlina worked for and left three years ago."""
-
-    def __init__(self) -> None:
-        self.ada = add_person("Ada Admin", "admin", at=LEFT)
-        self.bea = add_person("Bea Admin", "admin", at=LEFT)
-        self.dan = add_person("Dan Dev", "developer", at=LEFT)
-        at = LEFT
-        self.zed = add_person(NAME, "developer", email=EMAIL, at=at)
-        create_project(actor=self.ada, at=at, key="shop", name="Shop", preset="small-team")
-        create_flag(actor=self.dan, at=at, project="shop", key="checkout")
-        self.request = door.propose(
-            actor=self.zed, at=at, project="shop", environment="production",
-            operations=(FlagEnable(flag="checkout"),), title=f"{NAME} switches it on",
-            reason=f"Ask {EMAIL} about it", wish="submit",
-        ).request  # fmt: skip
-        door.comment(actor=self.dan, at=at, request_id=self.request.id, text=f"Looks good, {NAME.upper()}!")
-        self.token = tokens.create_personal(actor=self.zed, at=at, wish=TokenWish(name=f"Laptop of {NAME}"))
-        give(actor=self.ada, at=at, subject=self.zed.id, wish=Wish(role="viewer"), reason=f"{NAME} reads")
-        people.deactivate(actor=self.ada, at=at, person_id=self.zed.id, reason=f"{NAME} left us")
-
-    def ask(self, *, at: datetime = NOW, early: bool = False, reason: str = "they asked for it") -> str:
-        """Ada asks."""
-        asked = erasure.ask(
-            actor=at_session(self.ada, at), at=at, person_id=self.zed.id, reason=reason, early=early
-        )
-        return asked.id
-
-    def erase(self, *, at: datetime = NOW) -> Entry:
-        """Ada asks, Bea confirms; the entry."""
-        erasure.confirm(actor=at_session(self.bea, at), at=at, erasure_id=self.ask(at=at))
-        found = Entry.objects.filter(action="person.erased").order_by("seq").first()
-        assert found is not None
-        return found
 
 
 @pytest.fixture
 def world(db: str) -> World:
     return World()
-
-
-def readable() -> str:
-    """Every value of every table as one text, in lower case."""
-    parts = []
-    with connection.cursor() as cursor:
-        for table in connection.introspection.table_names():
-            cursor.execute(f'SELECT * FROM "{table}"')
-            parts += [str(row) for row in cursor.fetchall()]
-    return "\n".join(parts).lower()
 
 
 def test_afterwards_nothing_readable_names_the_person_and_the_log_verifies(world: World, tmp_path: Path) -> None:
@@ -191,7 +132,9 @@ def test_both_need_a_recent_second_factor(world: World, mfa_at: datetime | None)
         erasure.ask(actor=weak, at=NOW, person_id=world.zed.id, reason="asked")
     id = world.ask()
     with pytest.raises(NeedsMfa):
-        erasure.confirm(actor=Actor(kind="person", id=world.bea.id, via="session", mfa_at=mfa_at), at=NOW, erasure_id=id)
+        erasure.confirm(
+            actor=Actor(kind="person", id=world.bea.id, via="session", mfa_at=mfa_at), at=NOW, erasure_id=id
+        )
 
 
 def test_nobody_erases_themselves_nor_who_is_here(world: World) -> None:

@@ -27,7 +27,7 @@ from django.conf import settings
 from django.db import connection, connections, transaction
 from ensign_ledger.checkpoint import CheckpointError, parse_checkpoint
 
-from ensign.control.audit import boot, checkpoints, inspect, personal, schema, sealing
+from ensign.control.audit import boot, checkpoints, inspect, personal, schema, sealing, unsealing
 from ensign.control.audit.ledger import record
 from ensign.control.audit.registry import action
 from ensign.control.kernel import clock
@@ -151,7 +151,7 @@ def restore(
         if people is not None:
             schema.drop()  # they come back with the migration that follows
             with transaction.atomic():
-                lost = sealing.put_back(_lines(people), origin=info.origin)
+                lost = unsealing.put_back(_lines(people), origin=info.origin)
     boot.migrate(at=at, application_role=application_role)
     personal.replay(lost, at=at)
     _verify(info)
@@ -191,7 +191,7 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
 
 def _require_keys(people: Path) -> None:
     """:raises Unavailable: when keys of people are missing who were not erased."""
-    missing = sealing.missing_keys(_lines(people))
+    missing = unsealing.missing_keys(_lines(people))
     if missing:
         raise Unavailable(
             f"The keys of {len(missing)} people are missing, who were not erased ({', '.join(missing[:3])} …).",
@@ -244,9 +244,10 @@ def _dump(path: Path, people: Path, *, origin: str) -> None:
             form = ("--format=custom", "--no-owner", "--no-privileges")
             _run("pg_dump", *form, f"--snapshot={snapshot}", *without, f"--file={path}")
 
-            def query(sql: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
+            def query(sql: str, parameters: Sequence[str | int]) -> list[tuple[Any, ...]]:
                 cursor.execute(sql, list(parameters))
-                return cursor.fetchall()
+                rows: list[tuple[Any, ...]] = cursor.fetchall()
+                return rows
 
             sealing.take_out(query, out, origin=origin, documents=True)
 

@@ -22,6 +22,7 @@ from ensign.control.identity.models import Account, Group, Membership, Person, S
 from ensign.control.kernel import clock
 from ensign.control.kernel.errors import NotFound
 
+
 def names(ids: Iterable[str]) -> dict[str, str]:
     """Display names by id, for people, groups, service accounts and Ensign's own actors; in at most three queries.
 

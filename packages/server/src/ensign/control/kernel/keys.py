@@ -1,8 +1,8 @@
 """Key files of an installation: made on first use, readable by the owner alone.
 
 ``ENSIGN_KEYS_DIR`` (default: ``keys`` in the data directory) holds ``django.key``, ``ledger.key`` and
-``secrets.key``, and in ``people`` a key for everybody who stands in a backup. Several server processes on one PostgreSQL
-share the same files.
+``secrets.key``, and in ``people`` a key for everybody who stands in a backup. Several server processes on one
+PostgreSQL share the same files.
 """
 
 from __future__ import annotations

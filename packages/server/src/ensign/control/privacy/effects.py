@@ -139,11 +139,11 @@ def _reasons(person_id: str, objects: set[str]) -> set[str]:
     seqs = set()
     names = sorted(objects)
     for start in range(0, len(names), _CHUNK):
-        rows = Touch.objects.filter(object__in=names[start : start + _CHUNK])
-        seqs |= set(rows.values_list("seq", flat=True))
+        touches = Touch.objects.filter(object__in=names[start : start + _CHUNK])
+        seqs |= set(touches.values_list("seq", flat=True))
     found = set()
-    rows = Entry.objects.filter(body__contains=f'"{person_id}"').filter(body__contains='"reason":')
-    for seq, body in rows.values_list("seq", "body").iterator(chunk_size=2_000):
+    naming = Entry.objects.filter(body__contains=f'"{person_id}"').filter(body__contains='"reason":')
+    for seq, body in naming.values_list("seq", "body").iterator(chunk_size=2_000):
         entry = json.loads(body)
         named = person_id in {value for value in entry.get("detail", {}).values() if isinstance(value, str)}
         if "reason" in entry and (named or seq in seqs):
@@ -183,9 +183,7 @@ def _plain(content: str | None) -> str:
     return "\n".join(lines)
 
 
-def _texts(
-    digests: set[str], needles: Needles, *, known: Mapping[str, Staged]
-) -> tuple[dict[str, Staged], set[str]]:
+def _texts(digests: set[str], needles: Needles, *, known: Mapping[str, Staged]) -> tuple[dict[str, Staged], set[str]]:
     """The present texts that name the person, rewritten; and the objects that will still name them."""
     edited: dict[str, Staged] = {}
     remaining: set[str] = set()

@@ -18,7 +18,6 @@ from ensign.control.audit.door import operation
 from ensign.control.audit.ledger import Recorded, record
 from ensign.control.audit.staging import Staged, stage
 from ensign.control.identity import accounts
-from ensign.control.identity import queries as identity
 from ensign.control.identity.models import Person
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
@@ -235,9 +234,7 @@ def _waiting(erasure_id: str) -> tuple[Erasure, ErasureView]:
     return row, queries.view(row)
 
 
-def _ended(
-    row: Erasure, status: str, *, actor: Actor, at: datetime, remaining: Sequence[str] = ()
-) -> Staged:
+def _ended(row: Erasure, status: str, *, actor: Actor, at: datetime, remaining: Sequence[str] = ()) -> Staged:
     state = {
         **row.state,
         "status": status,

@@ -68,5 +68,6 @@ def _over(one: Lost, person_id: str) -> Staged:
     line = BY_TABLE[one.table]
     model = effects.models_by_table()[one.table]
     before = Touch.objects.get(object=f"{model.object_type}:{one.id}", version=one.version).after
-    content = canonical.encode({**effects.tombstone(line, person_id), "nonce": secrets.token_hex(16)}, free_keys=True).decode()
+    state = {**effects.tombstone(line, person_id), "nonce": secrets.token_hex(16)}
+    content = canonical.encode(state, free_keys=True).decode()
     return Staged(model, one.id, one.version + 1, before, digest(content), content)
