@@ -66,6 +66,11 @@ def declared() -> Mapping[str, Personal]:
     return MappingProxyType(_tables)
 
 
+def sealed(table: str) -> bool:
+    """Whether the table's rows are somebody's, so that copies hold them sealed or not at all."""
+    return table in _tables
+
+
 def on_restore(replay: Callable[[Mapping[str, Iterable[Lost]], datetime], None]) -> None:
     """Let a higher layer put something into the place of what a restored backup could not open (person -> lost)."""
     _replay.append(replay)

@@ -26,6 +26,7 @@ def tabs(current: str) -> tuple[Choice, ...]:
         ("Second factors", reverse("identity:security")),
         ("Sessions", reverse("identity:sessions")),
         ("Tokens", reverse("access:tokens")),
+        ("What is held", reverse("privacy:mine")),
     )
     return tuple(Choice(label=label, href=href, current=label == current) for label, href in rooms)
 
