@@ -19,6 +19,7 @@ from ensign.control.audit.models import Entry
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Invalid, Unavailable
+from ensign.control.privacy import keeping
 from ensign.control.publishing import operations as publishing
 
 
@@ -32,6 +33,7 @@ def backup(*, file: Path, actor: Actor, at: datetime, as_json: bool) -> None:
     """Write a backup."""
     with database_errors():
         _require_schema()
+        keeping.reconcile(at=at)  # keys are made here, perhaps on another machine than the one that destroyed them
         made = backups.backup(out=file, actor=actor, at=at)
     show(_plain(made), as_json=as_json, text=f"Backed up {made.size:,} entries of {made.origin} to {made.path}.\n"
          "The keys directory is not in it: keep a copy of it elsewhere, as it is now.\n"

@@ -52,6 +52,15 @@ def me(as_json: Json = False) -> None:
 
 
 @app.command()
+def erase(
+    person: Annotated[str, typer.Argument(help="Who left, usr_….")],
+    reason: Annotated[str, typer.Option(help="On what grounds, without naming them.")] = "",
+) -> None:
+    """Always refused: erasing takes two people, each in a session with a second factor. Says where."""
+    connect().call("POST", "/privacy/erasures", {"person": person, "reason": reason})
+
+
+@app.command()
 def erasures(
     person: Annotated[str | None, typer.Option(help="Only of this person, usr_….")] = None, as_json: Json = False
 ) -> None:

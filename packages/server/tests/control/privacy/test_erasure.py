@@ -52,6 +52,15 @@ def test_afterwards_nothing_readable_names_the_person_and_the_log_verifies(world
     assert f"{detail['documents']} redacted, authorised by entry {entry.seq}" in check.detail
 
 
+def test_a_bundle_holds_no_states_of_people(world: World, tmp_path: Path) -> None:
+    made = export.export(out=tmp_path / "b", actor=world.ada, at=NOW)
+    documents = (tmp_path / "b" / "documents.jsonl").read_text()
+    assert "switches it on" in documents
+    assert "left us" not in documents
+    assert "dan.dev@example.com" not in documents
+    assert verify_bundle(tmp_path / "b", keys=[parse_fingerprint(made.fingerprint)]).valid
+
+
 def test_the_row_is_a_tombstone_and_what_belongs_to_it_is_gone(world: World) -> None:
     world.erase()
     row = Person.objects.get(pk=world.zed.id)

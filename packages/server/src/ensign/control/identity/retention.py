@@ -35,4 +35,4 @@ def forget_sessions(*, at: datetime) -> int:
     """Delete where people were signed in once their session has ended: the address and browser go with it."""
     with write_door():
         alive = Session.objects.filter(expire_date__gt=at).values("session_key")
-        return UserSession.objects.exclude(session_key__in=alive).delete()[0]
+        return int(UserSession.objects.exclude(session_key__in=alive).delete()[0])
