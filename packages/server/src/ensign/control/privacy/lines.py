@@ -8,7 +8,8 @@ from ensign.control.privacy.datamap import Line
 
 _STAFF: Final = "people who use Ensign"
 _ID_ONLY: Final = "holds pseudonymous ids only; they name nobody once the person is erased"
-_FOR_EVER: Final = "as long as the installation: the log and what it vouches for are never deleted"
+_FOR_EVER: Final = "for good: the log vouches for it"
+_INSTALLED: Final = "as long as the installation"
 _TEXTS: Final = "an erasure takes the person's name and address out of the present text; earlier versions are forgotten"
 _BY_ACCOUNT: Final = "(SELECT a.person_id FROM identity_account AS a WHERE a.id = t.user_id)"
 _BY_HAND: Final = "an erasure lists the objects whose text still names the person, for somebody to change"
@@ -140,7 +141,7 @@ FLAGS: Final = (
         table="segments_segment_environment", whose="whoever your people put into rules",
         what="Conditions of segments; they can hold lists of ids or addresses that somebody typed",
         purpose="targeting", kept=_FOR_EVER,
-        erased="taken out by a change of the segment; earlier versions by a redaction (`document.redacted`)",
+        erased="taken out by a change of the segment; earlier versions by a redaction (document.redacted)",
     ),
     Line(
         table="flags_flag", what="Flags: key, description, owner's id, tags", purpose="serving flags", kept=_FOR_EVER,
@@ -150,7 +151,7 @@ FLAGS: Final = (
         table="flags_flag_environment", whose="whoever your people put into rules",
         what="Strategies, constraints and variants; they can hold lists of ids or addresses that somebody typed",
         purpose="targeting", kept=_FOR_EVER,
-        erased="taken out by a change of the flag; earlier versions by a redaction (`document.redacted`)",
+        erased="taken out by a change of the flag; earlier versions by a redaction (document.redacted)",
     ),
     Line(
         table="publishing_ruleset", whose="whoever your people put into rules", what="The current ruleset of each"
@@ -221,9 +222,9 @@ LOG: Final = (
         purpose="a write that is sent twice happens once", kept="24 hours; looked at every 10 minutes",
         erased="over before an erasure can be asked for", backup="left out", task="answers",
     ),
-    Line(table="django_migrations", what="Which schema migrations were applied", purpose="upgrades", kept=_FOR_EVER),
-    Line(table="django_content_type", what="Django's list of models", purpose="Django", kept=_FOR_EVER),
-    Line(table="auth_permission", what="Django's own permissions", purpose=_UNUSED, kept=_FOR_EVER),
+    Line(table="django_migrations", what="Which schema migrations were applied", purpose="upgrades", kept=_INSTALLED),
+    Line(table="django_content_type", what="Django's list of models", purpose="Django", kept=_INSTALLED),
+    Line(table="auth_permission", what="Django's own permissions", purpose=_UNUSED, kept=_INSTALLED),
     Line(table="auth_group", what="Nothing", purpose=_UNUSED, kept="empty"),
     Line(table="auth_group_permissions", what="Nothing", purpose=_UNUSED, kept="empty"),
 )  # fmt: skip

@@ -130,7 +130,13 @@ def held_on(request: HttpRequest, person_id: str) -> HttpResponse:
     made = holding.export(actor=signed_in(request), at=clock.now(), person_id=person_id)
     if request.POST.get("format") == "json":
         return _file(made)
-    return _page(request, made, title=f"What is held on {identity.name(person_id)}", tabs=tabs("People"))
+    return _page(
+        request,
+        made,
+        title=f"What is held on {identity.name(person_id)}",
+        tabs=tabs("People"),
+        rooms="People and access",
+    )
 
 
 @never_cache
@@ -140,7 +146,14 @@ def mine(request: HttpRequest) -> HttpResponse:
     made = holding.dossier(signed_in(request).id, at=clock.now())
     if request.GET.get("format") == "json":
         return _file(made)
-    return _page(request, made, title="What Ensign holds on you", tabs=account_tabs("What is held"), own=True)
+    return _page(
+        request,
+        made,
+        title="What Ensign holds on you",
+        tabs=account_tabs("What is held"),
+        rooms="Parts of your account",
+        own=True,
+    )
 
 
 def _file(made: holding.Dossier) -> HttpResponse:
@@ -151,12 +164,22 @@ def _file(made: holding.Dossier) -> HttpResponse:
     return response
 
 
+def _text(value: Any) -> str:
+    """A value as it is read on the page."""
+    if value is None or value == "":
+        return "nothing"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
 def _page(request: HttpRequest, made: holding.Dossier, **more: Any) -> HttpResponse:
     rows = [
         {
-            "what": part.what,
+            "what": part.what if kind == "about" else f"By them: {part.what}",
             "id": f"{kind}-{part.table}",
-            "rows": [(str(row.get("id") or f"row {n}"), list(row.items())) for n, row in enumerate(part.rows, 1)],
+            "rows": [
+                (str(row.get("id") or f"row {n}"), [(key, _text(value)) for key, value in row.items()])
+                for n, row in enumerate(part.rows, 1)
+            ],
         }
         for kind, held_parts in (("about", made.about), ("by", made.by))
         for part in held_parts
