@@ -20,6 +20,8 @@ from ensign import metrics
 from ensign.control.api import idempotency
 from ensign.control.audit import schedule
 from ensign.control.identity import attempts, retention, sign_in
+from ensign.control.identity.sso import saml_tickets
+from ensign.control.identity.sso import sessions as provider_sessions
 from ensign.control.kernel import clock
 from ensign.control.privacy import keeping
 from ensign.control.projects import token_uses
@@ -87,6 +89,10 @@ def _sessions(at: datetime) -> object:
     return retention.forget_sessions(at=at)
 
 
+def _providers(at: datetime) -> object:
+    return provider_sessions.prune(at=at) + saml_tickets.prune(at=at)
+
+
 def _links(at: datetime) -> object:
     return retention.forget_links(at=at)
 
@@ -115,6 +121,7 @@ TASKS: tuple[Task, ...] = (
     Task("reach", timedelta(hours=1), _reach),
     Task("tries", timedelta(hours=24), _tries),
     Task("sessions", timedelta(hours=6), _sessions),
+    Task("providers", timedelta(hours=1), _providers),
     Task("links", timedelta(hours=24), _links),
     Task("token-uses", timedelta(hours=24), _token_uses),
     Task("applications", timedelta(hours=24), _applications),

@@ -14,6 +14,8 @@ from django.db import connection
 from ensign.control.api.models import Answer
 from ensign.control.audit.registry import exempt_tables, governed_models, insert_only_tables
 from ensign.control.identity.models import Account, Attempts, Link, TokenUse
+from ensign.control.identity.sso.models import ProviderSession, SeenMessage
+from ensign.control.identity.sso.saml_models import SamlTicket
 from ensign.control.kernel import clock
 from ensign.control.privacy.lines import BY_TABLE, LINES
 from ensign.control.privacy.outside import OUTSIDE
@@ -93,9 +95,16 @@ def fill() -> dict[str, Any]:
         **place, number=1, node="n", reporter="n", epoch=1, since=1, began_at=OLD, groups="[]", times="{}",
         slowest_ms=None, gone=0, within=0, final=True, updated_at=OLD, entry=0,
     )  # fmt: skip
+    ProviderSession.objects.create(
+        session_key="k", provider_id="idp_1", person_id=actor.id, identity_id="ext_1", subject_hash="6" * 64,
+        started_at=OLD, checked_at=OLD,
+    )  # fmt: skip
+    SeenMessage.objects.create(key="7" * 64, until=OLD)
+    SamlTicket.objects.create(id="8" * 64, provider_id="idp_1", sealed="v1:", until=OLD)
     Answer.objects.create(id="4" * 64, request="5" * 64, created_at=OLD)
     models: list[Any] = [
         Session, UserSession, Link, Attempts, TokenUse, ClientTokenUse, UsageHour, Application, Refusal, Reach, Answer,
+        ProviderSession, SeenMessage, SamlTicket,
     ]  # fmt: skip
     return {model._meta.db_table: model for model in models}
 

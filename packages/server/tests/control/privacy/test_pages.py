@@ -124,7 +124,7 @@ def test_what_is_held_on_somebody_names_every_table_that_is_about_people(db: str
     world = World()
     made = holding.dossier(world.zed.id, at=NOW)
     assert {held.table for held in made.about} == {
-        "identity_person", "identity_account", "identity_token", "access_grant",
+        "identity_person", "identity_account", "identity_token", "identity_external", "access_grant",
     }  # fmt: skip
     assert {held.table for held in made.by} == {"identity_token", "changes_request"}
     assert made.versions[-1]["status"] == "disabled"

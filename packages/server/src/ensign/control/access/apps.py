@@ -4,3 +4,10 @@ from django.apps import AppConfig
 class AccessConfig(AppConfig):
     name = "ensign.control.access"
     label = "access"
+
+    def ready(self) -> None:
+        """Let nobody lose the last right to give roles because a provider says so."""
+        from ensign.control.access.last_granter import is_last_granter  # deferred: models exist only now
+        from ensign.control.identity.sso import membership  # deferred: as above
+
+        membership.register_keep(is_last_granter)

@@ -13,6 +13,7 @@ from ninja.operation import Operation
 
 import ensign
 from ensign.control.access.api import router as access
+from ensign.control.access.provider_api import router as identity_providers
 from ensign.control.api import problems
 from ensign.control.api.auth import AUTHENTICATION
 from ensign.control.api.parser import StrictParser
@@ -115,6 +116,17 @@ api = EnsignAPI(
 )
 problems.install(api)
 for router in (
-    access, projects, segments, flags, publishing, changes, incidents, evidence, privacy, flag_reach, change_reach,
-):  # fmt: skip
+    access,
+    identity_providers,
+    projects,
+    segments,
+    flags,
+    publishing,
+    changes,
+    incidents,
+    evidence,
+    privacy,
+    flag_reach,
+    change_reach,
+):
     api.add_router("", router)

@@ -13,7 +13,6 @@ from typing import Any
 from django.db import connection
 
 from ensign.control.access.models import Grant
-from ensign.control.access.staging import stage_grant_end
 from ensign.control.audit import history
 from ensign.control.audit.models import Document, Entry, Governed, Touch
 from ensign.control.audit.registry import governed_models
@@ -107,7 +106,8 @@ def _own_rows(person_id: str, *, skip: frozenset[tuple[str, str]]) -> Iterable[S
 def _ended(person_id: str, *, by: str) -> Iterable[Staged]:
     """Roles and memberships that were still open: nobody is there any more to hold them."""
     for grant in Grant.objects.select_for_update().filter(subject=person_id, status="active").order_by("pk"):
-        yield stage_grant_end(grant, ended_by=by)
+        state = {**grant.state, **BY_TABLE["access_grant"].state, "status": "revoked", "ended_by": by}
+        yield stage(Grant, id=grant.pk, state=state, current=grant)
     members = Membership.objects.select_for_update().filter(person=person_id, status="active").order_by("pk")
     for row in members:
         yield stage(Membership, id=row.pk, state={**row.state, "status": "removed"}, current=row)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ensign.control.privacy.datamap import Line
+from ensign.control.privacy.datamap import PERSON, Line
 
 _STAFF: Final = "people who use Ensign"
 _ID_ONLY: Final = "holds pseudonymous ids only; they name nobody once the person is erased"
@@ -97,8 +97,43 @@ PEOPLE: Final = (
         purpose="signing in through them", kept="until the connection is removed",
     ),
     Line(
-        table="access_grant", what="Who holds which role where, by ids", purpose="deciding what somebody may do",
-        subject="t.subject", mentions=("granted_by", "ended_by"), kept=_FOR_EVER, erased=_ID_ONLY,
+        table="identity_provider", what="Connections to identity providers: addresses, domains, mapped groups",
+        purpose="signing in through them", kept=_FOR_EVER,
+    ),
+    Line(
+        table="identity_provider_secret", what="Secrets of identity providers, sealed", secret=("sealed",),
+        purpose="signing in through them", kept="until they are replaced",
+    ),
+    Line(
+        table="identity_external", what="Who somebody is at an identity provider: the provider's own name for them",
+        whose=_STAFF, purpose="signing in through it", subject="t.person",
+        kept="until the person is erased", erased="the row becomes a tombstone, its earlier versions are forgotten",
+        on_erasure="tombstone", state={"person": PERSON, "status": "erased"}, backup="sealed",
+    ),
+    Line(
+        table="identity_provider_session", what="Which sessions began at which provider, as hashes; a person's id",
+        purpose="ending them when the provider says so", subject="t.person_id",
+        secret=("session_key", "subject_hash", "sid_hash"), kept="31 days", erased="the rows are removed",
+        on_erasure="removed", backup="left out", task="providers",
+    ),
+    Line(
+        table="identity_seen_message", what="Hashes of messages of providers that count once",
+        purpose="against replay", kept="until they would be refused as too old; looked at hourly", task="providers",
+    ),
+    Line(
+        table="identity_saml_ticket", what="What a SAML provider answered, sealed, on its way to a session",
+        whose=_STAFF, purpose="signing in through it", kept="two minutes; what is left over goes within the hour",
+        erased="over before an erasure can be asked for", backup="left out", task="providers",
+    ),
+    Line(
+        table="access_role", what="Roles that the organisation made: name, description, permissions",
+        purpose="deciding what somebody may do", kept=_FOR_EVER, erased=_BY_HAND,
+    ),
+    Line(
+        table="access_grant", what="Who holds which role where, by ids, and why", whose="whoever is named in a text",
+        purpose="deciding what somebody may do", subject="t.subject", mentions=("granted_by", "ended_by"),
+        kept=_FOR_EVER, erased="ends, and its reason is emptied; earlier versions are forgotten",
+        on_erasure="emptied", state={"reason": ""},
     ),
     Line(
         table="access_organisation", what="The organisation's name and how it decided to approve changes",
