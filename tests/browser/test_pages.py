@@ -113,6 +113,13 @@ PAGES = (
     _row("evidence:entry", {"seq": "0"}, name="entry-first"),
     _row("evidence:proof", {"seq": "40"}),
     _row("evidence:export"),
+    _row("privacy:map"),
+    _row("privacy:person", {"person_id": "=person"}, name="privacy-of-who-is-here"),
+    _row("privacy:person", {"person_id": "=left"}, name="privacy-erasure-asked"),
+    _row("privacy:person", {"person_id": "=gone"}, name="privacy-erasure-waits"),
+    _row("privacy:person", {"person_id": "=erased"}, name="privacy-erased"),
+    _row("access:person", {"person_id": "=erased"}, name="person-erased"),
+    _row("privacy:mine"),
     _row("home:index"),
     _row("settings:index"),
 )
@@ -120,6 +127,7 @@ PAGES = (
 WRITES = frozenset({
     "identity:passkey", "identity:passkey-question", "identity:sign-out", "identity:session-end",
     "identity:sessions-end-others", "identity:passkey-new-question", "identity:recovery-codes",
+    "privacy:rules", "privacy:held", "privacy:confirm", "privacy:withdraw",
     "identity:factor-remove", "access:invite-again", "access:reset-link", "access:remove-factors", "access:deactivate",
     "access:reactivate", "access:group-archive", "access:member-add", "access:member-remove", "access:service-disable",
     "access:service-enable", "access:grant-end", "access:token-revoke", "projects:update", "projects:environment-new",

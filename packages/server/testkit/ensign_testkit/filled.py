@@ -40,6 +40,9 @@ class Filled:
     invitation: str
     reset: str
     provider: str
+    left: str
+    gone: str
+    erased: str
 
 
 def fill(*, many: bool) -> Filled:
@@ -57,6 +60,7 @@ def fill(*, many: bool) -> Filled:
     from ensign.control.flags.operations import create_flag
     from ensign.control.incidents import operations as incidents
     from ensign.control.kernel import clock
+    from ensign.control.privacy import erasure
     from ensign.control.projects.operations import create_project
     from ensign.control.projects.tokens import create_token
     from ensign.control.segments.domain import Constraint
@@ -140,6 +144,17 @@ def fill(*, many: bool) -> Filled:
                 text="Not before the sale.")  # fmt: skip
     draft = propose("production", FlagEnable(flag=LONG), by=ada, wish="draft", title="Draft of a long key")
     reaching.fill("shop", at=clock.now())
+    bea = person("Bea Admin", "admin")
+    leavers = [person(name, "viewer") for name in ("Lea Left", "Gus Gone", "Ella Erased")]
+    for leaver in leavers:
+        people.deactivate(actor=ada, at=at, person_id=leaver.id, reason="Last day")
+    left, gone, erased = (leaver.id for leaver in leavers)
+
+    def asks(who: str, by: Any) -> Any:
+        return erasure.ask(actor=by, at=at, person_id=who, reason="They asked us to", early=True)
+
+    asks(gone, bea)
+    erasure.confirm(actor=bea, at=at, erasure_id=asks(erased, ada).id)
     if many:
         create_project(actor=ada, at=at, key=MANY, name="A thousand flags", preset="open")
         for number in range(1000):
@@ -148,8 +163,9 @@ def fill(*, many: bool) -> Filled:
         request=waiting.request.id, applied=launch.request.id, rejected=stopped.request.id, draft=draft.request.id,
         kill=killed.kill.id, person=dan.id, invited=invited.person.id, group=group.id, service=service.id,
         grant=grant.id, strategy=live.id, client_token=client.row.id, personal_token=mine.token.id,
-        invitation=invited.link, reset=people.make_reset_link(actor=ada, at=clock.now(), person_id=dan.id).link,
-        provider=okta.id,
+        invitation=invited.link,
+        reset=people.make_reset_link(actor=ada, at=clock.now(), person_id=dan.id).link,
+        provider=okta.id, left=left, gone=gone, erased=erased,
     )  # fmt: skip
 
 

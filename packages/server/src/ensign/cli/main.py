@@ -18,8 +18,10 @@ from ensign.cli import (
     remote_access,
     remote_changes,
     remote_flags,
+    remote_privacy,
     remote_projects,
     remote_providers,
+    remote_roles,
     remote_sign_in,
 )
 from ensign.cli.codegen import codegen
@@ -45,6 +47,7 @@ remote_access.app.add_typer(remote_sign_in.rules, name="rules")
 remote_access.app.add_typer(remote_providers.app, name="providers")
 remote_access.app.add_typer(remote_roles.app, name="roles")
 app.add_typer(remote_access.tokens, name="tokens")
+app.add_typer(remote_privacy.app, name="privacy")
 sso = group(help="Getting people in again when their identity provider fails. On this machine's database.")
 app.add_typer(sso, name="sso")
 emergency = group(help="Sealed emergency access. On this machine's database.")
@@ -149,10 +152,14 @@ def backup(file: Annotated[Path, typer.Argument(help="File to write; must not ex
 
 @app.command()
 def restore(
-    file: Annotated[Path, typer.Argument(help="A file that `ensign backup` wrote.")], as_json: Json = False
+    file: Annotated[Path, typer.Argument(help="A file that `ensign backup` wrote.")],
+    without_keys: Annotated[
+        bool, typer.Option(help="Restore although keys of people are missing; they come back as erased people.")
+    ] = False,
+    as_json: Json = False,
 ) -> None:
     """Load a backup into an empty database, verify it, and start a new epoch of rulesets. Stop the server first."""
-    _custody().restore(file=file, actor=_OPERATOR, at=clock.now(), as_json=as_json)
+    _custody().restore(file=file, actor=_OPERATOR, at=clock.now(), without_keys=without_keys, as_json=as_json)
 
 
 @app.command()

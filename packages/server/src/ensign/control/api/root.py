@@ -25,6 +25,7 @@ from ensign.control.changes.reach_api import router as change_reach
 from ensign.control.evidence.api import router as evidence
 from ensign.control.flags.api import router as flags
 from ensign.control.incidents.api import router as incidents
+from ensign.control.privacy.api import router as privacy
 from ensign.control.projects.api import router as projects
 from ensign.control.publishing.api import router as publishing
 from ensign.control.publishing.reach_api import router as flag_reach
@@ -129,6 +130,7 @@ for router in (
     changes,
     incidents,
     evidence,
+    privacy,
     flag_reach,
     change_reach,
     roles,

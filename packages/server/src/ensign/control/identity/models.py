@@ -18,7 +18,9 @@ from ensign.control.identity.sso.saml_models import SamlTicket  # noqa: F401  # 
 
 
 class Person(Governed):
-    """A human being, known in the log by id only. State: ``email, name, status`` (``invited|active|disabled``)."""
+    """A human being, known in the log by id only. State: ``email, name, status`` (``invited|active|disabled``).
+
+    Of somebody who was erased only ``status`` (``erased``) is left."""
 
     object_type = "person"
 
