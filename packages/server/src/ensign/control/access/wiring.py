@@ -1,4 +1,4 @@
-"""What access tells the apps below it, and which findings it can tell. Called once, when Django has loaded the models."""
+"""What access tells the apps below it, and which findings it can tell. Called once, when the models are loaded."""
 
 from __future__ import annotations
 
