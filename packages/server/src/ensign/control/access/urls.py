@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from ensign.control.access.views import (
+    emergency,
     grants,
     groups,
     logins,
@@ -49,6 +50,11 @@ urlpatterns = [
     path("service-accounts/<str:service_account_id>/tokens/new", service_accounts.create_token, name="service-token"),
     path("service-accounts/<str:service_account_id>/disable", service_accounts.disable, name="service-disable"),
     path("service-accounts/<str:service_account_id>/enable", service_accounts.enable, name="service-enable"),
+    path("emergency-access", emergency.page, name="emergency"),
+    path("emergency-access/holders", emergency.holders, name="emergency-holders"),
+    path("emergency-access/code", emergency.draw, name="emergency-draw"),
+    path("emergency-access/close", emergency.close, name="emergency-close"),
+    path("emergency-access/review", emergency.review, name="emergency-review"),
     path("access", grants.listing, name="grants"),
     path("access/new", grants.create, name="grant-new"),
     path("access/who-can", grants.who_can, name="who-can"),

@@ -42,6 +42,8 @@ FACTOR: Final = Limit("factor", 5, _QUARTER, _QUARTER)
 #: One-time links from one address.
 LINK: Final = Limit("link", 30, _QUARTER, _QUARTER)
 
+#: Emergency codes from one address.
+EMERGENCY: Final = Limit("emergency", 10, _QUARTER, _QUARTER)
 #: Answers of identity providers from one address that opened nothing.
 PROVIDER: Final = Limit("provider", 60, _QUARTER, _QUARTER)
 

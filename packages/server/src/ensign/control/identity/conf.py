@@ -12,6 +12,7 @@ from typing import Any, Final
 MIDDLEWARE: Final = (
     "ensign.control.identity.middleware.SessionMiddleware",
     "ensign.control.identity.sso.middleware.ProviderSessionMiddleware",
+    "ensign.control.identity.emergency.session.EmergencyMiddleware",
 )
 """After Django's AuthenticationMiddleware."""
 

@@ -42,8 +42,20 @@ FRESH: Final = timedelta(days=7)
 LOUD: Final = 20
 _MINUTE: Final = timedelta(minutes=1)
 
-Way = Literal["password", "totp", "recovery_code", "passkey", "setup", "invitation", "oidc", "saml"]
-Refusal = Literal["password", "limit", "factor", "passkey", "link", "rules", "network", "token", "provider", "enforced"]
+Way = Literal["password", "totp", "recovery_code", "passkey", "setup", "invitation", "oidc", "saml", "emergency"]
+Refusal = Literal[
+    "password",
+    "limit",
+    "factor",
+    "passkey",
+    "link",
+    "rules",
+    "network",
+    "token",
+    "provider",
+    "enforced",
+    "emergency",
+]
 
 _BACKEND: Final = "ensign.control.identity.backends.PersonBackend"
 

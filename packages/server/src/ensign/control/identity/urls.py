@@ -17,6 +17,7 @@ urlpatterns = [
     path("invite/<str:token>", links.join, name="join"),
     path("reset/<str:token>", links.reset, name="reset"),
     path("", include("ensign.control.identity.sso.saml_urls")),
+    path("", include("ensign.control.identity.emergency.urls")),
     path("account", account.profile, name="account"),
     path("account/password", account.password, name="password"),
     path("account/confirm", sign_in.confirm, name="confirm"),

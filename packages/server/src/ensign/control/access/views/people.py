@@ -30,7 +30,7 @@ def listing(request: HttpRequest) -> HttpResponse:
     """Who is here."""
     holds, at = open_page(request, Permission.ORG_READ)
     status = request.GET.get("status", "")
-    wanted = status if status in {"invited", "active", "disabled"} else None
+    wanted = status if status in {"invited", "active", "disabled", "erased"} else None
     query = request.GET.get("q", "").strip().lower()
     everybody = [p for p in identity.people(status=wanted) if not query or query in f"{p.name} {p.email}".lower()]
     strong, seen = factors.people_with_factors(), identity.last_sign_ins()

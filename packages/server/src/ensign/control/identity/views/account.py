@@ -27,6 +27,7 @@ def tabs(current: str) -> tuple[Choice, ...]:
         ("Sessions", reverse("identity:sessions")),
         ("Sign-ins", reverse("access:own-logins")),
         ("Tokens", reverse("access:tokens")),
+        ("What is held", reverse("privacy:mine")),
     )
     return tuple(Choice(label=label, href=href, current=label == current) for label, href in rooms)
 
