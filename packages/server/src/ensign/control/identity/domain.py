@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
+from ensign.control.identity.tokens import Kind
 from ensign.control.kernel.errors import Invalid
 
 PersonStatus = Literal["invited", "active", "disabled"]
@@ -17,6 +18,12 @@ RESET_LIFETIME: Final = timedelta(days=1)
 SETUP_LIFETIME: Final = timedelta(hours=24)
 TOKEN_LIFETIME: Final = timedelta(days=90)
 TOKEN_LIFETIME_MAX: Final = timedelta(days=365)
+#: How long a token counts at most that the identity of a CI job was exchanged for.
+FEDERATED_LIFETIME_MAX: Final = timedelta(minutes=60)
+#: For how long a rotated token goes on beside its successor, unless chosen otherwise; and at most.
+OVERLAP: Final = timedelta(hours=24)
+OVERLAP_MAX: Final = timedelta(days=7)
+PURPOSE_MAX: Final = 500
 
 #: zxcvbn's running time grows with the square of the length; what comes after 72 characters adds nothing to its score.
 PASSWORD_JUDGED: Final = 72
@@ -69,10 +76,12 @@ class ServiceAccountView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenView:
-    """A token without its secret. ``permissions`` None: all that its owner has."""
+    """A token without its secret. ``permissions`` None: all that its owner has. ``renewable_until``: how long it may
+    make its own successor; ``rule``: of a federated one, the id of the rule that let it be made.
+    """
 
     id: str
-    kind: Literal["personal", "service"]
+    kind: Kind
     name: str
     subject: str
     hint: str
@@ -85,6 +94,13 @@ class TokenView:
     status: Literal["active", "revoked"]
     last_used_at: datetime | None
     version: int
+    purpose: str = ""
+    predecessor: str | None = None
+    successor: str | None = None
+    rotated_at: datetime | None = None
+    revoked_at: datetime | None = None
+    renewable_until: datetime | None = None
+    rule: str | None = None
 
     def usable(self, *, at: datetime) -> bool:
         """Whether it opens anything at ``at``."""
@@ -138,6 +154,28 @@ def clean_name(text: str, *, field: str = "name", limit: int = 100) -> str:
     if any(unicodedata.category(character) in {"Cc", "Cf", "Co", "Cs", "Cn"} for character in name):
         raise Invalid("The name holds unreadable characters.", fields={field: "Remove control characters."})
     return name
+
+
+def clean_purpose(text: str, *, field: str = "purpose") -> str:
+    """What something is for, trimmed; may be empty.
+
+    :raises Invalid: when it is too long.
+    """
+    text = text.strip()
+    if len(text) > PURPOSE_MAX:
+        raise Invalid("The purpose is too long.", fields={field: f"Use at most {PURPOSE_MAX} characters."})
+    return text
+
+
+def check_overlap(overlap: timedelta) -> timedelta:
+    """For how long a rotated token goes on.
+
+    :raises Invalid: when it is negative or longer than seven days.
+    """
+    if not timedelta(0) <= overlap <= OVERLAP_MAX:
+        hours = int(OVERLAP_MAX.total_seconds() // 3600)
+        raise Invalid("The overlap is not possible.", fields={"overlap": f"Choose 0 to {hours} hours (seven days)."})
+    return overlap
 
 
 def check_password(password: str, *, about: tuple[str, ...] = (), field: str = "password") -> None:
