@@ -64,7 +64,7 @@ class GroupView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceAccountView:
-    """A service account; ``owner`` is the id of a person."""
+    """A service account; ``owner`` is the id of a person, ``former_owners`` who owned it until when."""
 
     id: str
     name: str
@@ -72,12 +72,14 @@ class ServiceAccountView:
     owner: str
     status: Literal["active", "disabled"]
     version: int
+    former_owners: tuple[tuple[str, datetime], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenView:
     """A token without its secret. ``permissions`` None: all that its owner has. ``renewable_until``: how long it may
-    make its own successor; ``rule``: of a federated one, the id of the rule that let it be made.
+    make its own successor; ``rule``: of a federated one, the id of the rule that let it be made;
+    ``vouched_by`` and ``vouched_at``: whose act, and when, it rests on; ``fingerprint``: how its SHA-256 begins.
     """
 
     id: str
@@ -101,6 +103,9 @@ class TokenView:
     revoked_at: datetime | None = None
     renewable_until: datetime | None = None
     rule: str | None = None
+    vouched_by: str = ""
+    vouched_at: datetime | None = None
+    fingerprint: str = ""
 
     def usable(self, *, at: datetime) -> bool:
         """Whether it opens anything at ``at``."""

@@ -15,6 +15,8 @@ from ensign.control.kernel import clock
 from ensign.control.kernel.errors import NotFound
 
 FORMER = "former person"
+FINGERPRINT = 16
+"""How many hex digits of a token's SHA-256 a list shows: enough to tell tokens apart, not to try texts against."""
 
 
 def names(ids: Iterable[str]) -> dict[str, str]:
@@ -236,6 +238,7 @@ def _service(row: ServiceAccount) -> ServiceAccountView:
         owner=row.owner,
         status=row.status,
         version=row.version,
+        former_owners=tuple((one["owner"], clock.parse(one["until"])) for one in state.get("former_owners", ())),
     )
 
 
@@ -271,6 +274,9 @@ def _token(row: Token, last_used_at: datetime | None) -> TokenView:
         revoked_at=_instant(state.get("revoked_at")),
         renewable_until=_instant(state.get("renewable_until")),
         rule=(state.get("federation") or {}).get("rule"),
+        vouched_by=state.get("vouched_by") or state["created_by"],
+        vouched_at=_instant(state.get("renewable_since") or state["created_at"]),
+        fingerprint=row.token_hash[:FINGERPRINT],
     )
 
 
