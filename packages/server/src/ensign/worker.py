@@ -19,6 +19,7 @@ from django.db import DatabaseError, connection
 from ensign import metrics
 from ensign.control.api import idempotency
 from ensign.control.audit import schedule
+from ensign.control.federation import refusals as exchanges
 from ensign.control.identity import attempts, sign_in
 from ensign.control.kernel import clock
 from ensign.control.publishing import proofs, reach_rows, reached, refusals, usage
@@ -64,6 +65,11 @@ def _sign_ins(at: datetime) -> object:
     return None
 
 
+def _exchanges(at: datetime) -> object:
+    exchanges.summarise(at=at)
+    return None
+
+
 def _refusals(at: datetime) -> object:
     return refusals.summarise(at=at)
 
@@ -89,6 +95,7 @@ TASKS: tuple[Task, ...] = (
     Task("custody", timedelta(seconds=30), _custody),
     Task("proofs", timedelta(seconds=30), _proofs),  # right after the checkpoint that they lead to
     Task("sign-ins", timedelta(minutes=1), _sign_ins),
+    Task("exchanges", timedelta(minutes=1), _exchanges),
     Task("refusals", timedelta(minutes=1), _refusals),
     Task("reached", timedelta(seconds=5), _reached),
     Task("answers", timedelta(minutes=10), _answers),

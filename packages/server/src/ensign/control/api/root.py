@@ -13,15 +13,18 @@ from ninja.operation import Operation
 
 import ensign
 from ensign.control.access.api import router as access
+from ensign.control.access.rotation_api import router as rotation
 from ensign.control.api import problems
 from ensign.control.api.auth import AUTHENTICATION
 from ensign.control.api.parser import StrictParser
 from ensign.control.changes.api import router as changes
 from ensign.control.changes.reach_api import router as change_reach
 from ensign.control.evidence.api import router as evidence
+from ensign.control.federation.api import router as federation
 from ensign.control.flags.api import router as flags
 from ensign.control.incidents.api import router as incidents
 from ensign.control.projects.api import router as projects
+from ensign.control.projects.tokens_api import router as all_tokens
 from ensign.control.publishing.api import router as publishing
 from ensign.control.publishing.reach_api import router as flag_reach
 from ensign.control.segments.api import router as segments
@@ -113,5 +116,9 @@ api = EnsignAPI(
     parser=StrictParser(),
 )
 problems.install(api)
-for router in (access, projects, segments, flags, publishing, changes, incidents, evidence, flag_reach, change_reach):
+_ROUTERS = (
+    access, projects, segments, flags, publishing, changes, incidents, evidence, flag_reach, change_reach,
+    rotation, all_tokens, federation,
+)  # fmt: skip
+for router in _ROUTERS:
     api.add_router("", router)
