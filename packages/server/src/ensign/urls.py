@@ -22,6 +22,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     re_path(r"^api/", problems.not_found),
     path("", include("ensign.control.identity.urls")),
     path("", include("ensign.control.access.urls")),
+    path("", include("ensign.control.federation.urls")),
     path("", include("ensign.control.projects.urls")),
     path("", include("ensign.control.segments.urls")),
     path("", include("ensign.control.flags.urls")),

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ensign.cli import ci as ci  # its command belongs to the same group
 from ensign.cli.client import connect, part
 from ensign.cli.frame import Json, show, show_rows
 from ensign.cli.remote_access import tokens as tokens  # main mounts the group from here
