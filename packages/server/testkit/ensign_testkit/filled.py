@@ -143,7 +143,8 @@ def fill(*, many: bool) -> Filled:
         request=waiting.request.id, applied=launch.request.id, rejected=stopped.request.id, draft=draft.request.id,
         kill=killed.kill.id, person=dan.id, invited=invited.person.id, group=group.id, service=service.id,
         grant=grant.id, strategy=live.id, client_token=client.row.id, personal_token=mine.token.id,
-        invitation=invited.link, service_token=made.token, rule=made.rule, reset=people.make_reset_link(actor=ada, at=clock.now(), person_id=dan.id).link,
+        invitation=invited.link, service_token=made.token, rule=made.rule,
+        reset=people.make_reset_link(actor=ada, at=clock.now(), person_id=dan.id).link,
     )  # fmt: skip
 
 

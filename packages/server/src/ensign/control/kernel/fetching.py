@@ -35,18 +35,19 @@ def get(target: Target, *, limit: int, seconds: float) -> Answer:
     :raises TooLarge: when there is more.
     """
     connected = socket.create_connection((target.address, target.port), timeout=seconds)
-    end = threading.Timer(seconds, _cut, [connected])
+    if target.scheme == "https":
+        context = ssl.create_default_context()
+        connected = context.wrap_socket(connected, server_hostname=target.host, do_handshake_on_connect=False)
+    late = threading.Event()
+    end = threading.Timer(seconds, _cut, [connected, late])
+    end.start()
     try:
-        if target.scheme == "https":
-            context = ssl.create_default_context()
-            wrapped = context.wrap_socket(connected, server_hostname=target.host, do_handshake_on_connect=False)
-            connected = wrapped
-            end = threading.Timer(seconds, _cut, [wrapped])
-            end.start()
-            wrapped.do_handshake()
-        else:
-            end.start()
-        return _ask(connected, target, limit=limit)
+        if isinstance(connected, ssl.SSLSocket):
+            connected.do_handshake()
+        answer = _ask(connected, target, limit=limit)
+        if late.is_set():
+            raise TimeoutError(f"{target.host} takes too long")
+        return answer
     except (http.client.HTTPException, ValueError) as error:
         raise OSError(f"{target.host} does not answer as a web server does: {type(error).__name__}") from error
     finally:
@@ -71,10 +72,13 @@ def _ask(connected: socket.socket, target: Target, *, limit: int) -> Answer:
     body = response.read(limit + 1)
     if len(body) > limit:
         raise TooLarge(f"{target.host} answers with more than {limit:,} bytes")
+    if response.length:
+        raise OSError(f"{target.host} hung up in the middle")
     return Answer(response.status, body)
 
 
-def _cut(connected: socket.socket) -> None:
+def _cut(connected: socket.socket, late: threading.Event) -> None:
     """Wake whoever reads or writes; the socket itself is closed by the one who opened it."""
+    late.set()
     with contextlib.suppress(OSError):
         socket.socket.shutdown(connected, socket.SHUT_RDWR)
