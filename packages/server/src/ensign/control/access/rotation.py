@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from ensign.control.access import queries as access
+from ensign.control.access.assigning import require_assigning_all
 from ensign.control.access.decisions import held, require
 from ensign.control.access.permissions import Permission
 from ensign.control.access.tokens import NewToken, check_days
@@ -67,6 +69,7 @@ def rotate(
         subject=row.subject,
         name=row.state["name"],
         permissions=None if row.state["permissions"] is None else tuple(row.state["permissions"]),
+        edition=row.state.get("edition", 1),
         project=row.state["project"],
         environment=row.state["environment"],
         created_by=actor.id,
@@ -94,6 +97,7 @@ def _require_right(actor: Actor, row: Token, *, at: datetime) -> None:
                          permission="token.rotate", remedy="Revoke it; its owner makes another one.")  # fmt: skip
         return
     require(actor, Permission.ORG_SERVICE_ACCOUNTS_MANAGE, at=at)
+    require_assigning_all(actor, access.grants_of(row.subject), at=at)
     if queries.service_account(row.subject).status != "active":
         raise Conflict("This service account is disabled.", remedy="Enable it first.")
 

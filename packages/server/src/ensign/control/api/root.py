@@ -13,6 +13,7 @@ from ninja.operation import Operation
 
 import ensign
 from ensign.control.access.api import router as access
+from ensign.control.access.provider_api import router as identity_providers
 from ensign.control.access.rotation_api import router as rotation
 from ensign.control.api import problems
 from ensign.control.api.auth import AUTHENTICATION
@@ -116,9 +117,20 @@ api = EnsignAPI(
     parser=StrictParser(),
 )
 problems.install(api)
-_ROUTERS = (
-    access, projects, segments, flags, publishing, changes, incidents, evidence, flag_reach, change_reach,
-    rotation, all_tokens, federation,
-)  # fmt: skip
-for router in _ROUTERS:
+for router in (
+    access,
+    identity_providers,
+    projects,
+    segments,
+    flags,
+    publishing,
+    changes,
+    incidents,
+    evidence,
+    flag_reach,
+    change_reach,
+    rotation,
+    all_tokens,
+    federation,
+):
     api.add_router("", router)

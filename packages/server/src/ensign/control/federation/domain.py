@@ -67,6 +67,7 @@ class RuleView:
     audience: str
     claims: Mapping[str, str]
     permissions: tuple[str, ...] | None
+    edition: int
     project: str | None
     environment: str | None
     minutes: int

@@ -105,6 +105,7 @@ def _made(rule_id: str, token: Presented, *, at: datetime) -> Exchanged:
             subject=account.pk,
             name=rule.name,
             permissions=rule.permissions,
+            edition=rule.edition,
             project=rule.project,
             environment=rule.environment,
             created_by=rule.changed_by,

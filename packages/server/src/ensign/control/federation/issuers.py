@@ -6,7 +6,6 @@ an issuer that does not answer is left alone for as long: made-up tokens cause n
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -113,8 +112,8 @@ def fetch(issuer: str) -> Keys:
 def _document(url: str) -> dict[str, Any]:
     try:
         check_issuer(url.partition("?")[0])  # the same demands on scheme and host
-        target = outbound.check(url, allow=outbound.networks(os.environ.get("ENSIGN_OUTBOUND_ALLOW", "")))
-        answer = fetching.get(target, limit=MAX_DOCUMENT, seconds=SECONDS)
+        target = outbound.check(url, allow=fetching.allowance())
+        answer = fetching.fetch(target, limit=MAX_DOCUMENT, timeout=SECONDS)
     except Invalid as error:
         raise Away(f"{error.message} {error.remedy}".strip()) from error
     except OSError as error:

@@ -12,8 +12,8 @@ from ensign.control.audit.registry import exempt
 class FederationRule(Governed):
     """Which CI jobs may act as a service account. State: ``service_account`` (id), ``name, shape``
     (``github|gitlab|other``), ``issuer`` (URL), ``audience``, ``claims`` (name -> pattern), ``permissions`` (list of
-    codes, or null), ``project, environment`` (keys or null), ``minutes, status`` (``active|ended``), ``created_by,
-    created_at, changed_by``.
+    codes, or null) and ``edition`` (of the catalogue of permissions), ``project, environment`` (keys or null),
+    ``minutes, status`` (``active|ended``), ``created_by, created_at, changed_by``.
     """
 
     object_type = "federation_rule"

@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
+from ensign.control.access import queries as access
+from ensign.control.access.assigning import require_assigning_all
 from ensign.control.access.decisions import require
-from ensign.control.access.permissions import Permission
+from ensign.control.access.permissions import EDITION, Permission
 from ensign.control.access.places import require_known
 from ensign.control.access.tokens import check_permissions
 from ensign.control.audit.door import operation
@@ -31,12 +33,14 @@ MAX_RULES: Final = MAX_ISSUERS
 def create(*, actor: Actor, at: datetime, service_account_id: str, wish: RuleWish) -> RuleView:
     """Let CI jobs of an issuer act as a service account.
 
-    :raises Denied: without ``org:service-accounts:manage``; never by token.
+    :raises Denied: without ``org:service-accounts:manage``, or unless they could give each role that it acts with;
+        never by token.
     :raises Invalid: naming the field that is wrong; above all when the rule pins no repository.
     :raises Conflict: when the service account is disabled, or there are very many rules.
     """
     require(actor, Permission.ORG_SERVICE_ACCOUNTS_MANAGE, at=at)
     account = identity.service_account(service_account_id)
+    require_assigning_all(actor, access.grants_of(account.id), at=at)
     if account.status != "active":
         raise Conflict("This service account is disabled.", remedy="Enable it first.")
     if FederationRule.objects.filter(status="active").count() >= MAX_RULES:
@@ -66,6 +70,7 @@ def change(*, actor: Actor, at: datetime, rule_id: str, wish: RuleWish) -> RuleV
     """
     require(actor, Permission.ORG_SERVICE_ACCOUNTS_MANAGE, at=at)
     row = _locked(rule_id)
+    require_assigning_all(actor, access.grants_of(row.service_account), at=at)
     state = {**row.state, **_said(wish)}
     if state != row.state:
         state["changed_by"] = actor.id
@@ -114,6 +119,7 @@ def _said(wish: RuleWish) -> dict[str, Any]:
         "audience": wish.audience,
         "claims": dict(wish.claims),
         "permissions": None if wish.permissions is None else sorted(wish.permissions),
+        "edition": EDITION,
         "project": wish.scope.project,
         "environment": wish.scope.environment,
         "minutes": wish.minutes,

@@ -20,6 +20,7 @@ def view(row: FederationRule) -> RuleView:
         audience=state["audience"],
         claims=state["claims"],
         permissions=None if state["permissions"] is None else tuple(state["permissions"]),
+        edition=state["edition"],
         project=state["project"],
         environment=state["environment"],
         minutes=state["minutes"],

@@ -57,6 +57,15 @@ def open_account(person_id: str, *, email: str, password: str) -> Account:
     return account
 
 
+def open_account_without_password(person_id: str, *, email: str) -> Account:
+    """The account of a person who comes through an identity provider: no password opens it."""
+    require_write_door()
+    account = Account(person_id=person_id, email=email)
+    account.set_unusable_password()
+    account.save(force_insert=True)
+    return account
+
+
 def end_sessions(person_id: str, *, keep: str | None = None) -> int:
     """Delete the sessions of a person, except the one with key ``keep``; returns how many there were."""
     require_write_door()
@@ -109,6 +118,7 @@ def stage_token(
     subject: str,
     name: str,
     permissions: tuple[str, ...] | None,
+    edition: int,
     project: str | None,
     environment: str | None,
     created_by: str,
@@ -116,7 +126,8 @@ def stage_token(
     at: datetime,
     more: Mapping[str, Any] | None = None,
 ) -> tuple[Staged, str]:
-    """A new token's row, and its text, which exists nowhere else. ``more``: further members of its state.
+    """A new token's row, and its text, which exists nowhere else. ``edition`` is that of the catalogue of permissions,
+    ``more`` further members of the state.
 
     :raises Invalid: when it would never or too late expire.
     """
@@ -133,6 +144,7 @@ def stage_token(
         "token_hash": hashed(text),
         "hint": hint(text),
         "permissions": None if permissions is None else sorted(permissions),
+        "edition": edition,
         "project": project,
         "environment": environment,
         "created_by": created_by,

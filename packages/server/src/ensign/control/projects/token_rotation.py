@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from ensign.control.access.permissions import Permission
 from ensign.control.audit.door import operation
 from ensign.control.audit.ledger import record
 from ensign.control.audit.staging import stage
@@ -44,11 +45,11 @@ def rotate_token(
     The successor lives as long as the token was made for, within the rules of today; or as is said.
 
     :raises NotFound: when there is none.
-    :raises Denied: without ``project:tokens:manage`` in each of its projects.
+    :raises Denied: without ``project:tokens:manage`` and ``project:tokens:revoke`` in each of its projects.
     :raises Conflict: when it has ended or has a successor.
     :raises Invalid: for an overlap or an end that is not possible.
     """
-    row = locked(actor, id, at=at)
+    row = locked(actor, id, Permission.PROJECT_TOKENS_MANAGE, Permission.PROJECT_TOKENS_REVOKE, at=at)
     old = row.state
     _require_rotatable(queries.token(id), at=at)
     check_overlap(overlap)
@@ -105,7 +106,7 @@ def describe_token(
     :raises Denied: without ``project:tokens:manage`` in each of its projects.
     :raises Invalid: naming the field that is wrong.
     """
-    row = locked(actor, id, at=at)
+    row = locked(actor, id, Permission.PROJECT_TOKENS_MANAGE, at=at)
     state = row.state
     before = dict(state)
     if name is not None:

@@ -105,17 +105,18 @@ def where(projects: Sequence[str], environment: str) -> Where:
     return Where(project=keys[0] if len(keys) == 1 and keys != [ALL] else None, environment=environment)
 
 
-def locked(actor: Actor, id: str, *, at: datetime) -> ClientToken:
+def locked(actor: Actor, id: str, *needs: Permission, at: datetime) -> ClientToken:
     """The row, locked until commit.
 
     :raises NotFound: when there is none.
-    :raises Denied: without ``project:tokens:manage`` in each of its projects.
+    :raises Denied: without all of ``needs`` in each of its projects.
     """
     row = ClientToken.objects.select_for_update().filter(pk=id).first()
     if row is None:
         raise NotFound("There is no such client token.", remedy="Look at the project's list of tokens.")
     for key in row.state["projects"]:
-        require(actor, Permission.PROJECT_TOKENS_MANAGE, Scope(key), at=at)
+        for need in needs:
+            require(actor, need, Scope(key), at=at)
     return row
 
 
@@ -129,9 +130,9 @@ def revoke_token(*, actor: Actor, at: datetime, id: str, reason: str = "") -> qu
     """End a token now: the delivery plane refuses it within a second. Revoking it again changes nothing.
 
     :raises NotFound: when there is none.
-    :raises Denied: without ``project:tokens:manage`` in each of its projects.
+    :raises Denied: without ``project:tokens:revoke`` in each of its projects.
     """
-    row = locked(actor, id, at=at)
+    row = locked(actor, id, Permission.PROJECT_TOKENS_REVOKE, at=at)
     state = row.state
     if state["status"] == "active":
         state |= {"status": "revoked", "revoked_at": clock.text(at)}

@@ -135,7 +135,7 @@ def rotate_client_token(request: HttpRequest, response: HttpResponse, token: str
     return Status(201, {**new, "token": done.new.text, "rotated": old})
 
 
-@router.patch("/client-tokens/{token}", response=TokenOut)
+@router.post("/client-tokens/{token}/describe", response=TokenOut)
 def describe_client_token(request: HttpRequest, token: str, body: DescribeIn) -> object:
     """Change name, purpose or owner of a client token."""
     actor, at = _caller(request)
