@@ -28,6 +28,7 @@ from ensign.control.flags.operations import create_flag
 from ensign.control.incidents import operations as incidents
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
+from ensign.control.privacy import erasure
 from ensign.control.projects.operations import create_project
 from ensign.control.projects.tokens import create_token
 from ensign.control.publishing.models import Revision
@@ -170,6 +171,9 @@ def _organisation(ada: Actor, dan: Actor, *, at: datetime) -> dict[str, str]:
     member = add_person("Mel Member", "viewer", at=at)
     gone = add_person("Gil Gone", at=at)
     people.deactivate(actor=ada, at=at, person_id=gone.id)
+    leaver = add_person("Lea Left", at=at)
+    people.deactivate(actor=ada, at=at, person_id=leaver.id)
+    asked = erasure.ask(actor=ada, at=at, person_id=leaver.id, reason="they asked us to", early=True)
     invited = people.invite(actor=ada, at=at, email="ida@example.com", name="Ida Invited")
     group = groups.create(actor=ada, at=at, name="Team")
     groups.add_member(actor=ada, at=at, group_id=group.id, person_id=member.id)
@@ -190,6 +194,7 @@ def _organisation(ada: Actor, dan: Actor, *, at: datetime) -> dict[str, str]:
         "rule": rule.id,
         "member": member.id,
         "gone": gone.id,
+        "erasure_id": asked.id,
         "invited": invited.person.id,
         "newcomer": newcomer.id,
         "owner": dan.id,

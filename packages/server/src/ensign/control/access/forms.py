@@ -25,7 +25,7 @@ Choices = Sequence[tuple[str, str]]
 OVERLAPS: Final = ((0, "No longer: it ends now"), (1, "1 hour"), (24, "24 hours"), (72, "3 days"), (168, "7 days"))
 
 
-def _reason(help_text: str = "Stands in the log; say what an auditor would ask.") -> forms.CharField:
+def reason_field(help_text: str = "Stands in the log; say what an auditor would ask.") -> forms.CharField:
     return forms.CharField(
         label="Reason",
         required=False,
@@ -112,7 +112,7 @@ class InviteForm(ScopeFields):
     email = forms.CharField(label="E-mail address", max_length=254, widget=forms.EmailInput)
     name = forms.CharField(label="Name", required=False, max_length=100, help_text="They may change it on joining.")
     role = forms.ChoiceField(label="Role", required=False, widget=forms.RadioSelect, initial="")
-    reason = _reason()
+    reason = reason_field()
     field_order = ("email", "name", "role", "project", "environment", "reason")
 
     def __init__(self, *args: Any, roles: Iterable[Role], **kwargs: Any) -> None:
@@ -154,7 +154,7 @@ class GrantForm(ScopeFields):
         help_text="The role ends by itself after this day (UTC). Empty: until somebody ends it.",
         widget=forms.DateInput(attrs={"type": "date"}),
     )
-    reason = _reason("Stands with the role and in the log; say what an auditor would ask.")
+    reason = reason_field("Stands with the role and in the log; say what an auditor would ask.")
     field_order = ("subject", "role", "project", "environment", "flag_types", "tags", "starts_on", "ends_on", "reason")
 
     def __init__(self, *args: Any, subjects: Choices, roles: Iterable[Role], **kwargs: Any) -> None:
@@ -187,7 +187,7 @@ class RescheduleForm(PlainForm):
         help_text="The role ends by itself after this day (UTC). Empty: until somebody ends it.",
         widget=forms.DateInput(attrs={"type": "date"}),
     )
-    reason = _reason()
+    reason = reason_field()
 
     def ends_at(self) -> datetime | None:
         """The end asked for."""
@@ -201,7 +201,7 @@ def _end_of(day: date | None) -> datetime | None:
 class ReasonForm(PlainForm):
     """Why."""
 
-    reason = _reason()
+    reason = reason_field()
 
 
 class GroupForm(PlainForm):
@@ -284,7 +284,7 @@ class RotateForm(PlainForm):
         max_value=TOKEN_LIFETIME_MAX.days,
         help_text="Empty: as long as the present one was made for.",
     )
-    reason = _reason()
+    reason = reason_field()
 
     def overlap_chosen(self) -> timedelta:
         """For how long both work."""

@@ -86,7 +86,7 @@ def add_member(*, actor: Actor, at: datetime, group_id: str, person_id: str, rea
     group = _locked(group_id)
     require_assigning_all(actor, _grants(group_id), at=at)
     person = accounts.locked_person(person_id)
-    if person.status == "disabled":
+    if person.status in {"disabled", "erased"}:
         raise Conflict("This person is deactivated.", remedy="Reactivate them first.")
     current = Membership.objects.select_for_update().filter(group=group.pk, person=person.pk).first()
     if current is not None and current.status == "active":

@@ -138,7 +138,7 @@ def deactivate(*, actor: Actor, at: datetime, person_id: str, reason: str = "") 
             code="own-access",
         )
     person = accounts.locked_person(person_id)
-    if person.status == "disabled":
+    if person.status in {"disabled", "erased"}:
         raise Conflict("This person is deactivated already.")
     if person.status == "active":
         require_another_granter(without_person=person.pk, at=at)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ensign.control.access.permissions import NEVER_BY_TOKEN, About, Level, Permission, at_level
+from ensign.control.access.permissions import ADMINISTRATIVE, NEVER_BY_TOKEN, About, Level, Permission, at_level
 from ensign.control.access.roles import ROLES, Role
 from ensign.control.access.unleash import UNLEASH
 
@@ -29,6 +29,8 @@ or in one environment of a project, from a start until, at will, an end.
 - An administrator neither changes nor approves what applications see, unless they hold another role for it, which the
   log shows. No role is exempt from an environment's policy, and nobody approves what they wrote or edited.
 - A deactivated person has nothing: sessions and personal tokens end in the same transaction.
+- Administering needs a second factor proved a short while ago, of everybody who has one
+  ([0026](../adr/0026-step-up-of-who-has-a-factor.md)). It is asked for with these permissions: {administrative}.
 - Creating a flag never confers switching it: `flag:create` makes a flag that is off everywhere, and each step of a
   change in an environment is a permission of its own, conferred there or not.
 """
@@ -57,7 +59,8 @@ What stands for each of Unleash's permissions. Where a change is drafted and the
 def page() -> str:
     """The page, as Markdown."""
     names = [role.name for role in ROLES.values()]
-    lines = [_HEAD]
+    codes = ", ".join(f"`{permission}`" for permission in Permission if permission in ADMINISTRATIVE)
+    lines = [_HEAD.replace("{administrative}", codes)]
     for level in Level:
         lines += [
             f"\n## {level.capitalize()}\n",

@@ -15,10 +15,10 @@ from ensign.control.access import queries as access
 from ensign.control.access.assigning import require_assigning_all
 from ensign.control.access.decisions import held, require
 from ensign.control.access.permissions import Permission
-from ensign.control.access.tokens import NewToken, check_days
+from ensign.control.access.tokens import NewToken, check_days, require_step_up
 from ensign.control.audit.door import operation
 from ensign.control.audit.ledger import record
-from ensign.control.identity import accounts, queries
+from ensign.control.identity import accounts, enforcing, queries
 from ensign.control.identity.actions import TOKEN_ROTATED
 from ensign.control.identity.domain import OVERLAP, TokenView, check_overlap
 from ensign.control.identity.models import Token
@@ -92,6 +92,7 @@ def rotate(
 def _require_right(actor: Actor, row: Token, *, at: datetime) -> None:
     if row.kind == "personal":
         own_account(actor, act="token.rotate")
+        require_step_up(actor, at=at)
         if row.subject != actor.id:
             raise Denied("Only its owner rotates a personal token: its text lets one act as them.",
                          permission="token.rotate", remedy="Revoke it; its owner makes another one.")  # fmt: skip
@@ -139,7 +140,8 @@ def _end(row: Token, days: int | None, *, itself: bool, at: datetime) -> datetim
     if days is not None:
         check_days(days)
     made_until = row.state.get("made_until") or row.state["expires_at"]
-    lifetime = clock.parse(made_until) - clock.parse(row.state["created_at"])
+    longest = timedelta(days=enforcing.current().token_days(row.kind))  # the rules of today
+    lifetime = min(clock.parse(made_until) - clock.parse(row.state["created_at"]), longest)
     wanted = lifetime if days is None else timedelta(days=days)
     if not itself:
         return at + wanted

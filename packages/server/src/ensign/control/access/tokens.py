@@ -14,14 +14,14 @@ from ensign.control.access.permissions import EDITION, NEVER_BY_TOKEN, Permissio
 from ensign.control.access.places import require_known
 from ensign.control.audit.door import operation
 from ensign.control.audit.ledger import record
-from ensign.control.identity import accounts, queries
+from ensign.control.identity import accounts, enforcing, queries
 from ensign.control.identity.actions import TOKEN_CREATED, TOKEN_REVOKED
 from ensign.control.identity.domain import TOKEN_LIFETIME, TOKEN_LIFETIME_MAX, TokenView, clean_purpose
 from ensign.control.identity.operations import own_account
 from ensign.control.identity.tokens import Kind
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
-from ensign.control.kernel.errors import Conflict, Denied, Invalid, NotFound
+from ensign.control.kernel.errors import Conflict, Denied, Invalid, NeedsMfa, NotFound
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,10 +54,12 @@ GRANTABLE = tuple(permission for permission in Permission if permission not in N
 def create_personal(*, actor: Actor, at: datetime, wish: TokenWish) -> NewToken:
     """A token that acts as the person who makes it, within their grants.
 
-    :raises Denied: when asked by a token: a stolen token must not make others.
+    :raises Denied: when asked by a token: a stolen token must not make others. NeedsMfa in a session without a recent
+        second factor, of who has one: a session ends, a token would outlive it.
     :raises Invalid: for an unknown permission or place, or a permission that no token has.
     """
     own_account(actor, act="token.create")
+    require_step_up(actor, at=at)
     return _create(actor, actor.id, "personal", wish, at=at)
 
 
@@ -97,6 +99,19 @@ def revoke(*, actor: Actor, at: datetime, token_id: str, reason: str = "") -> To
     staged = accounts.stage_revocation(token, at=at)
     record(action=TOKEN_REVOKED, actor=actor, at=at, staged=[staged], reason=reason, detail={"subject": token.subject})
     return queries.token(token_id)
+
+
+def require_step_up(actor: Actor, *, at: datetime) -> None:
+    """A stolen session must not leave a token behind.
+
+    :raises NeedsMfa: as ``decisions.step_up``.
+    """
+    if actor.interactive and not actor.recent_mfa(at=at) and enforcing.must_prove(actor.id):
+        raise NeedsMfa(
+            "To make a token you need a second factor, proved a short while ago.",
+            permission="token.create",
+            remedy="Confirm it is you, then go on.",
+        )
 
 
 def _create(actor: Actor, subject: str, kind: Kind, wish: TokenWish, *, at: datetime) -> NewToken:

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from django.urls import path
 
-from ensign.control.access.views import grants, groups, people, providers, service_accounts, setup, tokens
+from ensign.control.access.views import (
+    emergency,
+    grants,
+    groups,
+    logins,
+    people,
+    providers,
+    service_accounts,
+    setup,
+    sign_in_rules,
+    tokens,
+)
 
 app_name = "access"
 
@@ -18,6 +29,15 @@ urlpatterns = [
     path("people/<str:person_id>/remove-factors", people.remove_factors, name="remove-factors"),
     path("people/<str:person_id>/deactivate", people.deactivate, name="deactivate"),
     path("people/<str:person_id>/reactivate", people.reactivate, name="reactivate"),
+    path("people/<str:person_id>/sessions", logins.person, name="person-sessions"),
+    path("people/<str:person_id>/sessions/end", logins.end_sessions, name="person-sessions-end"),
+    path("people/<str:person_id>/unblock", logins.unblock, name="unblock"),
+    path("access/sign-ins", logins.listing, name="logins"),
+    path("access/sign-ins/export", logins.export, name="logins-export"),
+    path("account/sign-ins", logins.own, name="own-logins"),
+    path("settings/sign-in", sign_in_rules.page, name="sign-in-rules"),
+    path("settings/sign-in/history", sign_in_rules.history, name="sign-in-history"),
+    path("settings/sign-in/end-sessions", sign_in_rules.end_everybody, name="end-everybody"),
     path("groups", groups.listing, name="groups"),
     path("groups/new", groups.create, name="group-new"),
     path("groups/<str:group_id>", groups.detail, name="group"),
@@ -31,6 +51,11 @@ urlpatterns = [
     path("service-accounts/<str:service_account_id>/take-over", service_accounts.take_over, name="service-take-over"),
     path("service-accounts/<str:service_account_id>/disable", service_accounts.disable, name="service-disable"),
     path("service-accounts/<str:service_account_id>/enable", service_accounts.enable, name="service-enable"),
+    path("emergency-access", emergency.page, name="emergency"),
+    path("emergency-access/holders", emergency.holders, name="emergency-holders"),
+    path("emergency-access/code", emergency.draw, name="emergency-draw"),
+    path("emergency-access/close", emergency.close, name="emergency-close"),
+    path("emergency-access/review", emergency.review, name="emergency-review"),
     path("access", grants.listing, name="grants"),
     path("access/new", grants.create, name="grant-new"),
     path("access/who-can", grants.who_can, name="who-can"),

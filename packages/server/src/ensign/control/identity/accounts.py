@@ -6,7 +6,7 @@ Everything runs inside the write door of the operation that calls it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from allauth.mfa.models import Authenticator
@@ -14,7 +14,8 @@ from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
 
 from ensign.control.audit.staging import Staged, stage
-from ensign.control.identity.domain import FEDERATED_LIFETIME_MAX, TOKEN_LIFETIME_MAX, TokenView, clean_name
+from ensign.control.identity import enforcing
+from ensign.control.identity.domain import FEDERATED_LIFETIME_MAX, TokenView, clean_name
 from ensign.control.identity.models import Account, Person, Token
 from ensign.control.identity.tokens import Kind, hashed, hint, new_token
 from ensign.control.kernel import clock
@@ -131,8 +132,8 @@ def stage_token(
 
     :raises Invalid: when it would never or too late expire.
     """
-    if not at < expires_at <= at + TOKEN_LIFETIME_MAX:
-        days = TOKEN_LIFETIME_MAX.days
+    days = enforcing.current().token_days(kind)
+    if not at < expires_at <= at + timedelta(days=days):
         raise Invalid(
             "A token must expire.", fields={"days": f"Choose a lifetime of 1 to {days} days."}, remedy="Rotate it."
         )

@@ -43,6 +43,8 @@ def tabs(current: str) -> tuple[Choice, ...]:
         ("Access", "access:grants"),
         ("Who can", "access:who-can"),
         ("Sign-in", "access:providers"),
+        ("Emergency access", "access:emergency"),
+        ("Who signed in", "access:logins"),
     )
     return tuple(Choice(label=label, href=reverse(name), current=label == current) for label, name in rooms)
 
