@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from ensign.control.access import emergency_findings, findings, powers, saml_findings, sign_in_findings
+from ensign.control.access import (
+    emergency_findings,
+    findings,
+    powers,
+    saml_findings,
+    sign_in_findings,
+    token_findings,
+)
 from ensign.control.access.last_granter import is_last_granter
 from ensign.control.identity import enforcing
 from ensign.control.identity.sso import membership
@@ -15,3 +22,5 @@ def connect() -> None:
     findings.register("sign-in", sign_in_findings.found)
     findings.register("saml-certificates", saml_findings.source)
     findings.register("emergency-access", emergency_findings.source)
+    findings.register("tokens", token_findings.about_tokens)
+    findings.register("service-accounts", token_findings.about_accounts)
