@@ -48,6 +48,7 @@ PAGES = (
     _row("identity:join", {"token": "=invitation"}, signed_in=False),
     _row("identity:reset", {"token": "=reset"}, signed_in=False),
     _row("access:setup", {"token": "unknown"}, signed_in=False, name="setup-link-unknown"),
+    _row("identity:emergency", signed_in=False),
     _row("identity:account"),
     _row("identity:password"),
     _row("identity:confirm"),
@@ -70,6 +71,8 @@ PAGES = (
     _row("access:grants"),
     _row("access:grant-new"),
     _row("access:who-can"),
+    _row("access:emergency"),
+    _row("access:provider-new", query="?kind=saml", name="provider-new-saml"),
     _row("access:tokens"),
     _row("access:token-new"),
     _row("projects:list"),
@@ -121,12 +124,17 @@ WRITES = frozenset({
     "access:reactivate", "access:group-archive", "access:member-add", "access:member-remove", "access:service-disable",
     "access:service-enable", "access:grant-end", "access:token-revoke", "projects:update", "projects:environment-new",
     "projects:environment-move", "projects:token-revoke", "changes:decide", "changes:act", "changes:finish",
-    "changes:policy", "incidents:kill", "incidents:reason", "evidence:export_ledger",
+    "access:emergency-holders", "access:emergency-draw", "access:emergency-close", "access:emergency-review",
+    "identity:saml-acs", "changes:policy", "incidents:kill", "incidents:reason", "evidence:export_ledger",
 })  # fmt: skip
 """Views that answer POST alone: a test asks each with GET and wants 405."""
 
 NO_PAGES = {
     "identity:second-factor": "only in the middle of signing in; the story looks at it",
+    "identity:emergency-factor": "only once two holders gave their codes; its story looks at it",
+    "identity:saml-metadata": "XML for the provider",
+    "identity:saml-finish": "leads on from the provider",
+    "identity:saml-logout": "leads back to the provider",
     "environments:list": "leads to the project's page",
     "ui:commands": "JSON for the command menu",
     "reach:publication": "a part of the pages of flags, requests and kill switches, which asks again by itself",
