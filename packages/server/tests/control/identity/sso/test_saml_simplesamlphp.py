@@ -120,14 +120,14 @@ def test_a_real_response_is_refused_once_it_is_wrapped_replayed_or_carried_elsew
     there = World(found, Forge(signer(), "", ""))
     raw = base64.b64decode(caught[0])
     for name, wrap in WRAPPINGS.items():
-        assert there.post(field_of(wrap(etree.fromstring(raw))), raw=True).status_code == 403, name
+        assert there.post(field_of(wrap(etree.fromstring(raw))), raw=True).status_code == 422, name
     spoilt = raw.replace(b"anna-0001", b"anna-<!---->0001")
     assert spoilt != raw
-    assert there.post(field_of(spoilt), raw=True).status_code == 403
+    assert there.post(field_of(spoilt), raw=True).status_code == 422
     elsewhere = there.post(caught[0], raw=True)
     assert elsewhere.status_code == 303
-    assert there.follow(elsewhere).status_code == 403
-    assert there.post(caught[0], raw=True).status_code == 403
+    assert there.follow(elsewhere).status_code == 422
+    assert there.post(caught[0], raw=True).status_code == 422
     assert not ProviderSession.objects.exists()
 
 
