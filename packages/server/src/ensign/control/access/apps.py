@@ -8,6 +8,6 @@ class AccessConfig(AppConfig):
     def ready(self) -> None:
         """Let nobody lose the last right to give roles because a provider says so."""
         from ensign.control.access.last_granter import is_last_granter  # deferred: models exist only now
-        from ensign.control.identity.sso import membership  # deferred: as above
+        from ensign.control.identity.sso import membership  # deferred: models exist only now
 
         membership.register_keep(is_last_granter)
