@@ -20,6 +20,7 @@ from ensign import metrics
 from ensign.control.api import idempotency
 from ensign.control.audit import schedule
 from ensign.control.identity import attempts, sign_in
+from ensign.control.identity.sso import sessions as provider_sessions
 from ensign.control.kernel import clock
 from ensign.control.publishing import proofs, reach_rows, reached, refusals, usage
 
@@ -77,7 +78,7 @@ def _reach(at: datetime) -> object:
 
 
 def _tries(at: datetime) -> object:
-    return attempts.prune(at=at)
+    return attempts.prune(at=at) + provider_sessions.prune(at=at)
 
 
 def _sessions(_at: datetime) -> object:
