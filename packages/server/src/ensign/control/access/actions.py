@@ -7,3 +7,4 @@ from ensign.control.audit.registry import action
 GRANT_GIVEN = action("grant.given", "gave a role")
 GRANT_ENDED = action("grant.ended", "ended a role")
 ORGANISATION_UPDATED = action("organisation.updated", "changed the organisation's settings")
+ACCESS_EXPORTED = action("access.exported", "exported who can do what")

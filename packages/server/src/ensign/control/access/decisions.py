@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.db.models import Q
 
@@ -154,9 +154,13 @@ def token_scope(state: Mapping[str, object]) -> TokenScope:
 
 def view(row: Grant) -> GrantView:
     """A grant's row as a value."""
-    state = row.state
+    return view_of(row.pk, row.state, version=row.version, ledger_seq=row.ledger_seq)
+
+
+def view_of(id: str, state: Mapping[str, Any], *, version: int, ledger_seq: int) -> GrantView:
+    """A grant's state, of a row or of one of the log's documents, as a value."""
     return GrantView(
-        id=row.pk,
+        id=id,
         subject=state["subject"],
         role=state["role"],
         scope=Scope(state["project"], state["environment"]),
@@ -164,8 +168,8 @@ def view(row: Grant) -> GrantView:
         starts_at=clock.parse(state["starts_at"]),
         ends_at=clock.parse(state["ends_at"]) if state["ends_at"] else None,
         status=state["status"],
-        version=row.version,
-        ledger_seq=row.ledger_seq,
+        version=version,
+        ledger_seq=ledger_seq,
     )
 
 

@@ -13,6 +13,7 @@ from ninja.operation import Operation
 
 import ensign
 from ensign.control.access.api import router as access
+from ensign.control.access.inquiry_api import router as access_inquiries
 from ensign.control.api import problems
 from ensign.control.api.auth import AUTHENTICATION
 from ensign.control.api.parser import StrictParser
@@ -113,5 +114,8 @@ api = EnsignAPI(
     parser=StrictParser(),
 )
 problems.install(api)
-for router in (access, projects, segments, flags, publishing, changes, incidents, evidence, flag_reach, change_reach):
+for router in (
+    access, access_inquiries,
+    projects, segments, flags, publishing, changes, incidents, evidence, flag_reach, change_reach,
+):  # fmt: skip
     api.add_router("", router)
