@@ -10,7 +10,6 @@ from django import forms
 
 from ensign.control.access.domain import Scope
 from ensign.control.access.grants import Wish
-from ensign.control.access.permissions import Permission
 from ensign.control.access.places import places
 from ensign.control.access.presets import PRESETS, Preset
 from ensign.control.access.roles import ROLES
@@ -196,12 +195,3 @@ class TokenForm(ScopeFields):
             permissions=frozenset(chosen) or None,
             scope=self.scope(),
         )
-
-
-class WhoCanForm(ScopeFields):
-    """A question: who may do this there?"""
-
-    permission = forms.ChoiceField(
-        label="May", choices=[(str(permission), str(permission)) for permission in Permission]
-    )
-    field_order = ("permission", "project", "environment")

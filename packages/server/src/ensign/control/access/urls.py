@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from ensign.control.access.views import grants, groups, people, service_accounts, setup, tokens
+from ensign.control.access.views import grants, groups, inquiries, people, service_accounts, setup, tokens
 
 app_name = "access"
 
@@ -32,7 +32,10 @@ urlpatterns = [
     path("service-accounts/<str:service_account_id>/enable", service_accounts.enable, name="service-enable"),
     path("access", grants.listing, name="grants"),
     path("access/new", grants.create, name="grant-new"),
-    path("access/who-can", grants.who_can, name="who-can"),
+    path("access/who-can", inquiries.who_can, name="who-can"),
+    path("access/what-can", inquiries.what_can, name="what-can"),
+    path("access/changes", inquiries.changes, name="changes"),
+    path("access/export", inquiries.export, name="export"),
     path("access/<str:grant_id>/end", grants.end, name="grant-end"),
     path("account/tokens", tokens.listing, name="tokens"),
     path("account/tokens/new", tokens.create, name="token-new"),
