@@ -17,6 +17,8 @@ from django.core.management import call_command
 from django.db import DatabaseError, connection
 
 from ensign import metrics
+from ensign.control.access import requests as access_requests
+from ensign.control.access import segregation
 from ensign.control.api import idempotency
 from ensign.control.audit import schedule
 from ensign.control.identity import attempts, sign_in
@@ -80,6 +82,14 @@ def _tries(at: datetime) -> object:
     return attempts.prune(at=at)
 
 
+def _access(at: datetime) -> object:
+    return access_requests.tick(at=at)
+
+
+def _duties(at: datetime) -> object:
+    return segregation.check_everybody(at=at)
+
+
 def _sessions(_at: datetime) -> object:
     return call_command("clearsessions", verbosity=0)
 
@@ -94,6 +104,8 @@ TASKS: tuple[Task, ...] = (
     Task("answers", timedelta(minutes=10), _answers),
     Task("usage", timedelta(hours=24), _usage),
     Task("reach", timedelta(hours=1), _reach),
+    Task("access", timedelta(minutes=1), _access),
+    Task("duties", timedelta(hours=1), _duties),
     Task("tries", timedelta(hours=24), _tries),
     Task("sessions", timedelta(hours=6), _sessions),
 )

@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ensign.cli import remote_access, remote_changes, remote_flags, remote_inquiries, remote_projects
+from ensign.cli import (
+    remote_access,
+    remote_changes,
+    remote_duties,
+    remote_flags,
+    remote_inquiries,
+    remote_projects,
+)
 from ensign.cli.codegen import codegen
 from ensign.cli.frame import Exit, Json, group, out, show
 from ensign.cli.sockets import listen
@@ -34,6 +41,7 @@ app.add_typer(remote_flags.segments, name="segments")
 app.add_typer(remote_changes.app, name="changes")
 app.add_typer(remote_access.app, name="access")
 remote_inquiries.add_to(remote_access.app)
+remote_duties.add_to(remote_access.app)
 app.add_typer(remote_access.tokens, name="tokens")
 
 _OPERATOR = system("cli")

@@ -4,3 +4,12 @@ from django.apps import AppConfig
 class AccessConfig(AppConfig):
     name = "ensign.control.access"
     label = "access"
+
+    def ready(self) -> None:
+        """Let the page of findings tell what access has to put right."""
+        from ensign.control.access import finding_sources, findings  # deferred: models exist only now
+
+        findings.register("toxic pairs", finding_sources.toxic_pairs)
+        findings.register("sole granters", finding_sources.sole_granters)
+        findings.register("ending grants", finding_sources.ending_grants)
+        findings.register("dormant people", finding_sources.dormant_people)

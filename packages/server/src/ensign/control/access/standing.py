@@ -174,10 +174,10 @@ def _gained(line: Line, before: Standing) -> Difference:
 
 def _lost(line: Line, after: Standing) -> Difference:
     grant = next((one for one in after.grants if one.id == line.grant.id), None)
-    if grant is None or grant.status != "active":
-        because = "the role was ended"
-    elif grant.ends_at is not None and grant.ends_at <= after.at:
+    if grant is not None and grant.ends_at is not None and grant.ends_at <= after.at:
         because = "the role ran out"
+    elif grant is None or grant.status != "active":
+        because = "the role was ended"
     elif line.via is not None and after.groups.get(line.via) != "active":
         because = "the group was archived"
     elif not after._active(line.subject):

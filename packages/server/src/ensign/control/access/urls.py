@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from ensign.control.access.views import grants, groups, inquiries, people, service_accounts, setup, tokens
+from ensign.control.access.views import duties, grants, groups, inquiries, people, service_accounts, setup, tokens
 
 app_name = "access"
 
@@ -36,6 +36,18 @@ urlpatterns = [
     path("access/what-can", inquiries.what_can, name="what-can"),
     path("access/changes", inquiries.changes, name="changes"),
     path("access/export", inquiries.export, name="export"),
+    path("access/requests", duties.listing, name="requests"),
+    path("access/requests/new", duties.ask, name="request-new"),
+    path("access/requests/<str:request_id>", duties.detail, name="request"),
+    path("access/requests/<str:request_id>/approve", duties.approve, name="request-approve"),
+    path("access/requests/<str:request_id>/refuse", duties.refuse, name="request-refuse"),
+    path("access/requests/<str:request_id>/withdraw", duties.withdraw, name="request-withdraw"),
+    path("access/requests/<str:request_id>/review", duties.review, name="request-review"),
+    path("access/exceptions", duties.exception_list, name="exceptions"),
+    path("access/exceptions/new", duties.exception_new, name="exception-new"),
+    path("access/exceptions/<str:exception_id>", duties.exception_detail, name="exception"),
+    path("access/exceptions/<str:exception_id>/<str:answer>", duties.exception_answer, name="exception-answer"),
+    path("access/findings", duties.finding_list, name="findings"),
     path("access/<str:grant_id>/end", grants.end, name="grant-end"),
     path("account/tokens", tokens.listing, name="tokens"),
     path("account/tokens/new", tokens.create, name="token-new"),

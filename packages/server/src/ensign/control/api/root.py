@@ -13,6 +13,7 @@ from ninja.operation import Operation
 
 import ensign
 from ensign.control.access.api import router as access
+from ensign.control.access.duty_api import router as access_duties
 from ensign.control.access.inquiry_api import router as access_inquiries
 from ensign.control.api import problems
 from ensign.control.api.auth import AUTHENTICATION
@@ -115,7 +116,7 @@ api = EnsignAPI(
 )
 problems.install(api)
 for router in (
-    access, access_inquiries,
+    access, access_inquiries, access_duties,
     projects, segments, flags, publishing, changes, incidents, evidence, flag_reach, change_reach,
 ):  # fmt: skip
     api.add_router("", router)

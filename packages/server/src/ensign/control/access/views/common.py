@@ -40,7 +40,9 @@ def tabs(current: str) -> tuple[Choice, ...]:
         ("Groups", "access:groups"),
         ("Service accounts", "access:service-accounts"),
         ("Access", "access:grants"),
+        ("Requests", "access:requests"),
         ("Who can", "access:who-can"),
+        ("To put right", "access:findings"),
     )
     return tuple(Choice(label=label, href=reverse(name), current=label == current) for label, name in rooms)
 
