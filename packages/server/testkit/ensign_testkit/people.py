@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.test import Client
-from ensign.control.access.actions import GRANT_GIVEN
-from ensign.control.access.models import Grant
+from ensign.control.access.actions import GRANT_GIVEN, ROLE_CREATED
+from ensign.control.access.models import CustomRole, Grant
 from ensign.control.audit.ledger import Where, record
 from ensign.control.audit.staging import stage
 from ensign.control.identity.actions import PERSON_JOINED, SERVICE_ACCOUNT_CREATED
@@ -82,10 +83,12 @@ def give(
     *,
     project: str | None = None,
     environment: str | None = None,
+    types: Iterable[str] = (),
+    tags: Iterable[str] = (),
     ends_at: datetime | None = None,
     at: datetime | None = None,
 ) -> str:
-    """Give ``role`` to a person, group or service account; returns the grant's id.
+    """Give ``role`` to a person, group or service account; returns the grant's id. ``types`` and ``tags`` narrow it.
 
     Without ``at`` it has been in force for a day, so that it counts at any instant that a test has read before.
     """
@@ -96,6 +99,9 @@ def give(
         "role": role,
         "project": project,
         "environment": environment,
+        "flag_types": sorted(types),
+        "tags": sorted(tags),
+        "reason": "",
         "granted_by": SYSTEM.id,
         "starts_at": clock.text(at),
         "ends_at": None if ends_at is None else clock.text(ends_at),
@@ -106,3 +112,21 @@ def give(
         where = Where(project=project, environment=environment)
         record(action=GRANT_GIVEN, actor=SYSTEM, at=at, staged=[stage(Grant, id=id, state=state)], where=where)
     return id
+
+
+def add_role(key: str, *permissions: str, assigns: Iterable[str] = (), name: str = "") -> str:
+    """A custom role; returns its key."""
+    at = clock.now() - timedelta(days=2)
+    state = {
+        "key": key,
+        "name": name or key.capitalize(),
+        "description": "",
+        "permissions": sorted(permissions),
+        "assigns": sorted(assigns),
+        "cloned_from": None,
+        "status": "active",
+    }
+    with write_door():
+        row = stage(CustomRole, id=new_id("rol", at=at), state=state)
+        record(action=ROLE_CREATED, actor=SYSTEM, at=at, staged=[row])
+    return key

@@ -1,4 +1,4 @@
-"""`ensign access request · requests · answer · exceptions · exception · findings`: what takes two, and what to put right."""
+"""`ensign access request · requests · withdraw · approve · exceptions · duties · findings`."""
 
 from __future__ import annotations
 

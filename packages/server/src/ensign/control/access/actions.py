@@ -5,8 +5,12 @@ from __future__ import annotations
 from ensign.control.audit.registry import action
 
 GRANT_GIVEN = action("grant.given", "gave a role")
+GRANT_RESCHEDULED = action("grant.rescheduled", "changed when a role ends")
 GRANT_ENDED = action("grant.ended", "ended a role")
 ORGANISATION_UPDATED = action("organisation.updated", "changed the organisation's settings")
+ROLE_CREATED = action("role.created", "made a role")
+ROLE_UPDATED = action("role.updated", "changed what a role allows")
+ROLE_ARCHIVED = action("role.archived", "archived a role")
 ACCESS_EXPORTED = action("access.exported", "exported who can do what")
 GRANT_RAN_OUT = action("grant.ran_out", "saw a role run out")
 GRANT_REVIEWED = action("grant.reviewed", "reviewed a role that one person had given alone")

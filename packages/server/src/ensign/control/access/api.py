@@ -14,7 +14,9 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Router, Status
 
 from ensign.control.access import grants, groups, people, queries, service_accounts, tokens
+from ensign.control.access.asked import RequestView
 from ensign.control.access.decisions import require
+from ensign.control.access.duty_schemas import AccessRequestOut
 from ensign.control.access.people import Invitation
 from ensign.control.access.permissions import Permission
 from ensign.control.access.schemas import (
@@ -54,7 +56,8 @@ def _caller(request: HttpRequest, *needs: Permission) -> tuple[Actor, datetime]:
 
 def _link(made: Invitation, kind: str) -> LinkOut:
     address = f"{settings.PUBLIC_URL}/{kind}/{made.link}"
-    return LinkOut(person=PersonOut.of(made.person), url=address, expires_at=made.expires_at)
+    waiting = [request.id for request in made.waiting]
+    return LinkOut(person=PersonOut.of(made.person), url=address, expires_at=made.expires_at, waiting=waiting)
 
 
 @router.get("/whoami", response=WhoAmIOut)
@@ -177,7 +180,7 @@ def archive_group(request: HttpRequest, group_id: str, body: ReasonIn) -> GroupO
 
 @router.post("/groups/{group_id}/members", response=GroupOut)
 def add_member(request: HttpRequest, group_id: str, body: MemberIn) -> GroupOut:
-    """Add a person; never oneself."""
+    """Add a person; never oneself. Not among the members yet: it takes a second person to confirm."""
     actor, at = _caller(request)
     changed = groups.add_member(actor=actor, at=at, group_id=group_id, person_id=body.person, reason=body.reason)
     return GroupOut.of(changed)
@@ -203,11 +206,13 @@ def list_grants(
     return Page[GrantOut](items=[GrantOut.of(grant) for grant in found])
 
 
-@router.post("/grants", response={201: GrantOut})
-def give_role(request: HttpRequest, body: GrantIn) -> Status[GrantOut]:
-    """Give a role. Needs a session; never to oneself."""
+@router.post("/grants", response={201: GrantOut, 202: AccessRequestOut})
+def give_role(request: HttpRequest, body: GrantIn) -> Status[GrantOut] | Status[AccessRequestOut]:
+    """Give a role. Needs a session; never to oneself. 202 with a request: it takes a second person to confirm."""
     actor, at = _caller(request)
     given = grants.give(actor=actor, at=at, subject=body.subject, wish=body.to_wish(), reason=body.reason)
+    if isinstance(given, RequestView):
+        return Status(202, AccessRequestOut.of(given))
     return Status(201, GrantOut.of(given))
 
 

@@ -15,9 +15,11 @@ from typing import Any, Final
 
 from django.db import connection
 
-from ensign.control.access.decisions import view, view_of
+from ensign.control.access.catalogue import role_of
+from ensign.control.access.decisions import view_of, views
 from ensign.control.access.domain import GrantView
-from ensign.control.access.models import Grant
+from ensign.control.access.models import CustomRole, Grant
+from ensign.control.access.roles import ROLES, nothing
 from ensign.control.access.standing import Line, Member, Standing
 from ensign.control.audit import checkpoints, history
 from ensign.control.audit.models import Entry, Touch
@@ -26,12 +28,13 @@ from ensign.control.identity.models import Group, Membership, Person, ServiceAcc
 from ensign.control.kernel import clock
 from ensign.control.kernel.errors import Invalid
 
-#: What access follows from. A custom role's definition stands with its grants' roles, see ``_Past.grants``.
+#: What access follows from.
 _KINDS: Final = (
     Person.object_type,
     Group.object_type,
     Membership.object_type,
     ServiceAccount.object_type,
+    CustomRole.object_type,
     Grant.object_type,
 )
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
@@ -116,7 +119,7 @@ def now(*, at: datetime) -> Standing:
         groups=dict(Group.objects.values_list("pk", "status")),
         services=dict(ServiceAccount.objects.values_list("pk", "status")),
         members=tuple(Member(group=group, person=person, since=times[seq]) for group, person, seq in joined),
-        grants=tuple(view(row) for row in Grant.objects.order_by("pk")),
+        grants=views(Grant.objects.order_by("pk")),
     )
 
 
@@ -207,8 +210,16 @@ class _Past:
         return tuple(Member(group=group, person=person, since=times[seq]) for group, person, seq in active)
 
     def _grants(self) -> tuple[GrantView, ...]:
+        """With each role as it was defined then; the built-in ones as this version of Ensign defines them."""
+        custom = {state["key"]: role_of(state) for _, _, state in self._readable(CustomRole.object_type)}
         return tuple(
-            view_of(id, state, version=len(one.seqs), ledger_seq=one.seqs[-1])
+            view_of(
+                id,
+                state,
+                means=ROLES.get(state["role"]) or custom.get(state["role"]) or nothing(state["role"]),
+                version=len(one.seqs),
+                ledger_seq=one.seqs[-1],
+            )
             for id, one, state in self._readable(Grant.object_type)
         )
 

@@ -46,9 +46,7 @@ class RoleAsked:
     def of(state: Mapping[str, Any]) -> RoleAsked:
         """The inverse."""
         narrowing = Narrowing(types=frozenset(state["flag_types"]), tags=frozenset(state["tags"]))
-        return RoleAsked(
-            role=state["role"], scope=Scope(state["project"], state["environment"]), narrowing=narrowing
-        )
+        return RoleAsked(role=state["role"], scope=Scope(state["project"], state["environment"]), narrowing=narrowing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

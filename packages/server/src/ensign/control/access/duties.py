@@ -35,7 +35,9 @@ class Pair:
     risk: str
 
 
-def _pair(key: str, title: str, risk: str, *one: Permission, other: tuple[Permission, ...] = (P.CHANGE_APPROVE,)) -> Pair:
+def _pair(
+    key: str, title: str, risk: str, *one: Permission, other: tuple[Permission, ...] = (P.CHANGE_APPROVE,)
+) -> Pair:
     return Pair(key=key, title=title, one=frozenset(one), other=frozenset(other), risk=risk)
 
 

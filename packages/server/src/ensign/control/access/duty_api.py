@@ -11,7 +11,7 @@ from typing import Literal, cast
 from django.http import HttpRequest, HttpResponse
 from ninja import Router, Status
 
-from ensign.control.access import exceptions, findings, requests, segregation
+from ensign.control.access import exceptions, findings, request_queries, requests, segregation
 from ensign.control.access.decisions import Held, held, require
 from ensign.control.access.domain import Narrowing
 from ensign.control.access.duties import PAIRS
@@ -51,8 +51,10 @@ def list_access_requests(
 ) -> Page[AccessRequestOut]:
     """Requests for access, newest first: all with `org:read`, else one's own; `waiting`: only what one could answer."""
     _, _, holds = _caller(request)
-    found = requests.waits_for(holds) if waiting else requests.requests(status=status)
-    return Page[AccessRequestOut](items=[AccessRequestOut.of(one) for one in found if requests.readable(one, holds)])
+    found = request_queries.waits_for(holds) if waiting else request_queries.requests(status=status)
+    return Page[AccessRequestOut](
+        items=[AccessRequestOut.of(one) for one in found if request_queries.readable(one, holds)]
+    )
 
 
 @router.post("/access/requests", response={201: AccessRequestOut})
@@ -75,8 +77,8 @@ def ask_for_access(request: HttpRequest, body: AskIn) -> Status[AccessRequestOut
 def get_access_request(request: HttpRequest, response: HttpResponse, request_id: str) -> AccessRequestOut:
     """One request; somebody else's needs `org:read`."""
     _, _, holds = _caller(request)
-    found = requests.request(request_id)
-    if not requests.readable(found, holds):
+    found = request_queries.request(request_id)
+    if not request_queries.readable(found, holds):
         raise NotFound("There is no such request.", remedy="See Requests for access.")
     etag.give(response, version=found.version)
     return AccessRequestOut.of(found)

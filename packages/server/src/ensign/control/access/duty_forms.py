@@ -34,7 +34,11 @@ class AskForm(ScopeFields):
 
     role = forms.ChoiceField(label="Role", widget=forms.RadioSelect)
     minutes = forms.TypedChoiceField(
-        label="For how long", choices=_LENGTHS, coerce=int, initial=480, help_text="From the approval on; it ends by itself."
+        label="For how long",
+        choices=_LENGTHS,
+        coerce=int,
+        initial=480,
+        help_text="From the approval on; it ends by itself.",
     )
     reason = _text("What for", "Whoever approves reads it; it stands in the log.")
     field_order = ("role", "project", "environment", "minutes", "reason")

@@ -265,7 +265,9 @@ def _locked(exception_id: str) -> tuple[DutyException, ExceptionView]:
 def _next(
     action: Action, actor: Actor, row: DutyException, state: Mapping[str, Any], *, at: datetime, reason: str
 ) -> ExceptionView:
-    return _record(action, actor, stage(DutyException, id=row.pk, state=state, current=row), state, at=at, reason=reason)
+    return _record(
+        action, actor, stage(DutyException, id=row.pk, state=state, current=row), state, at=at, reason=reason
+    )
 
 
 def _record(

@@ -8,7 +8,7 @@ from typing import Final
 
 from django.urls import reverse
 
-from ensign.control.access import as_of, requests, segregation
+from ensign.control.access import as_of, request_queries, requests, segregation
 from ensign.control.access.asked import OWN_MAX
 from ensign.control.access.domain import GrantView, Scope
 from ensign.control.access.findings import Finding
@@ -59,7 +59,7 @@ def toxic_pairs(at: datetime) -> list[Finding]:
 
 def sole_granters(at: datetime) -> list[Finding]:
     """Roles that one person gave alone as nobody else could confirm, and nobody has reviewed since."""
-    waiting = [one for one in requests.requests(status="granted") if one.sole and one.reviewed_by is None]
+    waiting = [one for one in request_queries.requests(status="granted") if one.sole and one.reviewed_by is None]
     over = {
         row.pk
         for row in Grant.objects.filter(pk__in=[one.grant for one in waiting if one.grant])

@@ -31,8 +31,8 @@ from ensign.control.kernel.errors import Invalid, NotFound
 Format = Literal["csv", "csv-spreadsheet", "json"]
 
 COLUMNS = (
-    "subject", "kind", "name", "role", "project", "environment", "via_group", "via_group_name", "permissions",
-    "since", "until", "grant", "granted_by", "granted_by_name", "entry", "entry_at", "reason", "request",
+    "subject", "kind", "name", "role", "project", "environment", "flag_types", "tags",
+    "via_group", "via_group_name", "permissions", "since", "until", "grant", "granted_by", "granted_by_name", "entry", "entry_at", "reason", "request",
     "approved_by", "sole_granter",
 )  # fmt: skip
 
@@ -196,6 +196,8 @@ def _row(line: Line, origin: Origin | None, names: Mapping[str, str]) -> dict[st
         "role": line.grant.role,
         "project": scope.project or "*",
         "environment": scope.environment or "*",
+        "flag_types": " ".join(sorted(line.grant.narrowing.types)) or "*",
+        "tags": " ".join(sorted(line.grant.narrowing.tags)) or "*",
         "via_group": line.via or "",
         "via_group_name": names[line.via] if line.via else "",
         "permissions": " ".join(line.permissions),

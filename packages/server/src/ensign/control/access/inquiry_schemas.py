@@ -36,7 +36,6 @@ class LineOut(GrantOut):
     via: str | None
     since: datetime
     entry: int | None
-    reason: str
     request: str
     approved_by: list[str]
     sole_granter: bool
@@ -45,11 +44,10 @@ class LineOut(GrantOut):
     def line(line: Line, origin: Origin | None) -> LineOut:
         """From its value."""
         return LineOut(
-            **GrantOut.of(line.grant).dict(),
+            **{**GrantOut.of(line.grant).dict(), "reason": origin.reason if origin else line.grant.reason},
             via=line.via,
             since=line.since,
             entry=origin.entry if origin else None,
-            reason=origin.reason if origin else "",
             request=origin.request if origin else "",
             approved_by=list(origin.approved_by) if origin else [],
             sole_granter=origin.sole if origin else False,

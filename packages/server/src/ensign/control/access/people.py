@@ -6,28 +6,38 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from ensign.control.access.actions import GRANT_GIVEN
+from ensign.control.access import queries as access
+from ensign.control.access import segregation, staging, two_people
+from ensign.control.access.asked import RequestView
+from ensign.control.access.assigning import require_another_granter, require_assigning, require_assigning_all
+from ensign.control.access.catalogue import definitions
 from ensign.control.access.decisions import require
-from ensign.control.access.grants import Wish, require_another_granter, require_granting, stage_wish
+from ensign.control.access.domain import GrantView
+from ensign.control.access.grants import Wish, give_wish
+from ensign.control.access.models import Grant
 from ensign.control.access.permissions import Permission
 from ensign.control.audit import history
 from ensign.control.audit.door import operation
-from ensign.control.audit.ledger import Where, record
-from ensign.control.audit.staging import stage
+from ensign.control.audit.ledger import record
+from ensign.control.audit.staging import Staged, stage
 from ensign.control.identity import accounts, actions, links, queries
 from ensign.control.identity.domain import PersonView, clean_email, clean_name
-from ensign.control.identity.models import Account, Person
+from ensign.control.identity.models import Account, Membership, Person
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Denied, NeedsMfa
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invitation:
-    """A person with the secret part of a one-time link for them, which exists nowhere else, and its end."""
+    """A person with the secret part of a one-time link for them, which exists nowhere else, and its end.
+
+    ``waiting``: those of the roles asked for that take a second person's confirmation.
+    """
 
     person: PersonView
     link: str
     expires_at: datetime
+    waiting: tuple[RequestView, ...] = ()
 
 
 @operation
@@ -36,38 +46,30 @@ def invite(
 ) -> Invitation:
     """Invite somebody by a link that works once within 7 days; roles given with it count once they have joined.
 
-    :raises Denied: without ``org:people:manage``, or for ``wishes`` without the permission to grant them.
-    :raises Invalid: for a malformed address.
+    :raises Denied: without ``org:people:invite``, or for ``wishes`` that they could not give or that are kept apart.
+    :raises Invalid: for a malformed address; without a reason, where a wish takes two people and there is no second.
     :raises Conflict: when the address is taken.
     """
-    require(actor, Permission.ORG_PEOPLE_MANAGE, at=at)
+    require(actor, Permission.ORG_PEOPLE_INVITE, at=at)
     for wish in wishes:
-        require_granting(actor, wish.scope, at=at)
+        require_assigning(actor, definitions([wish.role])[wish.role], wish.scope, at=at)
     name = clean_name(name) if name.strip() else ""
     staged = accounts.stage_new_person(email=clean_email(email), name=name, status="invited", at=at)
     link, text = links.make("invite", person_id=staged.id, at=at)
     record(action=actions.PERSON_INVITED, actor=actor, at=at, staged=[staged], reason=reason, detail={"link": link.id})
-    for wish in wishes:
-        record(
-            action=GRANT_GIVEN,
-            actor=actor,
-            at=at,
-            staged=[stage_wish(staged.id, wish, granted_by=actor.id, at=at)],
-            where=Where(project=wish.scope.project, environment=wish.scope.environment),
-            reason=reason,
-            detail={"role": wish.role, "subject": staged.id},
-        )
-    return Invitation(person=queries.person(staged.id), link=text, expires_at=link.expires_at)
+    given = [give_wish(actor=actor, at=at, subject=staged.id, wish=wish, reason=reason) for wish in wishes]
+    waiting = tuple(one for one in given if isinstance(one, RequestView))
+    return Invitation(person=queries.person(staged.id), link=text, expires_at=link.expires_at, waiting=waiting)
 
 
 @operation
 def invite_again(*, actor: Actor, at: datetime, person_id: str) -> Invitation:
     """A fresh invitation link for somebody who has not joined yet; the earlier one ends.
 
-    :raises Denied: without ``org:people:manage``.
+    :raises Denied: without ``org:people:invite``.
     :raises Conflict: when they have joined.
     """
-    require(actor, Permission.ORG_PEOPLE_MANAGE, at=at)
+    require(actor, Permission.ORG_PEOPLE_INVITE, at=at)
     return _link(actor, accounts.locked_person(person_id), "invite", at=at)
 
 
@@ -76,10 +78,10 @@ def make_reset_link(*, actor: Actor, at: datetime, person_id: str) -> Invitation
     """A link with which an active person chooses a new password within a day. Their second factors stay as they are,
     so that whoever makes the link cannot approve in their name; nor does who removed those factors make one.
 
-    :raises Denied: without ``org:people:manage``, or to who ever removed this person's second factors.
+    :raises Denied: without ``org:people:recover``, or to who ever removed this person's second factors.
     :raises Conflict: when they are not active.
     """
-    require(actor, Permission.ORG_PEOPLE_MANAGE, at=at)
+    require(actor, Permission.ORG_PEOPLE_RECOVER, at=at)
     person = accounts.locked_person(person_id)
     if history.did(actor.id, actions.FACTOR_REMOVED.code, kind="all", person=person.pk):
         raise _both_hands("You removed this person's second factors, so somebody else must make them a link.")
@@ -93,20 +95,20 @@ def remove_factors(*, actor: Actor, at: datetime, person_id: str, reason: str) -
     Never one's own, and only with a recent second factor of the actor. With a reset link it opens the account, so
     whoever ever made this person one never does this, however long ago and whether it was used: that takes two.
 
-    :raises Denied: without ``org:people:manage``, for oneself, or to who ever made this person a reset link.
+    :raises Denied: without ``org:people:recover``, for oneself, or to who ever made this person a reset link.
     :raises NeedsMfa: without a second factor within the last 30 minutes.
     """
-    require(actor, Permission.ORG_PEOPLE_MANAGE, at=at)
+    require(actor, Permission.ORG_PEOPLE_RECOVER, at=at)
     if person_id == actor.id:
         raise Denied(
             "Your own second factors are removed under your account.",
-            permission=str(Permission.ORG_PEOPLE_MANAGE),
+            permission=str(Permission.ORG_PEOPLE_RECOVER),
             code="own-access",
         )
     if not actor.recent_mfa(at=at):
         raise NeedsMfa(
             "Removing somebody's second factors needs your own, proved within the last 30 minutes.",
-            permission=str(Permission.ORG_PEOPLE_MANAGE),
+            permission=str(Permission.ORG_PEOPLE_RECOVER),
             remedy="Confirm it is you, then try again.",
         )
     person = accounts.locked_person(person_id)
@@ -137,7 +139,7 @@ def deactivate(*, actor: Actor, at: datetime, person_id: str, reason: str = "") 
     if person.status == "disabled":
         raise Conflict("This person is deactivated already.")
     if person.status == "active":
-        require_another_granter(without_grant=None, without_person=person.pk, at=at)
+        require_another_granter(without_person=person.pk, at=at)
     row = stage(Person, id=person.pk, state={**person.state, "status": "disabled"}, current=person)
     tokens = accounts.stage_token_revocations(person.pk)
     detail = {
@@ -154,18 +156,43 @@ def deactivate(*, actor: Actor, at: datetime, person_id: str, reason: str = "") 
 def reactivate(*, actor: Actor, at: datetime, person_id: str, reason: str = "") -> PersonView:
     """Reactivate somebody. Grants that are still in force count again; sessions and tokens do not come back.
 
-    :raises Denied: without ``org:people:manage`` (and, if grants come back with them, ``org:access:grant``).
+    What it takes two people to give does not come back by one: those roles end, those groups are left, in the same
+    entry, and are given again in the ordinary way.
+
+    :raises Denied: without ``org:people:manage``, or unless they could give each role that comes back with them; for
+        what comes back and is kept apart.
     :raises Conflict: when they are not deactivated.
     """
     require(actor, Permission.ORG_PEOPLE_MANAGE, at=at)
     person = accounts.locked_person(person_id)
     if person.status != "disabled":
         raise Conflict("This person is not deactivated.")
+    grants = access.grants_of(person.pk)
+    require_assigning_all(actor, grants, at=at)
+    behind = [grant for grant in grants if two_people.any_needed([grant], at=at)]
+    segregation.check_return(person.pk, [grant for grant in grants if grant not in behind], at=at)
+    left = _left_behind(person.pk, behind, by=actor.id)
     joined = Account.objects.filter(person_id=person.pk).update(is_active=True)
     status = "active" if joined else "invited"
     row = stage(Person, id=person.pk, state={**person.state, "status": status}, current=person)
-    record(action=actions.PERSON_REACTIVATED, actor=actor, at=at, staged=[row], reason=reason)
+    detail = {"ended": len(left)} if left else None
+    rows = [row, *left]
+    record(action=actions.PERSON_REACTIVATED, actor=actor, at=at, staged=rows, reason=reason, detail=detail)
     return queries.person(person.pk)
+
+
+def _left_behind(person_id: str, grants: Sequence[GrantView], *, by: str) -> list[Staged]:
+    """The ends of direct grants, and the memberships in groups that hold the others."""
+    direct = [grant.id for grant in grants if grant.subject == person_id]
+    groups = {grant.subject for grant in grants} - {person_id}
+    rows = Grant.objects.select_for_update().filter(pk__in=direct).order_by("pk")
+    found = [staging.stage_grant_end(row, ended_by=by) for row in rows]
+    belongs = Membership.objects.select_for_update().filter(person=person_id, group__in=groups, status="active")
+    found += [
+        stage(Membership, id=row.pk, state={**row.state, "status": "removed"}, current=row)
+        for row in belongs.order_by("pk")
+    ]
+    return found
 
 
 def _both_hands(message: str) -> Denied:

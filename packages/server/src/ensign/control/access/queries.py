@@ -8,12 +8,11 @@ from datetime import datetime
 from typing import Literal
 
 from ensign.control.access import as_of
-from ensign.control.access.decisions import view
+from ensign.control.access.decisions import view, views
 from ensign.control.access.domain import GrantView, Scope
 from ensign.control.access.models import Grant, Organisation
 from ensign.control.access.permissions import Permission
 from ensign.control.access.presets import PRESETS, Preset, PresetView
-from ensign.control.access.roles import ROLES
 from ensign.control.access.staging import ORGANISATION_ID
 from ensign.control.access.standing import Line
 from ensign.control.identity import queries as identity
@@ -82,7 +81,7 @@ def grants(*, subject: str | None = None, project: str | None = None, ended: boo
         rows = rows.filter(project=project)
     if not ended:
         rows = rows.filter(status="active")
-    return tuple(view(row) for row in rows)
+    return views(rows)
 
 
 def grants_of(subject: str) -> tuple[GrantView, ...]:
@@ -91,11 +90,14 @@ def grants_of(subject: str) -> tuple[GrantView, ...]:
     if subject.startswith("usr_"):
         subjects += [group.id for group in identity.groups_of(subject)]
     rows = Grant.objects.filter(subject__in=subjects, status="active").order_by("pk")
-    return tuple(view(row) for row in rows)
+    return views(rows)
 
 
 def who_can(permission: Permission, scope: Scope, *, at: datetime) -> tuple[Holder, ...]:
-    """Everybody active who holds ``permission`` in ``scope`` at ``at``, in a few queries whatever their number."""
+    """Everybody active who holds ``permission`` in ``scope`` at ``at``, in a few queries whatever their number.
+
+    Unless ``scope`` names a flag, those who hold it for some flags are among them; their grants say for which.
+    """
     found: dict[str, list[Line]] = defaultdict(list)
     for line in as_of.now(at=at).who(permission, scope):
         found[line.subject].append(line)
@@ -106,11 +108,14 @@ def who_can(permission: Permission, scope: Scope, *, at: datetime) -> tuple[Hold
 
 
 def what_can(subject: str, *, at: datetime) -> tuple[tuple[GrantView, tuple[Permission, ...]], ...]:
-    """The subject's grants in force, each with the permissions of its role that reach anything in its scope."""
+    """The subject's grants in force, each with the permissions of its role that reach anything in its scope.
+
+    A narrowed grant's are those that it confers for its flags at least.
+    """
     answer = []
     for grant_ in grants_of(subject):
         if grant_.in_force(at=at):
             inside = Scope(grant_.scope.project or "*", grant_.scope.environment or "*")
-            held = tuple(p for p in Permission if p in ROLES[grant_.role].permissions and grant_.covers(p, inside))
+            held = tuple(p for p in Permission if grant_.covers_some(p, inside))
             answer.append((grant_, held))
     return tuple(answer)

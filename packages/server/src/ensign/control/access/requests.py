@@ -24,11 +24,10 @@ from ensign.control.access.actions import (
     GRANT_REVIEWED,
 )
 from ensign.control.access.asked import OWN_MAX, RequestView, RoleAsked
-from ensign.control.access.assigning import assigning, require_assigning
+from ensign.control.access.assigning import require_assigning
 from ensign.control.access.catalogue import definitions
-from ensign.control.access.decisions import Held, denied, held, view
-from ensign.control.access.domain import GrantView, Narrowing, Scope
-from ensign.control.access.domain import Decision
+from ensign.control.access.decisions import denied, held, view
+from ensign.control.access.domain import Decision, GrantView, Narrowing, Scope
 from ensign.control.access.grants import Wish, clean_reason, stage_wish
 from ensign.control.access.memberships import stage_joining
 from ensign.control.access.models import AccessRequest, Grant
@@ -37,7 +36,6 @@ from ensign.control.audit.door import operation
 from ensign.control.audit.ledger import Where, record
 from ensign.control.audit.registry import Action
 from ensign.control.audit.staging import Staged, stage
-from ensign.control.identity import queries as identity
 from ensign.control.identity.actions import MEMBER_ADDED
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor, system
@@ -228,56 +226,6 @@ def _run_out(*, actor: Actor, at: datetime, grant_id: str) -> bool:
     return True
 
 
-def requests(*, status: str | None = None, subject: str | None = None) -> tuple[RequestView, ...]:
-    """Requests, newest first: of one status, or of one person (who gets it or asked)."""
-    rows = AccessRequest.objects.order_by("-pk")
-    if status is not None:
-        rows = rows.filter(status=status)
-    found = (two_people.view(row) for row in rows)
-    return tuple(one for one in found if subject is None or subject in {one.subject, one.requested_by})
-
-
-def request(id: str) -> RequestView:
-    """One request.
-
-    :raises NotFound: when there is none.
-    """
-    row = AccessRequest.objects.filter(pk=id).first()
-    if row is None:
-        raise NotFound("There is no such request.", remedy="See Requests for access.")
-    return two_people.view(row)
-
-
-def readable(request: RequestView, holds: Held) -> bool:
-    """Whether somebody may see it: with ``org:read``, or because it is about them or theirs."""
-    return holds.allows(Permission.ORG_READ) or holds.actor.id in {request.subject, request.requested_by}
-
-
-def answerable(request: RequestView, holds: Held) -> bool:
-    """Whether to offer an answer; the operation decides again."""
-    approved = any(said.by == holds.actor.id for said in request.approvals)
-    return request.open(at=holds.at) and not approved and _may_answer(request, holds)
-
-
-def reviewable(request: RequestView, holds: Held) -> bool:
-    """Whether to offer the review of what one person gave alone."""
-    alone = request.sole and request.status == "granted" and request.reviewed_by is None
-    return alone and not any(said.by == holds.actor.id for said in request.approvals) and _may_answer(request, holds)
-
-
-def waits_for(holds: Held) -> list[RequestView]:
-    """Open requests that this person could answer, newest first."""
-    return [one for one in requests(status="open") if answerable(one, holds)]
-
-
-def _may_answer(request: RequestView, holds: Held) -> bool:
-    actor = holds.actor
-    if not actor.interactive or actor.id == request.requested_by or actor.id in two_people.gets_it(request.subject):
-        return False
-    meaning = definitions(one.role for one in request.roles)
-    return all(assigning(holds, meaning[one.role], one.scope).allowed for one in request.roles)
-
-
 def _require_answering(actor: Actor, request: RequestView, *, at: datetime) -> None:
     permission = str(Permission.ORG_ACCESS_GRANT)
     if not actor.interactive:
@@ -333,9 +281,7 @@ def _act(request: RequestView, *, by: str, at: datetime) -> _Act:
     ends_at = request.ends_at if request.lasts is None else at + request.lasts
     starts_at = request.starts_at if request.starts_at is not None and request.starts_at > at else None
     _check_duties(request.subject, request.roles, at=at)
-    wish = Wish(
-        role=asked.role, scope=asked.scope, starts_at=starts_at, ends_at=ends_at, narrowing=asked.narrowing
-    )
+    wish = Wish(role=asked.role, scope=asked.scope, starts_at=starts_at, ends_at=ends_at, narrowing=asked.narrowing)
     grant = stage_wish(request.subject, wish, granted_by=by, at=at, reason=request.reason)
     detail = {"role": asked.role, "subject": request.subject}
     where = two_people.where_of(request.roles)

@@ -81,6 +81,14 @@ def check_gain(subject: str, gained: Sequence[GrantView], *, at: datetime) -> No
         _refuse_new(member, before=held, after=[*held, *gained], at=at)
 
 
+def check_return(subject: str, grants: Sequence[GrantView], *, at: datetime) -> None:
+    """Refuse that somebody comes back with grants that together make a pair which no exception covers.
+
+    :raises Denied: code ``toxic-pair``.
+    """
+    _refuse_new(subject, before=(), after=[grant for grant in grants if not grant.over(at=at)], at=at)
+
+
 def check_role(role: Role, *, at: datetime) -> None:
     """Refuse another meaning of a role that would let one of its holders hold a pair that no exception covers.
 
@@ -113,9 +121,7 @@ def _record_check(*, actor: Actor, at: datetime) -> None:
     record(action=DUTIES_CHECKED, actor=actor, at=at, detail=detail)
 
 
-def wished(
-    *, subject: str, role: Role, scope: Scope, at: datetime, ends_at: datetime | None = None
-) -> GrantView:
+def wished(*, subject: str, role: Role, scope: Scope, at: datetime, ends_at: datetime | None = None) -> GrantView:
     """A grant that is not there yet, to ask what it would mean."""
     return GrantView(
         id="new",

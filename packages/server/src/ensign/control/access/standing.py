@@ -53,14 +53,14 @@ class Line:
         return self.subject, self.grant.id, self.via or ""
 
     def confers(self, permission: Permission, scope: Scope) -> bool:
-        """Whether it allows ``permission`` in ``scope``."""
-        return self.grant.covers(permission, scope)
+        """Whether it allows ``permission`` in ``scope``; unless that names a flag, for some flag at least."""
+        return (self.grant.covers_some if scope.flag is None else self.grant.covers)(permission, scope)
 
     @property
     def permissions(self) -> tuple[Permission, ...]:
         """What its role confers anywhere within its scope."""
         inside = Scope(self.grant.scope.project or "*", self.grant.scope.environment or "*")
-        return tuple(permission for permission in Permission if self.grant.covers(permission, inside))
+        return tuple(permission for permission in Permission if self.confers(permission, inside))
 
 
 @dataclass(frozen=True, kw_only=True)

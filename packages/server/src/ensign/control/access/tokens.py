@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from ensign.control.access import queries as access
+from ensign.control.access.assigning import require_assigning_all
 from ensign.control.access.decisions import require
 from ensign.control.access.domain import ORGANISATION, Scope
-from ensign.control.access.permissions import NEVER_BY_TOKEN, Permission
+from ensign.control.access.permissions import EDITION, NEVER_BY_TOKEN, Permission
 from ensign.control.access.places import require_known
 from ensign.control.audit.door import operation
 from ensign.control.audit.ledger import record
@@ -56,11 +58,13 @@ def create_personal(*, actor: Actor, at: datetime, wish: TokenWish) -> NewToken:
 def create_for_service(*, actor: Actor, at: datetime, service_account_id: str, wish: TokenWish) -> NewToken:
     """A token that acts as a service account. It outlives whoever makes it.
 
-    :raises Denied: without ``org:service-accounts:manage``; never by token.
+    :raises Denied: without ``org:service-accounts:manage``, or unless they could give each role that it acts with;
+        never by token.
     :raises Conflict: when the service account is disabled.
     """
     require(actor, Permission.ORG_SERVICE_ACCOUNTS_MANAGE, at=at)
     account = queries.service_account(service_account_id)
+    require_assigning_all(actor, access.grants_of(account.id), at=at)
     if account.status != "active":
         raise Conflict("This service account is disabled.", remedy="Enable it first.")
     return _create(actor, account.id, "service", wish, at=at)
@@ -107,6 +111,7 @@ def _create(actor: Actor, subject: str, kind: str, wish: TokenWish, *, at: datet
         subject=subject,
         name=wish.name,
         permissions=None if wish.permissions is None else tuple(wish.permissions),
+        edition=EDITION,
         project=wish.scope.project,
         environment=wish.scope.environment,
         created_by=actor.id,

@@ -254,7 +254,7 @@ class Acts:
 
 
 def acts(request: ChangeRequest, standing: Standing | None, *, reader: Actor, may: Mapping[str, bool]) -> Acts:
-    """``may`` holds ``draft``, ``apply`` and ``approve``: what the reader's roles allow there."""
+    """``may`` holds ``draft``, ``apply`` and ``stop``: what the reader's roles allow there."""
     involved = reader.id in request.authors
     refusal = standing.refusal if standing is not None else None
     ready = standing is not None and standing.verdict.enough and not standing.moved
@@ -266,7 +266,7 @@ def acts(request: ChangeRequest, standing: Standing | None, *, reader: Actor, ma
         approve=in_review and standing is not None and refusal is None and not standing.moved,
         why_not="" if refusal is None or not in_review else f"{refusal.message} {refusal.remedy}".strip(),
         needs_mfa=isinstance(refusal, NeedsMfa),
-        stop=in_review and may["approve"] and not involved,
+        stop=in_review and may["stop"] and not involved,
         apply=in_review and ready and may["apply"] and (involved or approved_it),
         withdraw=request.open and involved,
         revert=request.status == "applied" and may["draft"],

@@ -87,13 +87,14 @@ def stage_token(
     subject: str,
     name: str,
     permissions: tuple[str, ...] | None,
+    edition: int,
     project: str | None,
     environment: str | None,
     created_by: str,
     expires_at: datetime,
     at: datetime,
 ) -> tuple[Staged, str]:
-    """A new token's row, and its text, which exists nowhere else.
+    """A new token's row, and its text, which exists nowhere else. ``edition`` is that of the catalogue of permissions.
 
     :raises Invalid: when it would never or too late expire.
     """
@@ -110,6 +111,7 @@ def stage_token(
         "token_hash": hashed(text),
         "hint": hint(text),
         "permissions": None if permissions is None else sorted(permissions),
+        "edition": edition,
         "project": project,
         "environment": environment,
         "created_by": created_by,

@@ -10,10 +10,11 @@ from typing import Literal
 from django.http import HttpRequest
 from django.urls import reverse
 
+from ensign.control.access.assigning import assignable, assigning
+from ensign.control.access.catalogue import roles
 from ensign.control.access.decisions import Held, denied, held
 from ensign.control.access.domain import ORGANISATION, GrantView, Scope
 from ensign.control.access.permissions import Permission
-from ensign.control.access.roles import ROLES
 from ensign.control.identity import queries as identity
 from ensign.control.identity.web import signed_in
 from ensign.control.kernel import clock
@@ -71,10 +72,12 @@ class GrantRow:
     role: str
     description: str
     where: str
+    flags: str
     who: Person
     by: Person
     live: bool
     endable: bool
+    waits: bool
 
 
 def grant_rows(grants: Sequence[GrantView], holds: Held) -> list[GrantRow]:
@@ -83,23 +86,23 @@ def grant_rows(grants: Sequence[GrantView], holds: Held) -> list[GrantRow]:
     return [
         GrantRow(
             grant=grant,
-            role=ROLES[grant.role].name,
-            description=ROLES[grant.role].description,
+            role=grant.definition.name,
+            description=grant.definition.description,
             where=where(grant.scope),
+            flags=str(grant.narrowing),
             who=people[grant.subject],
             by=people[grant.granted_by],
             live=grant.in_force(at=holds.at),
-            endable=grant.status == "active" and may_grant(holds, grant.scope),
+            endable=grant.status == "active" and assigning(holds, grant.definition, grant.scope).allowed,
+            waits=grant.starts_at > holds.at,
         )
         for grant in grants
     ]
 
 
-def may_grant(holds: Held, scope: Scope) -> bool:
-    """Whether the person may give and end roles in ``scope``."""
-    if holds.allows(Permission.ORG_ACCESS_GRANT):
-        return True
-    return scope.project is not None and holds.allows(Permission.PROJECT_ACCESS_GRANT, Scope(scope.project))
+def may_grant(holds: Held) -> bool:
+    """Whether to offer giving roles: they may give some role somewhere."""
+    return bool(assignable(holds, roles()))
 
 
 def where(scope: Scope) -> str:

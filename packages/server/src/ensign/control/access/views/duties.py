@@ -13,7 +13,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from ensign.control.access import exceptions, findings, requests, segregation
+from ensign.control.access import exceptions, findings, request_queries, requests, segregation
 from ensign.control.access.asked import ExceptionView, RequestView, RoleAsked
 from ensign.control.access.catalogue import definitions, roles
 from ensign.control.access.decisions import Held, denied, held
@@ -100,9 +100,9 @@ def rooms(current: str) -> tuple[Choice, ...]:
 def listing(request: HttpRequest) -> HttpResponse:
     """What waits for the reader, what they asked for, and, for who may see it, all others'."""
     holds = _holds(request)
-    waiting = requests.waits_for(holds)
-    reviews = [one for one in requests.requests(status="granted") if requests.reviewable(one, holds)]
-    found = [one for one in requests.requests() if requests.readable(one, holds) and one not in waiting]
+    waiting = request_queries.waits_for(holds)
+    reviews = [one for one in request_queries.requests(status="granted") if request_queries.reviewable(one, holds)]
+    found = [one for one in request_queries.requests() if request_queries.readable(one, holds) and one not in waiting]
     mine = [one for one in found if one.requested_by == holds.actor.id]
     context = {
         "waiting": request_rows(waiting),
@@ -118,13 +118,13 @@ def listing(request: HttpRequest) -> HttpResponse:
 def detail(request: HttpRequest, request_id: str) -> HttpResponse:
     """One request: what it asks for, how far it came, and the answers that are the reader's to give."""
     holds = _holds(request)
-    found = requests.request(request_id)
-    if not requests.readable(found, holds):
+    found = request_queries.request(request_id)
+    if not request_queries.readable(found, holds):
         raise NotFound("There is no such request.", remedy="See Requests for access.")
     context = {
         "row": request_rows([found])[0],
-        "may_answer": requests.answerable(found, holds),
-        "may_review": requests.reviewable(found, holds),
+        "may_answer": request_queries.answerable(found, holds),
+        "may_review": request_queries.reviewable(found, holds),
         "may_withdraw": found.open(at=holds.at) and found.requested_by == holds.actor.id,
         "form": AnswerForm(),
         "tabs": _tabs(holds, "Requests"),
@@ -226,8 +226,7 @@ def exception_detail(request: HttpRequest, exception_id: str) -> HttpResponse:
         "row": exception_rows([found], at=at)[0],
         "may_answer": exceptions.answerable(found, holds),
         "may_withdraw": own,
-        "may_end": found.in_force(at=at)
-        and (exceptions.gives(holds, found.scope) or found.subject == holds.actor.id),
+        "may_end": found.in_force(at=at) and (exceptions.gives(holds, found.scope) or found.subject == holds.actor.id),
         "form": AnswerForm(),
         "tabs": tabs("To put right"),
         "rooms": rooms("Exceptions"),

@@ -17,7 +17,6 @@ from ensign.control.access.inquiry_api import answer_file, exported
 from ensign.control.access.inquiry_forms import AccessChangesForm, WhatCanForm, WhoCanForm
 from ensign.control.access.inquiry_schemas import AccessExportIn
 from ensign.control.access.permissions import BY_CODE, Permission
-from ensign.control.access.roles import ROLES
 from ensign.control.access.standing import Difference, Line
 from ensign.control.access.views.common import open_page, shown, tabs, where
 from ensign.control.identity import queries as identity
@@ -36,6 +35,7 @@ class LineRow:
     role: str
     via: Person | None
     where: str
+    flags: str
     by: Person
     approved_by: tuple[Person, ...]
     reason: str
@@ -168,13 +168,13 @@ def _rows(lines: Iterable[Line], origins: Mapping[str, Origin]) -> list[LineRow]
 
 
 def _row(line: Line, origin: Origin | None, people: Mapping[str, Person]) -> LineRow:
-    role = ROLES.get(line.grant.role)
     return LineRow(
         line=line,
         who=people[line.subject],
-        role=role.name if role else line.grant.role,
+        role=line.grant.definition.name,
         via=people[line.via] if line.via else None,
         where=where(line.grant.scope),
+        flags=str(line.grant.narrowing),
         by=people[line.grant.granted_by],
         approved_by=tuple(people[id] for id in origin.approved_by) if origin else (),
         reason=origin.reason if origin else "",

@@ -11,7 +11,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from ensign.control.access import people, queries
-from ensign.control.access.domain import ORGANISATION
+from ensign.control.access.assigning import assignable
+from ensign.control.access.catalogue import roles
 from ensign.control.access.forms import InviteForm, ReasonForm
 from ensign.control.access.people import Invitation
 from ensign.control.access.permissions import Permission
@@ -36,7 +37,7 @@ def listing(request: HttpRequest) -> HttpResponse:
         "rows": [{"person": p, "strong": p.id in strong, "seen": seen.get(p.id)} for p in everybody],
         "q": request.GET.get("q", ""),
         "status": status,
-        "may_manage": holds.allows(Permission.ORG_PEOPLE_MANAGE),
+        "may_invite": holds.allows(Permission.ORG_PEOPLE_INVITE),
         "tabs": tabs("People"),
     }
     return render(request, "access/people.html", context)
@@ -56,7 +57,9 @@ def detail(request: HttpRequest, person_id: str) -> HttpResponse:
         "tokens": [token for token in identity.tokens_of(person.id) if token.usable(at=at)],
         "invited_until": links.open_until("invite", person_id=person.id, at=at),
         "may_manage": holds.allows(Permission.ORG_PEOPLE_MANAGE),
-        "may_grant": may_grant(holds, ORGANISATION),
+        "may_invite": holds.allows(Permission.ORG_PEOPLE_INVITE),
+        "may_recover": holds.allows(Permission.ORG_PEOPLE_RECOVER),
+        "may_grant": may_grant(holds),
         "form": ReasonForm(),
         "tabs": tabs("People"),
     }
@@ -67,8 +70,8 @@ def detail(request: HttpRequest, person_id: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def invite(request: HttpRequest) -> HttpResponse:
     """Invite somebody; the answer shows the link to hand over."""
-    holds, at = open_page(request, Permission.ORG_PEOPLE_MANAGE)
-    form = InviteForm(request.POST or None)
+    holds, at = open_page(request, Permission.ORG_PEOPLE_INVITE)
+    form = InviteForm(request.POST or None, roles=assignable(holds, roles()))
     status = 200
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
