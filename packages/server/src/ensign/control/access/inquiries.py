@@ -32,7 +32,8 @@ Format = Literal["csv", "csv-spreadsheet", "json"]
 
 COLUMNS = (
     "subject", "kind", "name", "role", "project", "environment", "flag_types", "tags",
-    "via_group", "via_group_name", "permissions", "since", "until", "grant", "granted_by", "granted_by_name", "entry", "entry_at", "reason", "request",
+    "via_group", "via_group_name", "permissions", "since", "until",
+    "grant", "granted_by", "granted_by_name", "entry", "entry_at", "reason", "request",
     "approved_by", "sole_granter",
 )  # fmt: skip
 

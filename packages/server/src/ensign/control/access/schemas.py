@@ -85,7 +85,7 @@ class InviteIn(Input):
 
 
 class LinkOut(Schema):
-    """A one-time link, shown in this answer only. ``waiting``: requests for those roles that a second person confirms."""
+    """A one-time link, shown in this answer only. ``waiting``: requests for roles that a second person confirms."""
 
     person: PersonOut
     url: str

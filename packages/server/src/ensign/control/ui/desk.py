@@ -13,6 +13,7 @@ from ensign.control.access import findings
 from ensign.control.access import request_queries as access_requests
 from ensign.control.access.permissions import Permission
 from ensign.control.audit import history
+from ensign.control.changes import queries as requests
 from ensign.control.changes.domain.requests import ChangeRequest
 from ensign.control.changes.waiting import waits_for_me
 from ensign.control.evidence import changes as population

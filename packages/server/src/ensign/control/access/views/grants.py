@@ -56,9 +56,7 @@ def create(request: HttpRequest) -> HttpResponse:
         data = form.cleaned_data
         try:
             wish = form.wish(at=at)
-            given = grants.give(
-                actor=holds.actor, at=at, subject=data["subject"], wish=wish, reason=data["reason"]
-            )
+            given = grants.give(actor=holds.actor, at=at, subject=data["subject"], wish=wish, reason=data["reason"])
         except EnsignError as error:
             status = add_errors(form, error)
         else:
