@@ -27,7 +27,7 @@ from ensign.control.access.asked import OWN_MAX, RequestView, RoleAsked
 from ensign.control.access.assigning import require_assigning
 from ensign.control.access.catalogue import definitions
 from ensign.control.access.decisions import denied, held, view
-from ensign.control.access.domain import Decision, GrantView, Narrowing, Scope
+from ensign.control.access.domain import ANY_FLAG, Decision, GrantView, Narrowing, Scope
 from ensign.control.access.grants import Wish, clean_reason, stage_wish
 from ensign.control.access.memberships import stage_joining
 from ensign.control.access.models import AccessRequest, Grant
@@ -65,7 +65,7 @@ def ask(
     scope: Scope,
     lasts: timedelta,
     reason: str,
-    narrowing: Narrowing | None = None,
+    narrowing: Narrowing = ANY_FLAG,
 ) -> RequestView:
     """Ask for a role for oneself, for ``lasts`` from the approval on. Takes one who may give it, or two where giving
     it takes two.
@@ -84,7 +84,7 @@ def ask(
     minutes = round(lasts.total_seconds() / 60)
     if not 1 <= minutes <= OWN_MAX.total_seconds() / 60:
         raise Invalid("Ask for a while.", fields={"lasts": f"At most {OWN_MAX.days} days, at least a minute."})
-    wish = Wish(role=role, scope=scope, ends_at=at + lasts, **({} if narrowing is None else {"narrowing": narrowing}))
+    wish = Wish(role=role, scope=scope, ends_at=at + lasts, narrowing=narrowing)
     stage_wish(actor.id, wish, granted_by=actor.id, at=at, reason=reason)  # for its rules; nothing is written
     meaning = definitions([role])[role]
     segregation.check_gain(actor.id, [segregation.wished(subject=actor.id, role=meaning, scope=scope, at=at)], at=at)
