@@ -9,7 +9,7 @@ from typing import Final
 from django.urls import reverse
 
 from ensign.control.access import as_of, request_queries, requests, segregation
-from ensign.control.access.asked import OWN_MAX
+from ensign.control.access.asked import OWN_MAX, ExceptionView
 from ensign.control.access.domain import GrantView, Scope
 from ensign.control.access.findings import Finding
 from ensign.control.access.models import Grant
@@ -27,34 +27,41 @@ def toxic_pairs(at: datetime) -> list[Finding]:
     """What somebody holds together that no exception covers, and exceptions that end within 14 days."""
     held = segregation.conflicts(at=at)
     names = identity.names(one.subject for one in held)
-    found = []
-    for one in held:
-        pair, where = one.overlap.pair, _where(one.overlap.scope)
-        if one.exception is None:
-            found.append(
-                Finding(
-                    code="toxic-pair",
-                    subject=one.subject,
-                    title=f"{names[one.subject]} holds what is kept apart {where}: {pair.title.lower()}.",
-                    remedy="End one of the two roles, or propose an exception that a second person approves.",
-                    url=_page(one.subject),
-                    detail=f"{pair.key} {one.overlap.scope}".strip(),
-                )
-            )
-        elif one.exception.expires_at - at <= NOTICE:
-            found.append(
-                Finding(
-                    code="exception-ends",
-                    subject=one.subject,
-                    title=f"The exception for {names[one.subject]} ends on {one.exception.expires_at:%d %B %Y}:"
-                    f" {pair.title.lower()} {where}.",
-                    remedy="End one of the two roles before, or propose another exception.",
-                    since=one.exception.expires_at - NOTICE,
-                    url=reverse("access:exception", args=[one.exception.id]),
-                    detail=pair.key,
-                )
-            )
-    return found
+    ending = {
+        one.exception.id: one.exception
+        for one in held
+        if one.exception is not None and one.exception.expires_at - at <= NOTICE
+    }
+    return [
+        *(_toxic(one, names[one.subject]) for one in held if one.exception is None),
+        *(_ending(one, names[one.subject]) for one in ending.values()),
+    ]
+
+
+def _toxic(one: segregation.Conflict, name: str) -> Finding:
+    pair = one.overlap.pair
+    return Finding(
+        code="toxic-pair",
+        subject=one.subject,
+        title=f"{name} holds what is kept apart {_where(one.overlap.scope)}: {pair.title.lower()}.",
+        remedy="End one of the two roles, or propose an exception that a second person approves.",
+        url=_page(one.subject),
+        detail=f"{pair.key} {one.overlap.scope}".strip(),
+    )
+
+
+def _ending(exception: ExceptionView, name: str) -> Finding:
+    count = len(exception.pairs)
+    return Finding(
+        code="exception-ends",
+        subject=exception.subject,
+        title=f"The exception for {name} {_where(exception.scope)} ends on {_day(exception.expires_at)}:"
+        f" {count} pair{'' if count == 1 else 's'}.",
+        remedy="End one of the roles before, or propose another exception.",
+        since=exception.expires_at - NOTICE,
+        url=reverse("access:exception", args=[exception.id]),
+        detail=exception.id,
+    )
 
 
 def sole_granters(at: datetime) -> list[Finding]:
@@ -89,8 +96,7 @@ def ending_grants(at: datetime) -> list[Finding]:
         Finding(
             code="grant-ends",
             subject=line.subject,
-            title=f"The role {line.grant.definition.name} of {names[line.subject]} ends on"
-            f" {line.grant.ends_at:%d %B %Y}.",
+            title=f"The role {line.grant.definition.name} of {names[line.subject]} ends on {_day(line.until or at)}.",
             remedy="Give it again for longer if it is still needed.",
             since=line.grant.ends_at - NOTICE if line.grant.ends_at else None,
             url=_page(line.subject),
@@ -154,6 +160,10 @@ def _ends_soon(grant: GrantView, *, at: datetime) -> bool:
 def _page(subject: str) -> str:
     names = {"usr": "access:person", "svc": "access:service-account"}
     return reverse(names[subject[:3]], args=[subject]) if subject[:3] in names else ""
+
+
+def _day(instant: datetime) -> str:
+    return f"{instant.day} {instant:%B %Y}"
 
 
 def _where(scope: Scope) -> str:

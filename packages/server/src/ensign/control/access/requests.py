@@ -264,8 +264,9 @@ def _complete(
     detail = {**act.detail, "request": row.pk, "requested_by": request.requested_by, "approved_by": approvers}
     if sole:
         detail["sole_granter"] = True
+    state["answer"] = clean_reason(reason)
     decided = stage(AccessRequest, id=row.pk, state=state, current=row)
-    said = reason.strip() or request.reason
+    said = request.reason or reason.strip()
     rows = [decided, *act.rows]
     record(action=act.action, actor=actor, at=at, staged=rows, where=act.where, reason=said, detail=detail)
     return _read(row.pk)

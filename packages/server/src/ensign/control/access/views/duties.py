@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import messages
@@ -71,6 +71,7 @@ class RequestRow:
     reviewed_by: Person | None
     roles: tuple[RoleRow, ...]
     kind: str
+    lasts: str
     look: tuple[str, str, str]
 
 
@@ -323,6 +324,7 @@ def request_rows(found: Iterable[RequestView]) -> list[RequestRow]:
             reviewed_by=people[one.reviewed_by] if one.reviewed_by else None,
             roles=tuple(_role_row(asked, meaning[asked.role].name) for asked in one.roles),
             kind=_KINDS[one.kind],
+            lasts="" if one.lasts is None else in_words(one.lasts),
             look=_LOOKS[one.status],
         )
         for one in listed
@@ -345,6 +347,16 @@ def exception_rows(found: Iterable[ExceptionView], *, at: datetime) -> list[Exce
         )
         for one in listed
     ]
+
+
+def in_words(length: timedelta) -> str:
+    """``8 hours``, ``3 days``, ``90 minutes``: in the largest unit that divides it."""
+    minutes = round(length / timedelta(minutes=1))
+    for size, unit in ((1440, "day"), (60, "hour"), (1, "minute")):
+        if minutes % size == 0:
+            count = minutes // size
+            return f"{count} {unit}{'' if count == 1 else 's'}"
+    raise AssertionError("every number is divided by one")
 
 
 def _people_of(request: RequestView) -> set[str]:
