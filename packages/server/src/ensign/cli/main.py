@@ -21,6 +21,7 @@ from ensign.cli import (
     remote_flags,
     remote_inquiries,
     remote_projects,
+    remote_providers,
 )
 from ensign.cli.codegen import codegen
 from ensign.cli.frame import Exit, Json, group, out, show
@@ -42,7 +43,10 @@ app.add_typer(remote_changes.app, name="changes")
 app.add_typer(remote_access.app, name="access")
 remote_inquiries.add_to(remote_access.app)
 remote_duties.add_to(remote_access.app)
+remote_access.app.add_typer(remote_providers.app, name="providers")
 app.add_typer(remote_access.tokens, name="tokens")
+sso = group(help="Getting people in again when their identity provider fails. On this machine's database.")
+app.add_typer(sso, name="sso")
 
 _OPERATOR = system("cli")
 
@@ -169,6 +173,19 @@ def demo(
         showcase.fill(seed=seed, at=clock.now())
         if serve:
             server.serve(listener=listener, worker=True)
+
+
+@sso.command("release")
+def release_sso(
+    key: Annotated[str, typer.Argument(help="The provider's key, as in its redirect address.")],
+    reason: Annotated[str, typer.Option(help="Why; stands in the log.")],
+    as_json: Json = False,
+) -> None:
+    """End the enforcement of an identity provider: its people sign in by password and passkey again, too."""
+    _server()
+    from ensign.cli import sign_in_recovery  # deferred: it reads the settings, too
+
+    sign_in_recovery.release(key=key, reason=reason, actor=_OPERATOR, at=clock.now(), as_json=as_json)
 
 
 @ledger.command()

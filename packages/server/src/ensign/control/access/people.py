@@ -23,6 +23,7 @@ from ensign.control.audit.staging import Staged, stage
 from ensign.control.identity import accounts, actions, links, queries
 from ensign.control.identity.domain import PersonView, clean_email, clean_name
 from ensign.control.identity.models import Account, Membership, Person
+from ensign.control.identity.sso.queries import enforced_for
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Denied, NeedsMfa
 
@@ -210,6 +211,11 @@ def _link(actor: Actor, person: Person, kind: links.Kind, *, at: datetime) -> In
     if person.status != wanted:
         remedy = "They sign in; if they forgot their password, make a reset link." if kind == "invite" else ""
         raise Conflict(f"This person is not {wanted}, but {person.status}.", remedy=remedy)
+    if kind == "reset" and enforced_for(person.email):
+        raise Conflict(
+            "People of this domain sign in through their provider alone; a link to a new password would open nothing.",
+            remedy="They sign in there. If it is down for long, end its enforcement or use the emergency access.",
+        )
     link, text = links.make(kind, person_id=person.pk, at=at)
     detail = {"kind": kind, "person": person.pk, "link": link.id}
     record(action=actions.LINK_CREATED, actor=actor, at=at, detail=detail)

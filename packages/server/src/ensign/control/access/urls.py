@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from django.urls import path
 
-from ensign.control.access.views import duties, grants, groups, inquiries, people, service_accounts, setup, tokens
+from ensign.control.access.views import (
+    duties,
+    grants,
+    groups,
+    inquiries,
+    people,
+    providers,
+    service_accounts,
+    setup,
+    tokens,
+)
 
 app_name = "access"
 
@@ -49,6 +59,21 @@ urlpatterns = [
     path("access/exceptions/<str:exception_id>/<str:answer>", duties.exception_answer, name="exception-answer"),
     path("access/findings", duties.finding_list, name="findings"),
     path("access/<str:grant_id>/end", grants.end, name="grant-end"),
+    path("identity-providers", providers.listing, name="providers"),
+    path("identity-providers/new", providers.create, name="provider-new"),
+    path("identity-providers/<str:provider_id>", providers.detail, name="provider"),
+    path("identity-providers/<str:provider_id>/try", providers.try_it, name="provider-try"),
+    path("identity-providers/<str:provider_id>/map", providers.add_mapping, name="provider-map"),
+    path("identity-providers/<str:provider_id>/unmap", providers.remove_mapping, name="provider-unmap"),
+    path("identity-providers/<str:provider_id>/enable", providers.enable, name="provider-enable"),
+    path("identity-providers/<str:provider_id>/disable", providers.disable, name="provider-disable"),
+    path("identity-providers/<str:provider_id>/enforce", providers.enforce, name="provider-enforce"),
+    path("identity-providers/<str:provider_id>/release", providers.release, name="provider-release"),
+    path(
+        "identity-providers/<str:provider_id>/people/<str:identity_id>/release",
+        providers.release_identity,
+        name="provider-identity-release",
+    ),
     path("account/tokens", tokens.listing, name="tokens"),
     path("account/tokens/new", tokens.create, name="token-new"),
     path("account/tokens/<str:token_id>/revoke", tokens.revoke, name="token-revoke"),

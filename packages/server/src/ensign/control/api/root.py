@@ -15,6 +15,7 @@ import ensign
 from ensign.control.access.api import router as access
 from ensign.control.access.duty_api import router as access_duties
 from ensign.control.access.inquiry_api import router as access_inquiries
+from ensign.control.access.provider_api import router as identity_providers
 from ensign.control.api import problems
 from ensign.control.api.auth import AUTHENTICATION
 from ensign.control.api.parser import StrictParser
@@ -116,7 +117,18 @@ api = EnsignAPI(
 )
 problems.install(api)
 for router in (
-    access, access_inquiries, access_duties,
-    projects, segments, flags, publishing, changes, incidents, evidence, flag_reach, change_reach,
-):  # fmt: skip
+    access,
+    access_inquiries,
+    access_duties,
+    identity_providers,
+    projects,
+    segments,
+    flags,
+    publishing,
+    changes,
+    incidents,
+    evidence,
+    flag_reach,
+    change_reach,
+):
     api.add_router("", router)

@@ -93,12 +93,8 @@ def apply_request(
     _require_exact(rows, after)
     extra = accompany()
     publications = _publish(rows, after, environments=keys)
-    staged = [
-        stage(Request, id=request.id, state=applied.to_state(), current=row),
-        *rows.staged,
-        *extra,
-        *(publication.staged for publication in publications),
-    ]
+    written = stage(Request, id=request.id, state=applied.to_state(), current=row)
+    staged = [written, *rows.staged, *extra, *(publication.staged for publication in publications)]
     recorded = record(
         action=actions.APPLIED,
         actor=actor,

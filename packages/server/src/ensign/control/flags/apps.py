@@ -8,7 +8,7 @@ class FlagsConfig(AppConfig):
     def ready(self) -> None:
         """Tell access to which flags grants can be narrowed."""
         from ensign.control.access import places  # deferred: models exist only now
-        from ensign.control.flags.domain import LIFETIMES  # deferred: as above
-        from ensign.control.flags.validation import check_tags  # deferred: as above
+        from ensign.control.flags.domain import LIFETIMES  # deferred: models exist only now
+        from ensign.control.flags.validation import check_tags  # deferred: models exist only now
 
         places.register_flags(types=LIFETIMES, clean_tags=check_tags)

@@ -56,6 +56,15 @@ def open_account(person_id: str, *, email: str, password: str) -> Account:
     return account
 
 
+def open_account_without_password(person_id: str, *, email: str) -> Account:
+    """The account of a person who comes through an identity provider: no password opens it."""
+    require_write_door()
+    account = Account(person_id=person_id, email=email)
+    account.set_unusable_password()
+    account.save(force_insert=True)
+    return account
+
+
 def end_sessions(person_id: str, *, keep: str | None = None) -> int:
     """Delete the sessions of a person, except the one with key ``keep``; returns how many there were."""
     require_write_door()

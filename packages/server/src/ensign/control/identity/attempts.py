@@ -41,6 +41,9 @@ FACTOR: Final = Limit("factor", 5, _QUARTER, _QUARTER)
 #: One-time links from one address.
 LINK: Final = Limit("link", 30, _QUARTER, _QUARTER)
 
+#: Answers of identity providers from one address that opened nothing.
+PROVIDER: Final = Limit("provider", 60, _QUARTER, _QUARTER)
+
 
 @dataclass(frozen=True, slots=True)
 class Reservation:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from datetime import datetime
+from datetime import datetime, timedelta
 from io import BytesIO
 from typing import Any, Final, Literal
 
@@ -26,6 +26,8 @@ from ensign.control.kernel.errors import Conflict, Invalid, NeedsMfa, NotFound
 from ensign.control.kernel.transactions import write_door
 
 PASSKEYS_MAX: Final = 20
+#: Who has no password enrols their first factor this soon after signing in through their provider.
+FRESH_SIGN_IN: Final = timedelta(minutes=15)
 
 _NAMES: Final = {"totp": "Authenticator app", "recovery_codes": "Recovery codes"}
 
@@ -222,10 +224,24 @@ def _may_enrol(actor: Actor, password: str, *, at: datetime) -> Account:
     """A hijacked session must not enrol a factor: the password is asked for, or a recent second factor."""
     account = own_account(actor, act="factor.change")
     if not has_factor(account):
-        confirm_password(account, password)
+        _confirm_first(account, password, at=at)
     else:
         _demand_mfa(actor, at=at)
     return account
+
+
+def _confirm_first(account: Account, password: str, *, at: datetime) -> None:
+    """Before the first factor: the password, or for who has none, that the provider has just vouched for them.
+
+    :raises Invalid: when the password is wrong, or they signed in too long ago.
+    """
+    if account.has_usable_password():
+        confirm_password(account, password)
+    elif account.last_login is None or at - account.last_login > FRESH_SIGN_IN:
+        raise Invalid(
+            "You signed in too long ago to enrol your first second factor.",
+            remedy="Sign out, sign in again through your provider, and enrol it within 15 minutes.",
+        )
 
 
 def _demand_mfa(actor: Actor, *, at: datetime) -> None:

@@ -10,6 +10,8 @@ from django.db import models
 from ensign.control.audit.columns import derived_text
 from ensign.control.audit.models import Governed
 from ensign.control.audit.registry import exempt
+from ensign.control.identity.sso.models import IdentityProvider  # noqa: F401  # Django looks for models here
+from ensign.control.identity.sso.saml_models import SamlTicket  # noqa: F401  # as above
 
 
 class Person(Governed):

@@ -7,7 +7,7 @@ the entry and the list of sessions in one transaction.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Final, Literal
@@ -23,6 +23,8 @@ from ensign.control.identity.actors import MFA_AT, from_request
 from ensign.control.identity.attempts import Limit
 from ensign.control.identity.domain import PASSWORD_MAX
 from ensign.control.identity.models import Account, Attempts
+from ensign.control.identity.sso import enforcement
+from ensign.control.identity.sso.models import ProviderSession
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import ANONYMOUS, Actor
 from ensign.control.kernel.errors import Invalid, RateLimited, Unauthenticated
@@ -38,7 +40,7 @@ PENDING_FOR: Final = timedelta(minutes=10)
 LOUD: Final = 20
 _MINUTE: Final = timedelta(minutes=1)
 
-Way = Literal["password", "totp", "recovery_code", "passkey", "setup", "invitation"]
+Way = Literal["password", "totp", "recovery_code", "passkey", "setup", "invitation", "oidc", "saml"]
 
 _BACKEND: Final = "ensign.control.identity.backends.PersonBackend"
 
@@ -58,6 +60,11 @@ def authenticate(*, email: str, password: str, address: str, at: datetime) -> Ac
     ]
     account = Account.objects.select_related("person").filter(email=email).first()
     person_id = None if account is None else account.person_id
+    try:
+        enforcement.require_local(email)
+    except Unauthenticated:
+        refused("enforced", person_id=person_id, at=at)
+        raise
     try:
         reservation = attempts.reserve(limits, at=at)
     except RateLimited:
@@ -83,15 +90,16 @@ def _verified(account: Account | None, password: str) -> bool:
 
 
 def refused(
-    way: Literal["password", "limit", "factor", "passkey", "link"],
+    way: Literal["password", "limit", "factor", "passkey", "link", "provider", "enforced"],
     *,
     person_id: str | None,
     at: datetime,
     reached: tuple[str, ...] = (),
+    more: Mapping[str, str] | None = None,
 ) -> None:
     """Record a refused try: one entry each up to 20 a minute, above that one entry with their number.
 
-    The person stands there by id if there is one; what was typed never does.
+    The person stands there by id if there is one, and ``more`` (codes and ids); what was typed never does.
     """
     with write_door():
         minute = Attempts.objects.select_for_update().filter(key=attempts.SUMMARY).first()
@@ -104,7 +112,7 @@ def refused(
         )
         if minute.count > LOUD and not reached:
             return
-        detail: dict[str, object] = {"way": way}
+        detail: dict[str, object] = {"way": way, **(more or {})}
         if person_id is not None:
             detail["person"] = person_id
         if reached:
@@ -169,19 +177,36 @@ def held_account(request: HttpRequest, *, at: datetime) -> Account:
     raise Unauthenticated("The time for the second factor is over.", remedy="Sign in again.")
 
 
-def complete(request: HttpRequest, account: Account, *, way: Way, at: datetime) -> None:
-    """Begin the session: fresh key, entry, list of sessions. A passkey or code proves the second factor at ``at``."""
-    strong = way in {"totp", "passkey"}
+def complete(
+    request: HttpRequest,
+    account: Account,
+    *,
+    way: Way,
+    at: datetime,
+    mfa_at: datetime | None = None,
+    provider: str = "",
+) -> None:
+    """Begin the session: fresh key, entry, list of sessions. A passkey or code proves the second factor at ``at``.
+
+    ``provider`` is the id of the identity provider that vouched for them, ``mfa_at`` when they proved a second factor
+    there, if that counts.
+
+    :raises Unauthenticated: when they come through a provider alone and ``way`` is another one.
+    """
+    if way not in enforcement.NOT_LOCAL:
+        enforcement.require_local(account.email)
+    proved_at = at if way in {"totp", "passkey"} else mfa_at
     with write_door():
         request.session.pop(PENDING, None)
         login(request, account, backend=_BACKEND)
         request.session[SIGNED_IN_AT] = clock.text(at)
-        if strong:
-            request.session[MFA_AT] = clock.text(at)
+        if proved_at is not None:
+            request.session[MFA_AT] = clock.text(proved_at)
         request.session.save()
         UserSession.objects.create_from_request(request)
-        actor = Actor(kind="person", id=account.person_id, via="session", mfa_at=at if strong else None)
-        record(action=actions.SIGNED_IN, actor=actor, at=at, detail={"way": way})
+        actor = Actor(kind="person", id=account.person_id, via="session", mfa_at=proved_at)
+        detail = {"way": way, **({"provider": provider} if provider else {})}
+        record(action=actions.SIGNED_IN, actor=actor, at=at, detail=detail)
 
 
 def proved(request: HttpRequest, *, way: Way, at: datetime) -> None:
@@ -199,6 +224,7 @@ def renew(request: HttpRequest, account: Account) -> None:
         update_session_auth_hash(request, account)
         request.session.save()
         UserSession.objects.filter(session_key=old).update(session_key=request.session.session_key)
+        ProviderSession.objects.filter(pk=old).update(session_key=request.session.session_key)
 
 
 def sign_out(request: HttpRequest, *, at: datetime) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import include, path
 
 from ensign.control.identity.views import account, factors, links, sign_in
 
@@ -16,6 +16,7 @@ urlpatterns = [
     path("logout", sign_in.sign_out, name="sign-out"),
     path("invite/<str:token>", links.join, name="join"),
     path("reset/<str:token>", links.reset, name="reset"),
+    path("", include("ensign.control.identity.sso.saml_urls")),
     path("account", account.profile, name="account"),
     path("account/password", account.password, name="password"),
     path("account/confirm", sign_in.confirm, name="confirm"),

@@ -43,6 +43,7 @@ def tabs(current: str) -> tuple[Choice, ...]:
         ("Access", "access:grants"),
         ("Requests", "access:requests"),
         ("Who can", "access:who-can"),
+        ("Sign-in", "access:providers"),
         ("To put right", "access:findings"),
     )
     return tuple(Choice(label=label, href=reverse(name), current=label == current) for label, name in rooms)

@@ -58,7 +58,7 @@ def authenticator(request: HttpRequest) -> HttpResponse:
     secret = request.session.get(SECRET)
     if not isinstance(secret, str):
         secret = request.session[SECRET] = factors.new_totp_secret()
-    form = AuthenticatorForm(request.POST or None, ask_password=first)
+    form = AuthenticatorForm(request.POST or None, ask_password=first and account.has_usable_password())
     status = 200
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
@@ -90,7 +90,7 @@ def passkey(request: HttpRequest) -> HttpResponse:
     first = not factors.has_factor(account)
     if not first and not actor.recent_mfa(at=at):
         return _step_up("identity:passkey-new")
-    form = PasskeyForm(request.POST or None, ask_password=first)
+    form = PasskeyForm(request.POST or None, ask_password=first and account.has_usable_password())
     status = 200
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data

@@ -7,16 +7,18 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from ensign.control.identity import attempts, factors, queries, sign_in, webauthn
-from ensign.control.identity.forms import CodeForm, ConfirmForm, SignInForm
+from ensign.control.identity.forms import AddressForm, CodeForm, ConfirmForm, SignInForm
 from ensign.control.identity.models import Account
 from ensign.control.identity.operations import own_account
+from ensign.control.identity.sso import enforcement, sessions
+from ensign.control.identity.sso.queries import active_providers, confirming
 from ensign.control.identity.web import SeeOther, add_errors, form_page, network_address, next_address, signed_in
 from ensign.control.kernel import clock
 from ensign.control.kernel.errors import EnsignError, Invalid, RateLimited, Unauthenticated
@@ -29,10 +31,14 @@ QUESTION: Final = "ensign_passkey_question"
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "POST"])
 def page(request: HttpRequest) -> HttpResponse:
-    """Sign in by address and password, or by passkey."""
+    """Sign in by address and password, by passkey, or through a provider; with providers the address comes first."""
     target = next_address(request)
     if request.user.is_authenticated:
         return redirect(target)
+    providers = active_providers()
+    if providers and request.method == "GET":
+        context = {"form": AddressForm(), "next": target, "providers": providers, "password": False, "step": 1}
+        return render(request, "identity/sign_in.html", context)
     form = SignInForm(request.POST or None)
     status = 200
     if request.method == "POST" and form.is_valid():
@@ -48,7 +54,8 @@ def page(request: HttpRequest) -> HttpResponse:
             status = add_errors(form, error)
         else:
             return _after_password(request, account, target, at=at)
-    return form_page(request, "identity/sign_in.html", form, status=status, next=target, empty=not queries.anybody())
+    empty = not queries.anybody()
+    return form_page(request, "identity/sign_in.html", form, status=status, next=target, password=True, empty=empty)
 
 
 def _after_password(request: HttpRequest, account: Account, target: str, *, at: datetime) -> HttpResponse:
@@ -109,15 +116,24 @@ def passkey(request: HttpRequest) -> HttpResponse:
         account = factors.use_passkey(request.POST.get("answer", ""), state=question_of(request), account=None, at=at)
         if not account.is_active or account.person.status != "active":
             raise Invalid("The passkey's answer is not valid.")
+        enforcement.require_local(account.email)
     except RateLimited as error:
-        return form_page(request, "identity/sign_in.html", SignInForm(), status=429, next=target, problem=error.message)
+        return _passkey_refused(request, error, status=429)
     except Invalid as error:
         sign_in.refused("passkey", person_id=None, at=at)
-        problem = f"{error.message} {error.remedy}"
-        return form_page(request, "identity/sign_in.html", SignInForm(), status=422, next=target, problem=problem)
+        return _passkey_refused(request, error, status=422)
+    except Unauthenticated as error:
+        sign_in.refused("enforced", person_id=account.person_id, at=at)
+        return _passkey_refused(request, error, status=422)
     attempts.succeeded(reservation, forget=attempts.PAIR, parts=())
     sign_in.complete(request, account, way="passkey", at=at)
     return SeeOther(target)
+
+
+def _passkey_refused(request: HttpRequest, error: EnsignError, *, status: int) -> HttpResponse:
+    problem = f"{error.message} {error.remedy}".strip()
+    more = {"next": next_address(request), "password": True, "problem": problem}
+    return form_page(request, "identity/sign_in.html", SignInForm(), status=status, **more)
 
 
 @never_cache
@@ -169,6 +185,7 @@ def confirm(request: HttpRequest) -> HttpResponse:
             sign_in.proved(request, way="passkey" if answer else "totp", at=at)
             return SeeOther(target)
     context = {"has_code": "totp" in kinds, "has_passkey": "webauthn" in kinds, "next": target, "problem": problem}
+    context["provider"] = confirming(sessions.mark(request))
     return form_page(request, "identity/confirm.html", form, status=status, **context)
 
 
