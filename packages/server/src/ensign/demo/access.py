@@ -60,7 +60,11 @@ def _on_duty(company: Company, calendar: Calendar, at: datetime) -> None:
     )
     later = at + timedelta(minutes=9)
     requests.approve(actor=company.actor(cast.SECOND, at=later), at=later, request_id=asked.id, reason="Thanks.")
-    calendar.put(later + timedelta(days=1, minutes=1), lambda moment: requests.tick(at=moment))
+    calendar.put(later + timedelta(days=1, minutes=1), _ran_out)
+
+
+def _ran_out(at: datetime) -> None:
+    requests.tick(at=at)
 
 
 def _asks(company: Company, at: datetime) -> None:

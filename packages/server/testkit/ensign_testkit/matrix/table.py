@@ -76,6 +76,6 @@ def row(route: str, needs: str, /, *, body: Mapping[str, Any] | None = None, que
 
 def rows() -> Mapping[str, Row]:
     """All rows by route."""
-    for part in ("access", "evidence", "identity", "providers", "work"):
+    for part in ("access", "duties", "evidence", "identity", "providers", "work"):
         importlib.import_module(f"ensign_testkit.matrix.rows_{part}")
     return _rows

@@ -9,7 +9,7 @@ class AccessConfig(AppConfig):
         """Let the page of findings tell what access has to put right; let nobody lose the last right to give roles
         because a provider says so.
         """
-        from ensign.control.access import finding_sources, findings  # deferred: models exist only now
+        from ensign.control.access import directory, finding_sources, findings  # deferred: models exist only now
         from ensign.control.access.last_granter import is_last_granter  # deferred: as above
         from ensign.control.identity.sso import membership  # deferred: as above
 
@@ -18,3 +18,4 @@ class AccessConfig(AppConfig):
         findings.register("ending grants", finding_sources.ending_grants)
         findings.register("dormant people", finding_sources.dormant_people)
         membership.register_keep(is_last_granter)
+        membership.register_admit(directory.admit)

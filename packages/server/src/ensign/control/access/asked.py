@@ -66,6 +66,7 @@ class RequestView:
     subject: str
     roles: tuple[RoleAsked, ...]
     group: str | None
+    managed_by: str | None
     extends: str | None
     starts_at: datetime | None
     ends_at: datetime | None
@@ -105,6 +106,7 @@ def request_of(id: str, state: Mapping[str, Any], *, version: int, ledger_seq: i
         subject=state["subject"],
         roles=tuple(RoleAsked.of(one) for one in state["grants"]),
         group=state["group"],
+        managed_by=state["managed_by"],
         extends=state["extends"],
         starts_at=_time(state["starts_at"]),
         ends_at=_time(state["ends_at"]),

@@ -164,6 +164,11 @@ def gives(holds: Held, scope: Scope) -> bool:
     return scope.project is not None and holds.allows(Permission.PROJECT_ACCESS_GRANT, Scope(scope.project))
 
 
+def gives_anywhere(holds: Held) -> bool:
+    """Whether somebody may give roles in the organisation or in any project."""
+    return holds.allows(Permission.ORG_ACCESS_GRANT) or holds.projects(Permission.PROJECT_ACCESS_GRANT) != frozenset()
+
+
 def _state(
     subject: str,
     pairs: Sequence[str],

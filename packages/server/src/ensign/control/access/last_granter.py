@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from ensign.control.access.assigning import require_another_granter
 from ensign.control.access.decisions import view
 from ensign.control.access.domain import ORGANISATION
-from ensign.control.access.grants import require_another_granter
 from ensign.control.access.models import Grant
 from ensign.control.access.permissions import Permission
 from ensign.control.kernel.errors import Conflict

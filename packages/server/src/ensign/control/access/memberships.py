@@ -11,8 +11,10 @@ from ensign.control.kernel.errors import Conflict
 from ensign.control.kernel.ids import new_id
 
 
-def stage_joining(group_id: str, person_id: str, *, added_by: str, at: datetime) -> Staged:
-    """The row of a person who joins a group, after its rules.
+def stage_joining(
+    group_id: str, person_id: str, *, added_by: str, at: datetime, managed_by: str | None = None
+) -> Staged:
+    """The row of a person who joins a group, after its rules. ``managed_by``: the provider that may take it away again.
 
     :raises Conflict: when they belong to it already, or group or person are not active.
     """
@@ -26,4 +28,6 @@ def stage_joining(group_id: str, person_id: str, *, added_by: str, at: datetime)
     if current is not None and current.status == "active":
         raise Conflict("This person belongs to the group already.", fields={"person": "Belongs to it already."})
     state = {"group": group.pk, "person": person.pk, "added_by": added_by, "status": "active"}
+    if managed_by is not None:
+        state["managed_by"] = managed_by
     return stage(Membership, id=new_id("mem", at=at) if current is None else current.pk, state=state, current=current)

@@ -61,10 +61,10 @@ class AccessRequest(Governed):
 
     State: ``kind`` (``own``: asked for oneself; ``grant``, ``membership``, ``extension``: begun by who may give it),
     ``subject`` (who gets it), ``grants`` (the roles: lists of ``role, project, environment, flag_types, tags``),
-    ``group``, ``extends`` (a grant's id), ``starts_at, ends_at, minutes`` (null where they say nothing), ``reason,
-    requested_by, requested_at, expires_at, needed, approvals`` (list of ``by, at``), ``status``
-    (``open|granted|refused|withdrawn|expired``), ``decided_by, decided_at, answer, grant``, ``sole`` (nobody else
-    could have confirmed it), ``reviewed_by, reviewed_at``.
+    ``group``, ``managed_by`` (the identity provider that asks), ``extends`` (a grant's id), ``starts_at, ends_at,
+    minutes`` (null where they say nothing), ``reason, requested_by, requested_at, expires_at, needed, approvals`` (list
+    of ``by, at``), ``status`` (``open|granted|refused|withdrawn|expired``), ``decided_by, decided_at, answer, grant``,
+    ``sole`` (nobody else could have confirmed it), ``reviewed_by, reviewed_at``.
     """
 
     object_type = "access_request"

@@ -294,7 +294,7 @@ def _join(request: RequestView, group: str, *, by: str, at: datetime) -> _Act:
     if set(present) - set(request.roles):
         raise Conflict("The group holds other roles now.", remedy="Add the person to it again.")
     _check_duties(request.subject, present, at=at)
-    member = stage_joining(group, request.subject, added_by=by, at=at)
+    member = stage_joining(group, request.subject, added_by=by, at=at, managed_by=request.managed_by)
     detail = {"group": group, "person": request.subject}
     return _Act(action=MEMBER_ADDED, rows=(member,), where=Where(), detail=detail, grant=None)
 

@@ -38,6 +38,7 @@ class Plan:
     subject: str
     roles: tuple[RoleAsked, ...]
     group: str | None = None
+    managed_by: str | None = None
     extends: str | None = None
     starts_at: datetime | None = None
     ends_at: datetime | None = None
@@ -191,6 +192,7 @@ def _state(actor: Actor, plan: Plan, reason: str, *, at: datetime) -> dict[str, 
         "subject": plan.subject,
         "grants": [one.to_state() for one in plan.roles],
         "group": plan.group,
+        "managed_by": plan.managed_by,
         "extends": plan.extends,
         "starts_at": None if plan.starts_at is None else clock.text(plan.starts_at),
         "ends_at": None if plan.ends_at is None else clock.text(plan.ends_at),

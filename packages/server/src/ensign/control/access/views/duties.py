@@ -210,7 +210,7 @@ def exception_list(request: HttpRequest) -> HttpResponse:
     context = {
         "rows": exception_rows(segregation.exceptions(), at=at),
         "pairs": PAIRS.values(),
-        "may_propose": exceptions.gives(holds, ORGANISATION),
+        "may_propose": exceptions.gives_anywhere(holds),
         "tabs": tabs("To put right"),
         "rooms": rooms("Exceptions"),
     }
@@ -238,7 +238,9 @@ def exception_detail(request: HttpRequest, exception_id: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def exception_new(request: HttpRequest) -> HttpResponse:
     """Propose an exception."""
-    holds, at = open_page(request, Permission.ORG_ACCESS_GRANT, Permission.PROJECT_ACCESS_GRANT)
+    holds, at = open_page(request)
+    if not exceptions.gives_anywhere(holds):
+        raise denied(holds.decide(Permission.ORG_ACCESS_GRANT), Permission.ORG_ACCESS_GRANT, ORGANISATION)
     initial = {"subject": request.GET.get("subject", ""), "pairs": request.GET.getlist("pair")}
     form = ExceptionForm(request.POST or None, subjects=people_choices(), initial=initial)
     status = 200
