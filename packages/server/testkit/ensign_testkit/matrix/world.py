@@ -23,12 +23,15 @@ from ensign.control.audit.ledger import record
 from ensign.control.changes import operations as door
 from ensign.control.changes.domain.content_operations import StrategyAdd
 from ensign.control.changes.domain.flag_operations import FlagEnable
+from ensign.control.federation import operations as federation
+from ensign.control.federation.domain import GITHUB, RuleWish
 from ensign.control.flags import queries as flags
 from ensign.control.flags.operations import create_flag
 from ensign.control.incidents import operations as incidents
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.transactions import write_door
+from ensign.control.privacy import erasure
 from ensign.control.projects.operations import create_project
 from ensign.control.projects.tokens import create_token
 from ensign.control.publishing.models import Revision
@@ -199,6 +202,9 @@ def _organisation(ada: Actor, dan: Actor, *, at: datetime) -> dict[str, str]:
     member = add_person("Mel Member", "viewer", at=at)
     gone = add_person("Gil Gone", at=at)
     people.deactivate(actor=ada, at=at, person_id=gone.id)
+    leaver = add_person("Lea Left", at=at)
+    people.deactivate(actor=ada, at=at, person_id=leaver.id)
+    asked = erasure.ask(actor=ada, at=at, person_id=leaver.id, reason="they asked us to", early=True)
     invited = people.invite(actor=ada, at=at, email="ida@example.com", name="Ida Invited")
     group = groups.create(actor=ada, at=at, name="Team")
     groups.add_member(actor=ada, at=at, group_id=group.id, person_id=member.id)
@@ -209,12 +215,18 @@ def _organisation(ada: Actor, dan: Actor, *, at: datetime) -> dict[str, str]:
     token = api_tokens.create_for_service(
         actor=ada, at=at, service_account_id=service.id, wish=TokenWish(name="deploy", days=10)
     )
+    said = RuleWish(
+        name="main", shape="github", issuer=GITHUB, audience="https://e", claims={"repository": "acme/shop"}
+    )
+    rule = federation.create(actor=ada, at=at, service_account_id=service.id, wish=said)
     grant = give(actor=ada, at=at, subject=member.id, wish=Wish(role="auditor"))
     return {
         **_providers(member, at=at),
         **_duties(ada, dan, newcomer, at=at),
+        "rule": rule.id,
         "member": member.id,
         "gone": gone.id,
+        "erasure_id": asked.id,
         "invited": invited.person.id,
         "newcomer": newcomer.id,
         "owner": dan.id,

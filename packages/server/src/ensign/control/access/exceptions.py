@@ -244,7 +244,7 @@ def _require_known_subject(subject: str) -> None:
     kind = subject_kind(subject)
     try:
         if kind == "person":
-            usable = identity.person(subject).status != "disabled"
+            usable = identity.person(subject).status not in {"disabled", "erased"}
         elif kind == "service":
             usable = identity.service_account(subject).status == "active"
         else:

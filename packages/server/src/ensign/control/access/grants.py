@@ -262,7 +262,7 @@ def _check_subject(subject: str, role: Role) -> None:
     kind = subject_kind(subject)
     try:
         if kind == "person":
-            usable = identity.person(subject).status != "disabled"
+            usable = identity.person(subject).status not in {"disabled", "erased"}
         elif kind == "group":
             usable = identity.group(subject).status == "active"
         elif kind == "service":

@@ -22,7 +22,7 @@ def stage_joining(
     if group is None:
         raise Conflict("This group is archived.", remedy="Make a new one.")
     person = accounts.locked_person(person_id)
-    if person.status == "disabled":
+    if person.status in {"disabled", "erased"}:
         raise Conflict("This person is deactivated.", remedy="Reactivate them first.")
     current = Membership.objects.select_for_update().filter(group=group.pk, person=person.pk).first()
     if current is not None and current.status == "active":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
 from django import forms
@@ -12,7 +11,7 @@ from ensign.control.identity.forms import PlainForm
 from ensign.control.identity.sso.domain import SHAPES, ProviderView
 from ensign.control.identity.sso.oidc.shapes import SCOPES
 
-_MONO: Final = {"class": "input-mono", "spellcheck": "false", "autocomplete": "off"}
+MONO: Final = {"class": "input-mono", "spellcheck": "false", "autocomplete": "off"}
 
 
 class ProviderForm(PlainForm):
@@ -28,10 +27,10 @@ class ProviderForm(PlainForm):
         required=False,
         help_text="Of your organisation's people, with spaces between. Whoever enters such an address is led here, and"
         " only such addresses find or make a person.",
-        widget=forms.TextInput(attrs=_MONO),
+        widget=forms.TextInput(attrs=MONO),
     )
     group_claim = forms.CharField(
-        label="Groups stand in", required=False, initial="groups", max_length=200, widget=forms.TextInput(attrs=_MONO)
+        label="Groups stand in", required=False, initial="groups", max_length=200, widget=forms.TextInput(attrs=MONO)
     )
     provisioning = forms.BooleanField(
         label="Make people at their first sign-in",
@@ -100,16 +99,16 @@ class OidcProviderForm(ProviderForm):
         label="Key",
         max_length=40,
         help_text="Stands in the redirect address that you enter at the provider, and never changes: okta, entra, …",
-        widget=forms.TextInput(attrs=_MONO),
+        widget=forms.TextInput(attrs=MONO),
     )
     issuer = forms.CharField(
         label="Issuer",
         required=False,
         max_length=500,
         help_text="Such as https://example.okta.com. Empty: Google's, or that of the Entra tenant below.",
-        widget=forms.TextInput(attrs=_MONO),
+        widget=forms.TextInput(attrs=MONO),
     )
-    client_id = forms.CharField(label="Client id", max_length=255, widget=forms.TextInput(attrs=_MONO))
+    client_id = forms.CharField(label="Client id", max_length=255, widget=forms.TextInput(attrs=MONO))
     secret = forms.CharField(
         label="Client secret",
         required=False,
@@ -119,21 +118,21 @@ class OidcProviderForm(ProviderForm):
         widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
     )
     tenant = forms.CharField(
-        label="Entra: directory (tenant) id", required=False, max_length=36, widget=forms.TextInput(attrs=_MONO)
+        label="Entra: directory (tenant) id", required=False, max_length=36, widget=forms.TextInput(attrs=MONO)
     )
     scopes = forms.CharField(
         label="Scopes",
         required=False,
         max_length=500,
         help_text=f"Empty: {SCOPES['generic']}; for Okta also groups.",
-        widget=forms.TextInput(attrs=_MONO),
+        widget=forms.TextInput(attrs=MONO),
     )
     strong_acr = forms.CharField(
         label="acr values that say a second factor was used",
         required=False,
         max_length=200,
         help_text="Besides “mfa” in amr, which always does.",
-        widget=forms.TextInput(attrs=_MONO),
+        widget=forms.TextInput(attrs=MONO),
     )
     trust_email = forms.BooleanField(
         label="Addresses of this provider count as verified",
@@ -149,7 +148,3 @@ class OidcProviderForm(ProviderForm):
         super().__init__(*args, new=new, **kwargs)
         if not new:
             self.fields["secret"].help_text = "Empty: the present one stays. Sealed, and never shown."
-
-
-#: Kind of provider -> its form. Another kind adds itself here.
-FORMS: Final[Mapping[str, type[ProviderForm]]] = {"oidc": OidcProviderForm}

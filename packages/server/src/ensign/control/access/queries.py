@@ -72,13 +72,17 @@ def grant(id: str) -> GrantView:
     return view(row)
 
 
-def grants(*, subject: str | None = None, project: str | None = None, ended: bool = False) -> tuple[GrantView, ...]:
-    """Grants, newest first: of one subject, within one project, or all; ended ones only if asked for."""
+def grants(
+    *, subject: str | None = None, project: str | None = None, role: str | None = None, ended: bool = False
+) -> tuple[GrantView, ...]:
+    """Grants, newest first: of one subject, within one project, of one role, or all; ended ones only if asked for."""
     rows = Grant.objects.order_by("-pk")
     if subject is not None:
         rows = rows.filter(subject=subject)
     if project is not None:
         rows = rows.filter(project=project)
+    if role is not None:
+        rows = rows.filter(role=role)
     if not ended:
         rows = rows.filter(status="active")
     return views(rows)

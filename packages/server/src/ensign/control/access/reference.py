@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ensign.control.access.duties import PAIRS, Pair
-from ensign.control.access.permissions import NEVER_BY_TOKEN, About, Level, Permission, at_level
+from ensign.control.access.permissions import ADMINISTRATIVE, NEVER_BY_TOKEN, About, Level, Permission, at_level
 from ensign.control.access.roles import ROLES, Role
 from ensign.control.access.unleash import UNLEASH
 
@@ -34,6 +34,8 @@ or in one environment of a project, from a start until, at will, an end.
 - Anybody active may ask for a role for themselves for a while; who may give it answers, in person, never by token.
 - What is kept apart (see the end) nobody holds together in the same place, unless two others except it for a while.
 - A deactivated person has nothing: sessions and personal tokens end in the same transaction.
+- Administering needs a second factor proved a short while ago, of everybody who has one
+  ([0026](../adr/0026-step-up-of-who-has-a-factor.md)). It is asked for with these permissions: {administrative}.
 - Creating a flag never confers switching it: `flag:create` makes a flag that is off everywhere, and each step of a
   change in an environment is a permission of its own, conferred there or not.
 """
@@ -74,7 +76,8 @@ reviewing one's own emergency change. That nobody approves what they wrote is de
 def page() -> str:
     """The page, as Markdown."""
     names = [role.name for role in ROLES.values()]
-    lines = [_HEAD]
+    codes = ", ".join(f"`{permission}`" for permission in Permission if permission in ADMINISTRATIVE)
+    lines = [_HEAD.replace("{administrative}", codes)]
     for level in Level:
         lines += [
             f"\n## {level.capitalize()}\n",

@@ -19,6 +19,8 @@ WHY: Mapping[str, str] = MappingProxyType(
     {
         "anonymous": "nobody was signed in",
         "approval_by_token": "an approval is given in person, never by a token",
+        "enrolment_required": "they have to enrol a second factor first",
+        "network_not_allowed": "it came from a network address that is not allowed",
         "denied": "their roles do not include it here",
         "disabled": "the account has been deactivated",
         "last_administrator": "nobody would be left to administer",
@@ -44,6 +46,9 @@ WAYS: Mapping[str, str] = MappingProxyType(
         "invitation": "by an invitation",
         "limit": "after too many tries",
         "link": "by a one-time link",
+        "network": "from a network address that is not allowed",
+        "rules": "by the sign-in rules",
+        "token": "with a wrong token",
         "passkey": "with a passkey",
         "password": "with a password",
         "recovery_code": "with a recovery code",

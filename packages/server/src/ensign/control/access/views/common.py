@@ -44,6 +44,8 @@ def tabs(current: str) -> tuple[Choice, ...]:
         ("Requests", "access:requests"),
         ("Who can", "access:who-can"),
         ("Sign-in", "access:providers"),
+        ("Emergency access", "access:emergency"),
+        ("Who signed in", "access:logins"),
         ("To put right", "access:findings"),
     )
     return tuple(Choice(label=label, href=reverse(name), current=label == current) for label, name in rooms)

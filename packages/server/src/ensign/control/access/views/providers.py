@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -16,7 +17,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from ensign.control.access import providers
 from ensign.control.access.decisions import Held, held
 from ensign.control.access.permissions import Permission
-from ensign.control.access.provider_forms import FORMS, ProviderForm
+from ensign.control.access.provider_forms import OidcProviderForm, ProviderForm
+from ensign.control.access.saml_provider_forms import SamlProviderForm
 from ensign.control.access.views.common import open_page, shown, tabs
 from ensign.control.identity import queries as identity
 from ensign.control.identity.sso import enforcement, kinds, queries, secrets
@@ -24,7 +26,10 @@ from ensign.control.identity.sso.domain import SHAPES, ProviderView
 from ensign.control.identity.sso.views import go
 from ensign.control.identity.web import SeeOther, add_errors, form_page, signed_in
 from ensign.control.kernel import clock
-from ensign.control.kernel.errors import Conflict, Denied, EnsignError, NotFound, Unauthenticated
+from ensign.control.kernel.errors import Conflict, EnsignError, Invalid, NotFound
+
+#: Kind of provider -> its form.
+FORMS: Final[Mapping[str, type[ProviderForm]]] = {"oidc": OidcProviderForm, "saml": SamlProviderForm}
 
 
 def _open(request: HttpRequest) -> tuple[Held, datetime]:
@@ -129,7 +134,7 @@ def try_it(request: HttpRequest, provider_id: str) -> HttpResponse:
 @require_POST
 def add_mapping(request: HttpRequest, provider_id: str) -> HttpResponse:
     """Map one more value to a group."""
-    mapping = _mapping(provider_id)
+    mapping = _mapping(request, provider_id)
     return _mapped(request, provider_id, [*mapping, (request.POST.get("value", ""), request.POST.get("group", ""))])
 
 
@@ -137,19 +142,19 @@ def add_mapping(request: HttpRequest, provider_id: str) -> HttpResponse:
 def remove_mapping(request: HttpRequest, provider_id: str) -> HttpResponse:
     """Map a value no more."""
     gone = (request.POST.get("value", ""), request.POST.get("group", ""))
-    return _mapped(request, provider_id, [pair for pair in _mapping(provider_id) if pair != gone])
+    return _mapped(request, provider_id, [pair for pair in _mapping(request, provider_id) if pair != gone])
 
 
-def _mapping(provider_id: str) -> list[tuple[str, str]]:
+def _mapping(request: HttpRequest, provider_id: str) -> list[tuple[str, str]]:
+    signed_in(request)  # a stranger does not learn here which providers there are
     return [(one.value, one.group) for one in queries.provider(provider_id).group_mapping]
 
 
 def _mapped(request: HttpRequest, provider_id: str, mapping: list[tuple[str, str]]) -> HttpResponse:
+    actor, at = signed_in(request), clock.now()
     try:
-        providers.map_groups(actor=signed_in(request), at=clock.now(), provider_id=provider_id, mapping=mapping)
-    except (Denied, NotFound, Unauthenticated):
-        raise
-    except EnsignError as error:
+        providers.map_groups(actor=actor, at=at, provider_id=provider_id, mapping=mapping)
+    except (Conflict, Invalid) as error:
         messages.error(request, " ".join([error.message, *error.fields.values()]))
     else:
         messages.success(request, "It counts from each person's next sign-in or check.")

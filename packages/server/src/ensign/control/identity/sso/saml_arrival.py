@@ -37,8 +37,6 @@ def receive(provider: ProviderView, field: str, relay: str, *, at: datetime) -> 
 
     :raises Refused: with the kind of failure.
     """
-    if not provider.active:
-        raise Refused("provider", "Nobody signs in through this provider any more.")
     said = status_of(field)
     if said:
         # Unverified, hence good for one thing: the browser that asked is told that its question was answered with no.

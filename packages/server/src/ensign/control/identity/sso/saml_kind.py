@@ -36,7 +36,12 @@ def available() -> bool:
 def register() -> None:
     """Offer SAML, where its libraries are installed. Once, while Django starts."""
     if available():
-        kinds.register("saml", kinds.KindOfProvider(title="SAML 2.0", begin=begin, clean=clean))
+        kinds.register(
+            "saml",
+            kinds.KindOfProvider(
+                title="SAML 2.0", begin=begin, clean=clean, addresses=addresses, lasting=("entity_id",)
+            ),
+        )
 
 
 def begin(
@@ -46,6 +51,16 @@ def begin(
     from ensign.control.identity.sso import saml_request  # deferred: python3-saml and libxml2 are an extra, and heavy
 
     return saml_request.begin(request, provider, purpose=purpose, target=target, hint=hint, at=at)
+
+
+def addresses(provider: ProviderView) -> tuple[tuple[str, str], ...]:
+    """What to enter at the provider."""
+    base = f"{settings.PUBLIC_URL}/sso/{provider.key}"
+    return (
+        ("Metadata, also our entity ID (audience)", f"{base}/metadata"),
+        ("Reply address (assertion consumer service)", f"{base}/acs"),
+        ("Log-out address", f"{base}/slo"),
+    )
 
 
 def clean(shape: str, given: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG001  # the signature is every kind's
