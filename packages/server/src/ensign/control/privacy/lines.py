@@ -136,6 +136,16 @@ PEOPLE: Final = (
         on_erasure="emptied", state={"reason": ""},
     ),
     Line(
+        table="access_request", what="Requests for roles: who is to get what, why, who approved (ids)",
+        whose="whoever is named in a text", purpose="two people for what approves production", kept=_FOR_EVER,
+        mentions=("requested_by", "decided_by", "reviewed_by", "subject"), erased=_TEXTS, texts=("reason", "answer"),
+    ),
+    Line(
+        table="access_duty_exception", what="Exceptions from segregation of duties: whose, why, what is done instead",
+        whose="whoever is named in a text", purpose="segregation of duties, evidence", kept=_FOR_EVER,
+        mentions=("requested_by", "approved_by", "ended_by", "subject"), erased=_TEXTS, texts=("reason", "control"),
+    ),
+    Line(
         table="access_organisation", what="The organisation's name and how it decided to approve changes",
         purpose="evidence", kept=_FOR_EVER,
     ),
