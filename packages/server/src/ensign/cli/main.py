@@ -14,7 +14,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ensign.cli import remote_access, remote_changes, remote_flags, remote_projects, remote_providers
+from ensign.cli import (
+    remote_access,
+    remote_changes,
+    remote_duties,
+    remote_flags,
+    remote_inquiries,
+    remote_privacy,
+    remote_projects,
+    remote_providers,
+    remote_roles,
+    remote_sign_in,
+    remote_tokens,
+)
 from ensign.cli.codegen import codegen
 from ensign.cli.frame import Exit, Json, group, out, show
 from ensign.cli.sockets import listen
@@ -33,8 +45,14 @@ remote_flags.app.command()(codegen)
 app.add_typer(remote_flags.segments, name="segments")
 app.add_typer(remote_changes.app, name="changes")
 app.add_typer(remote_access.app, name="access")
+remote_access.app.command()(remote_sign_in.logins)
+remote_access.app.add_typer(remote_sign_in.rules, name="rules")
+remote_inquiries.add_to(remote_access.app)
+remote_duties.add_to(remote_access.app)
 remote_access.app.add_typer(remote_providers.app, name="providers")
-app.add_typer(remote_access.tokens, name="tokens")
+remote_access.app.add_typer(remote_roles.app, name="roles")
+app.add_typer(remote_tokens.tokens, name="tokens")
+app.add_typer(remote_privacy.app, name="privacy")
 sso = group(help="Getting people in again when their identity provider fails. On this machine's database.")
 app.add_typer(sso, name="sso")
 emergency = group(help="Sealed emergency access. On this machine's database.")
@@ -139,10 +157,14 @@ def backup(file: Annotated[Path, typer.Argument(help="File to write; must not ex
 
 @app.command()
 def restore(
-    file: Annotated[Path, typer.Argument(help="A file that `ensign backup` wrote.")], as_json: Json = False
+    file: Annotated[Path, typer.Argument(help="A file that `ensign backup` wrote.")],
+    without_keys: Annotated[
+        bool, typer.Option(help="Restore although keys of people are missing; they come back as erased people.")
+    ] = False,
+    as_json: Json = False,
 ) -> None:
     """Load a backup into an empty database, verify it, and start a new epoch of rulesets. Stop the server first."""
-    _custody().restore(file=file, actor=_OPERATOR, at=clock.now(), as_json=as_json)
+    _custody().restore(file=file, actor=_OPERATOR, at=clock.now(), without_keys=without_keys, as_json=as_json)
 
 
 @app.command()

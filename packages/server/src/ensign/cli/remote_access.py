@@ -60,7 +60,11 @@ def grants(project: _Project = None, subject: str | None = None, as_json: Json =
             ("role", "role"),
             ("project", "project"),
             ("environment", "environment"),
+            ("types", "flag_types"),
+            ("tags", "tags"),
+            ("starts", "starts_at"),
             ("ends", "ends_at"),
+            ("reason", "reason"),
         ),
         empty="There is no such grant.",
     )
@@ -69,14 +73,19 @@ def grants(project: _Project = None, subject: str | None = None, as_json: Json =
 @app.command()
 def grant(
     subject: Annotated[str, typer.Argument(help="Id of a person, group or service account.")],
-    role: Annotated[str, typer.Argument(help="viewer, requester, developer, approver, admin or auditor.")],
+    role: Annotated[str, typer.Argument(help="A role's key, as `ensign access roles list` shows them.")],
     project: _Project = None,
     environment: _Environment = None,
+    flag_type: Annotated[list[str] | None, typer.Option(help="Only flags of this type; repeatable.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="Only flags with one of these tags; repeatable.")] = None,
+    starts: Annotated[str | None, typer.Option(help="When it begins, such as 2026-12-01T00:00:00Z.")] = None,
+    ends: Annotated[str | None, typer.Option(help="When it ends by itself.")] = None,
     reason: Reason = "",
     as_json: Json = False,
 ) -> None:
     """Give a role. Nobody gives one to themselves."""
-    body = {"subject": subject, "role": role, "project": project, "environment": environment, "reason": reason}
+    body: dict[str, Any] = {"subject": subject, "role": role, "project": project, "environment": environment}
+    body |= {"flag_types": flag_type or [], "tags": tag or [], "starts_at": starts, "ends_at": ends, "reason": reason}
     made = connect().call("POST", "/grants", body)
     show(made, as_json=as_json, text=f"Given: {made['role']} to {made['subject']} ({made['id']}).")
 
@@ -88,20 +97,6 @@ def revoke(
     """End a grant at once."""
     done = connect().call("POST", f"/grants/{part(grant)}/end", {"reason": reason})
     show(done, as_json=as_json, text=f"{done['id']} has ended.")
-
-
-@app.command("who-can")
-def who_can(
-    permission: Annotated[str, typer.Argument(help="For example change:approve.")],
-    project: _Project = None,
-    environment: _Environment = None,
-    as_json: Json = False,
-) -> None:
-    """Everybody who holds a permission somewhere, and through which grant."""
-    query = {"permission": permission, "project": project, "environment": environment}
-    rows = list(connect().pages("/access/who-can", query=query))
-    members = [name for name in rows[0] if not isinstance(rows[0][name], dict | list)] if rows else []
-    show_rows(rows, as_json=as_json, columns=[(name, name) for name in members], empty="Nobody.")
 
 
 @tokens.command("list")
@@ -134,10 +129,13 @@ def create_token(
     permission: Annotated[list[str] | None, typer.Option(help="Only these; repeatable.")] = None,
     project: _Project = None,
     environment: _Environment = None,
+    purpose: Annotated[str, typer.Option(help="What it is for, where the name does not say it.")] = "",
+    renew_days: Annotated[int | None, typer.Option(help="For so many days it may rotate itself.")] = None,
     as_json: Json = False,
 ) -> None:
     """Make a token; it is shown once. Needs a session for most: a stolen token must not make others."""
-    body: dict[str, Any] = {"name": name, "days": days, "permissions": permission}
+    body: dict[str, Any] = {"name": name, "days": days, "permissions": permission, "purpose": purpose}
+    body["renew_days"] = renew_days
     body |= {"project": project, "environment": environment}
     path = f"/service-accounts/{part(service_account)}/tokens" if service_account else "/tokens"
     made = connect().call("POST", path, body)

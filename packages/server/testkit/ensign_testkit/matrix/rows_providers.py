@@ -47,7 +47,6 @@ row(f"POST {_PAGE}/release", _MANAGE, body={"reason": ""}, provider_id="enforced
 row(f"POST {_PAGE}/people/{{identity_id}}/release", _MANAGE, body={"reason": ""}, provider_id="provider")
 
 # Signing in: whoever comes is judged by what the provider says of them, not by who they are.
-_NOT_SAML = frozenset({400, 404, 422})
 _NOBODY = frozenset({*DONE, LED_TO_SIGN_IN, 400, 403, 503})
 row("POST /sso/route", "anyone", body={"email": "somebody@elsewhere.example"})
 row("GET /sso/renew", "anyone", why="no session here began at a provider", done=_NOBODY)
@@ -55,6 +54,3 @@ row("GET /sso/confirm", "signed-in", why="leads to the other page that confirms"
 row("GET /sso/{key}/login", "anyone", key="provider_key", done=_NOBODY, why="the provider does not answer")
 row("GET /sso/{key}/callback", "anyone", key="provider_key", done=frozenset({422}), why="answers no question")
 row("POST /sso/{key}/backchannel-logout", "anyone", key="provider_key", done=frozenset({400}), why="no log-out token")
-row("POST /sso/{key}/acs", "anyone", key="provider_key", done=_NOT_SAML, why="the provider does not speak SAML")
-for _page in ("finish", "metadata", "slo"):
-    row(f"GET /sso/{{key}}/{_page}", "anyone", key="provider_key", done=_NOT_SAML, why="it does not speak SAML")

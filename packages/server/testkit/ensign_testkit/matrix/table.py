@@ -21,6 +21,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 WORDS = frozenset({"anyone", "signed-in", "in person", "author", "involved"})
@@ -76,6 +77,7 @@ def row(route: str, needs: str, /, *, body: Mapping[str, Any] | None = None, que
 
 def rows() -> Mapping[str, Row]:
     """All rows by route."""
-    for part in ("access", "emergency", "evidence", "identity", "providers", "work"):
-        importlib.import_module(f"ensign_testkit.matrix.rows_{part}")
+    folder = Path(__file__).parent
+    for part in sorted(path.stem for path in folder.glob("rows_*.py")):
+        importlib.import_module(f"ensign_testkit.matrix.{part}")
     return _rows

@@ -7,6 +7,7 @@ it: no act commits after the change of the role that allowed it.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ensign.control.access.models import CustomRole
@@ -42,21 +43,45 @@ def definitions(keys: Iterable[str]) -> Mapping[str, Role]:
     return {key: found.get(key) or nothing(key) for key in wanted}
 
 
-def role(key: str) -> Role:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleRow:
+    """A role as it is kept. ``id`` and ``version`` are empty and 0 for a built-in one, which is code."""
+
+    role: Role
+    id: str = ""
+    version: int = 0
+    cloned_from: str | None = None
+
+
+def role(key: str) -> RoleRow:
     """One role, archived ones included.
 
     :raises NotFound: when there is none.
     """
-    found = definitions([key])[key]
-    if not found.builtin and not found.permissions and not found.archived:
+    if key in ROLES:
+        return RoleRow(role=ROLES[key])
+    row = CustomRole.objects.filter(key=key).first()
+    if row is None:
         raise NotFound("There is no such role.", remedy="See Roles.")
-    return found
+    return _row(row)
+
+
+def role_rows(*, archived: bool = False) -> tuple[RoleRow, ...]:
+    """All roles: built-in ones least powerful first, then custom ones by name; archived ones only if asked for."""
+    custom = sorted((_row(row) for row in CustomRole.objects.all()), key=lambda one: one.role.name.casefold())
+    return (
+        *(RoleRow(role=role) for role in ROLES.values()),
+        *(one for one in custom if archived or not one.role.archived),
+    )
 
 
 def roles(*, archived: bool = False) -> tuple[Role, ...]:
-    """All roles: built-in ones least powerful first, then custom ones by name."""
-    custom = sorted((role_of(row.state) for row in CustomRole.objects.all()), key=lambda one: one.name.lower())
-    return (*ROLES.values(), *(one for one in custom if archived or not one.archived))
+    """:func:`role_rows`, what they mean alone."""
+    return tuple(one.role for one in role_rows(archived=archived))
+
+
+def _row(row: CustomRole) -> RoleRow:
+    return RoleRow(role=role_of(row.state), id=row.pk, version=row.version, cloned_from=row.state["cloned_from"])
 
 
 def _rows(keys: Collection[str]) -> list[CustomRole]:

@@ -282,7 +282,8 @@ def _require_giving(actor: Actor, group_id: str, *, at: datetime) -> None:
     group = Group.objects.filter(pk=group_id, status="active").first()
     if group is None:
         raise Invalid("There is no such group.", fields={"group": "Choose one of the groups there are."})
-    require_assigning_all(actor, views(Grant.objects.filter(subject=group_id, status="active")), at=at)
+    held_by_it = Grant.objects.filter(subject=group_id, status="active").order_by("pk")
+    require_assigning_all(actor, views(held_by_it), at=at)
 
 
 def _gets_back_in(person_id: str, *, at: datetime) -> bool:

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from django.urls import path
 
-from ensign.control.access.views import emergency, grants, groups, people, providers, service_accounts, setup, tokens
+from ensign.control.access.views import (
+    duties,
+    emergency,
+    grants,
+    groups,
+    inquiries,
+    logins,
+    people,
+    providers,
+    service_accounts,
+    setup,
+    sign_in_rules,
+    tokens,
+)
 
 app_name = "access"
 
@@ -18,6 +31,15 @@ urlpatterns = [
     path("people/<str:person_id>/remove-factors", people.remove_factors, name="remove-factors"),
     path("people/<str:person_id>/deactivate", people.deactivate, name="deactivate"),
     path("people/<str:person_id>/reactivate", people.reactivate, name="reactivate"),
+    path("people/<str:person_id>/sessions", logins.person, name="person-sessions"),
+    path("people/<str:person_id>/sessions/end", logins.end_sessions, name="person-sessions-end"),
+    path("people/<str:person_id>/unblock", logins.unblock, name="unblock"),
+    path("access/sign-ins", logins.listing, name="logins"),
+    path("access/sign-ins/export", logins.export, name="logins-export"),
+    path("account/sign-ins", logins.own, name="own-logins"),
+    path("settings/sign-in", sign_in_rules.page, name="sign-in-rules"),
+    path("settings/sign-in/history", sign_in_rules.history, name="sign-in-history"),
+    path("settings/sign-in/end-sessions", sign_in_rules.end_everybody, name="end-everybody"),
     path("groups", groups.listing, name="groups"),
     path("groups/new", groups.create, name="group-new"),
     path("groups/<str:group_id>", groups.detail, name="group"),
@@ -28,6 +50,7 @@ urlpatterns = [
     path("service-accounts/new", service_accounts.create, name="service-account-new"),
     path("service-accounts/<str:service_account_id>", service_accounts.detail, name="service-account"),
     path("service-accounts/<str:service_account_id>/tokens/new", service_accounts.create_token, name="service-token"),
+    path("service-accounts/<str:service_account_id>/take-over", service_accounts.take_over, name="service-take-over"),
     path("service-accounts/<str:service_account_id>/disable", service_accounts.disable, name="service-disable"),
     path("service-accounts/<str:service_account_id>/enable", service_accounts.enable, name="service-enable"),
     path("emergency-access", emergency.page, name="emergency"),
@@ -37,7 +60,22 @@ urlpatterns = [
     path("emergency-access/review", emergency.review, name="emergency-review"),
     path("access", grants.listing, name="grants"),
     path("access/new", grants.create, name="grant-new"),
-    path("access/who-can", grants.who_can, name="who-can"),
+    path("access/who-can", inquiries.who_can, name="who-can"),
+    path("access/what-can", inquiries.what_can, name="what-can"),
+    path("access/changes", inquiries.changes, name="changes"),
+    path("access/export", inquiries.export, name="export"),
+    path("access/requests", duties.listing, name="requests"),
+    path("access/requests/new", duties.ask, name="request-new"),
+    path("access/requests/<str:request_id>", duties.detail, name="request"),
+    path("access/requests/<str:request_id>/approve", duties.approve, name="request-approve"),
+    path("access/requests/<str:request_id>/refuse", duties.refuse, name="request-refuse"),
+    path("access/requests/<str:request_id>/withdraw", duties.withdraw, name="request-withdraw"),
+    path("access/requests/<str:request_id>/review", duties.review, name="request-review"),
+    path("access/exceptions", duties.exception_list, name="exceptions"),
+    path("access/exceptions/new", duties.exception_new, name="exception-new"),
+    path("access/exceptions/<str:exception_id>", duties.exception_detail, name="exception"),
+    path("access/exceptions/<str:exception_id>/<str:answer>", duties.exception_answer, name="exception-answer"),
+    path("access/findings", duties.finding_list, name="findings"),
     path("access/<str:grant_id>/end", grants.end, name="grant-end"),
     path("identity-providers", providers.listing, name="providers"),
     path("identity-providers/new", providers.create, name="provider-new"),
@@ -57,4 +95,5 @@ urlpatterns = [
     path("account/tokens", tokens.listing, name="tokens"),
     path("account/tokens/new", tokens.create, name="token-new"),
     path("account/tokens/<str:token_id>/revoke", tokens.revoke, name="token-revoke"),
+    path("account/tokens/<str:token_id>/rotate", tokens.rotate, name="token-rotate"),
 ]

@@ -16,8 +16,8 @@ MIDDLEWARE: Final = (
 )
 """After Django's AuthenticationMiddleware."""
 
-#: No session outlives this, however busy it is (seconds).
-SESSION_LIFETIME: Final = 12 * 3600
+#: No session outlives this, whatever the rules say (seconds); ``rules.Rules.session_hours`` is the limit in force.
+SESSION_LIFETIME: Final = 24 * 3600
 
 SETTINGS: Final[dict[str, Any]] = {
     "AUTH_USER_MODEL": "identity.Account",

@@ -18,11 +18,12 @@ from django.contrib.auth.hashers import make_password
 from django.http import HttpRequest
 
 from ensign.control.audit.ledger import record
-from ensign.control.identity import accounts, actions, attempts
-from ensign.control.identity.actors import MFA_AT, from_request
+from ensign.control.identity import accounts, actions, attempts, enforcing, traces
+from ensign.control.identity.actors import MFA_AT, MFA_WAY, from_request
 from ensign.control.identity.attempts import Limit
 from ensign.control.identity.domain import PASSWORD_MAX
 from ensign.control.identity.models import Account, Attempts
+from ensign.control.identity.sessions import SIGNED_IN_AT, WAY
 from ensign.control.identity.sso import enforcement
 from ensign.control.identity.sso.models import ProviderSession
 from ensign.control.kernel import clock
@@ -30,17 +31,31 @@ from ensign.control.kernel.actor import ANONYMOUS, Actor
 from ensign.control.kernel.errors import Invalid, RateLimited, Unauthenticated
 from ensign.control.kernel.transactions import write_door
 
-#: Where a session keeps when it began (``kernel.clock.text``).
-SIGNED_IN_AT: Final = "ensign_signed_in_at"
 #: Where a session keeps who gave the right password and still owes the second factor.
 PENDING: Final = "ensign_pending"
 PENDING_FOR: Final = timedelta(minutes=10)
+
+#: For so long a newly enrolled factor is mentioned at every sign-in.
+FRESH: Final = timedelta(days=7)
 
 #: So many refused sign-ins a minute stand in the log one by one; the rest is one entry with their number.
 LOUD: Final = 20
 _MINUTE: Final = timedelta(minutes=1)
 
 Way = Literal["password", "totp", "recovery_code", "passkey", "setup", "invitation", "oidc", "saml", "emergency"]
+Refusal = Literal[
+    "password",
+    "limit",
+    "factor",
+    "passkey",
+    "link",
+    "rules",
+    "network",
+    "token",
+    "provider",
+    "enforced",
+    "emergency",
+]
 
 _BACKEND: Final = "ensign.control.identity.backends.PersonBackend"
 
@@ -48,7 +63,8 @@ _BACKEND: Final = "ensign.control.identity.backends.PersonBackend"
 def authenticate(*, email: str, password: str, address: str, at: datetime) -> Account:
     """The account that this address and password belong to. ``address`` is the client's network address.
 
-    :raises Unauthenticated: when they do not fit, whatever the cause; the answer and its time tell nothing more.
+    :raises Unauthenticated: when they do not fit, whatever the cause; the answer and its time tell nothing more. When
+        they fit, and the rules want this person to sign in elsewhere, it says that.
     :raises RateLimited: when this account or network address has failed too often.
     """
     email = email.strip().lower()
@@ -77,7 +93,20 @@ def authenticate(*, email: str, password: str, address: str, at: datetime) -> Ac
             remedy="Check both. After a few wrong tries you have to wait; an administrator can make you a new link.",
         )
     attempts.succeeded(reservation, forget=attempts.PAIR, parts=pair)
+    require_way("password", account, at=at)
     return account
+
+
+def require_way(way: Way, account: Account, *, at: datetime) -> None:
+    """Refuse, with an entry, a way to sign in that the rules do not allow this person.
+
+    :raises Unauthenticated: with the code ``local-not-allowed``.
+    """
+    try:
+        enforcing.require_way(way, account.person_id, rules=enforcing.current())
+    except Unauthenticated:
+        refused("rules", person_id=account.person_id, at=at)
+        raise
 
 
 def _verified(account: Account | None, password: str) -> bool:
@@ -90,7 +119,7 @@ def _verified(account: Account | None, password: str) -> bool:
 
 
 def refused(
-    way: Literal["password", "limit", "factor", "passkey", "link", "provider", "enforced", "emergency"],
+    way: Refusal,
     *,
     person_id: str | None,
     at: datetime,
@@ -118,7 +147,7 @@ def refused(
         if reached:
             detail["limits"] = sorted(reached)
         action = actions.SIGN_IN_BLOCKED if reached else actions.SIGN_IN_FAILED
-        record(action=action, actor=ANONYMOUS, at=at, detail=detail)
+        traces.keep(record(action=action, actor=ANONYMOUS, at=at, detail=detail), person_id=person_id)
 
 
 def summarise(*, at: datetime) -> None:
@@ -191,30 +220,39 @@ def complete(
     ``provider`` is the id of the identity provider that vouched for them, ``mfa_at`` when they proved a second factor
     there, if that counts.
 
-    :raises Unauthenticated: when they come through a provider alone and ``way`` is another one.
+    :raises Unauthenticated: when they come through a provider alone and ``way`` is another one, or the rules do not
+        allow this person this way.
     """
     if way not in enforcement.NOT_LOCAL:
         enforcement.require_local(account.email)
+    require_way(way, account, at=at)
+    rules = enforcing.current()
     proved_at = at if way in {"totp", "passkey"} else mfa_at
     with write_door():
         request.session.pop(PENDING, None)
         login(request, account, backend=_BACKEND)
-        request.session[SIGNED_IN_AT] = clock.text(at)
+        request.session.set_expiry(int(rules.lifetime.total_seconds()))
+        request.session[SIGNED_IN_AT], request.session[WAY] = clock.text(at), way
         if proved_at is not None:
-            request.session[MFA_AT] = clock.text(proved_at)
+            request.session[MFA_AT], request.session[MFA_WAY] = clock.text(proved_at), way
         request.session.save()
         UserSession.objects.create_from_request(request)
+        row = UserSession.objects.filter(session_key=request.session.session_key)
+        row.update(created_at=at, last_seen_at=at, data={"way": way})
         actor = Actor(kind="person", id=account.person_id, via="session", mfa_at=proved_at)
         detail = {"way": way, **({"provider": provider} if provider else {})}
-        record(action=actions.SIGNED_IN, actor=actor, at=at, detail=detail)
+        recorded = record(action=actions.SIGNED_IN, actor=actor, at=at, detail=detail)
+        traces.keep(recorded, person_id=account.person_id)
 
 
 def proved(request: HttpRequest, *, way: Way, at: datetime) -> None:
-    """Note that the session has proved a second factor again: the step-up before approvals."""
+    """Note that the session has proved a second factor again: the step-up before approving and administering."""
     with write_door():
-        request.session[MFA_AT] = clock.text(at)
+        request.session[MFA_AT], request.session[MFA_WAY] = clock.text(at), way
         request.session.save()
-        record(action=actions.FACTOR_PROVED, actor=from_request(request), at=at, detail={"way": way})
+        actor = from_request(request)
+        recorded = record(action=actions.FACTOR_PROVED, actor=actor, at=at, detail={"way": way})
+        traces.keep(recorded, person_id=actor.id)
 
 
 def renew(request: HttpRequest, account: Account) -> None:
@@ -233,7 +271,7 @@ def sign_out(request: HttpRequest, *, at: datetime) -> None:
     key = request.session.session_key
     with write_door():
         if actor.kind == "person":
-            record(action=actions.SIGNED_OUT, actor=actor, at=at)
+            traces.keep(record(action=actions.SIGNED_OUT, actor=actor, at=at), person_id=actor.id)
         UserSession.objects.filter(session_key=key).delete()
         logout(request)
 
@@ -244,7 +282,8 @@ def end_session(*, actor: Actor, session_id: int, at: datetime) -> None:
         row = UserSession.objects.filter(pk=session_id, user__person_id=actor.id).first()
         if row is not None:
             row.end()
-            record(action=actions.SESSION_REVOKED, actor=actor, at=at, detail={"sessions": 1})
+            ended = record(action=actions.SESSION_REVOKED, actor=actor, at=at, detail={"sessions": 1})
+            traces.keep(ended, person_id=actor.id)
 
 
 def end_other_sessions(*, actor: Actor, session_key: str | None, at: datetime) -> int:
@@ -252,5 +291,6 @@ def end_other_sessions(*, actor: Actor, session_key: str | None, at: datetime) -
     with write_door():
         ended = accounts.end_sessions(actor.id, keep=session_key)
         if ended:
-            record(action=actions.SESSION_REVOKED, actor=actor, at=at, detail={"sessions": ended})
+            recorded = record(action=actions.SESSION_REVOKED, actor=actor, at=at, detail={"sessions": ended})
+            traces.keep(recorded, person_id=actor.id)
     return ended

@@ -21,6 +21,7 @@ urlpatterns = [
     path("account", account.profile, name="account"),
     path("account/password", account.password, name="password"),
     path("account/confirm", sign_in.confirm, name="confirm"),
+    path("account/confirm/go-on", sign_in.resume, name="resume"),
     path("account/sessions", account.sessions, name="sessions"),
     path("account/sessions/<int:session_id>/end", account.end_session, name="session-end"),
     path("account/sessions/end-others", account.end_other_sessions, name="sessions-end-others"),
@@ -29,5 +30,6 @@ urlpatterns = [
     path("account/security/passkey", factors.passkey, name="passkey-new"),
     path("account/security/passkey/question", factors.passkey_question, name="passkey-new-question"),
     path("account/security/recovery-codes", factors.recovery_codes, name="recovery-codes"),
+    path("account/security/<int:factor_id>/rename", factors.rename, name="factor-rename"),
     path("account/security/<int:factor_id>/remove", factors.remove, name="factor-remove"),
 ]

@@ -41,9 +41,12 @@ def tabs(current: str) -> tuple[Choice, ...]:
         ("Groups", "access:groups"),
         ("Service accounts", "access:service-accounts"),
         ("Access", "access:grants"),
+        ("Requests", "access:requests"),
         ("Who can", "access:who-can"),
         ("Sign-in", "access:providers"),
+        ("To put right", "access:findings"),
         ("Emergency access", "access:emergency"),
+        ("Who signed in", "access:logins"),
     )
     return tuple(Choice(label=label, href=reverse(name), current=label == current) for label, name in rooms)
 

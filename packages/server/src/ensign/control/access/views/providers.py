@@ -26,7 +26,7 @@ from ensign.control.identity.sso.domain import SHAPES, ProviderView
 from ensign.control.identity.sso.views import go
 from ensign.control.identity.web import SeeOther, add_errors, form_page, signed_in
 from ensign.control.kernel import clock
-from ensign.control.kernel.errors import Conflict, Denied, EnsignError, NotFound, Unauthenticated
+from ensign.control.kernel.errors import Conflict, EnsignError, Invalid, NotFound
 
 #: Kind of provider -> its form.
 FORMS: Final[Mapping[str, type[ProviderForm]]] = {"oidc": OidcProviderForm, "saml": SamlProviderForm}
@@ -134,7 +134,7 @@ def try_it(request: HttpRequest, provider_id: str) -> HttpResponse:
 @require_POST
 def add_mapping(request: HttpRequest, provider_id: str) -> HttpResponse:
     """Map one more value to a group."""
-    mapping = _mapping(provider_id)
+    mapping = _mapping(request, provider_id)
     return _mapped(request, provider_id, [*mapping, (request.POST.get("value", ""), request.POST.get("group", ""))])
 
 
@@ -142,19 +142,19 @@ def add_mapping(request: HttpRequest, provider_id: str) -> HttpResponse:
 def remove_mapping(request: HttpRequest, provider_id: str) -> HttpResponse:
     """Map a value no more."""
     gone = (request.POST.get("value", ""), request.POST.get("group", ""))
-    return _mapped(request, provider_id, [pair for pair in _mapping(provider_id) if pair != gone])
+    return _mapped(request, provider_id, [pair for pair in _mapping(request, provider_id) if pair != gone])
 
 
-def _mapping(provider_id: str) -> list[tuple[str, str]]:
+def _mapping(request: HttpRequest, provider_id: str) -> list[tuple[str, str]]:
+    signed_in(request)  # a stranger does not learn here which providers there are
     return [(one.value, one.group) for one in queries.provider(provider_id).group_mapping]
 
 
 def _mapped(request: HttpRequest, provider_id: str, mapping: list[tuple[str, str]]) -> HttpResponse:
+    actor, at = signed_in(request), clock.now()
     try:
-        providers.map_groups(actor=signed_in(request), at=clock.now(), provider_id=provider_id, mapping=mapping)
-    except (Denied, NotFound, Unauthenticated):
-        raise
-    except EnsignError as error:
+        providers.map_groups(actor=actor, at=at, provider_id=provider_id, mapping=mapping)
+    except (Conflict, Invalid) as error:
         messages.error(request, " ".join([error.message, *error.fields.values()]))
     else:
         messages.success(request, "It counts from each person's next sign-in or check.")

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('identity', '0002_sso'),
+        ('identity', '0003_sign_in_rules'),
     ]
 
     operations = [

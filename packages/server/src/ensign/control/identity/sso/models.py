@@ -34,7 +34,8 @@ class ExternalIdentity(Governed):
     """That a subject at a provider is a person here. One person may have several.
 
     State: ``provider`` and ``person`` (ids), ``subject`` (in clear, redactable with the row), ``subject_hash``,
-    ``linked_at``, ``how`` (``address|provisioned``), ``status`` (``active|released``).
+    ``linked_at``, ``how`` (``address|provisioned``), ``status`` (``active|released``). Of one whose person was erased
+    only ``person`` and ``status`` (``erased``) are left.
     """
 
     object_type = "external_identity"

@@ -70,12 +70,18 @@ def confirming(mark: Mark | None) -> ProviderView | None:
 
 def identities_of(person_id: str) -> tuple[ExternalView, ...]:
     """As whom providers know a person, oldest first."""
-    return tuple(_external(row) for row in ExternalIdentity.objects.filter(person=person_id).order_by("pk"))
+    return tuple(
+        _external(row)
+        for row in ExternalIdentity.objects.filter(person=person_id).exclude(status="erased").order_by("pk")
+    )
 
 
 def identities_at(provider_id: str) -> tuple[ExternalView, ...]:
     """Everybody who ever came through a provider, oldest first."""
-    return tuple(_external(row) for row in ExternalIdentity.objects.filter(provider=provider_id).order_by("pk"))
+    return tuple(
+        _external(row)
+        for row in ExternalIdentity.objects.filter(provider=provider_id).exclude(status="erased").order_by("pk")
+    )
 
 
 def _one(row: IdentityProvider | None) -> ProviderView:

@@ -54,3 +54,8 @@ def take(text: str, provider_id: str, *, at: datetime) -> dict[str, Any] | None:
 
 def _hashed(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def prune(*, at: datetime) -> int:
+    """Forget tickets that nobody took up in time; returns how many. For the worker."""
+    return SamlTicket.objects.filter(until__lt=at).delete()[0]

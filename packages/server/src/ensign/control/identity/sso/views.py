@@ -12,8 +12,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
 
-from ensign.control.identity import attempts
+from ensign.control.identity import attempts, resuming
 from ensign.control.identity.forms import SignInForm
+from ensign.control.identity.gate import not_for_people, while_enrolling
 from ensign.control.identity.models import Account
 from ensign.control.identity.sso import arrival, kinds, queries, sessions
 from ensign.control.identity.sso.domain import Asserted, NotLetIn, ProviderView, Purpose
@@ -28,6 +29,7 @@ from ensign.control.kernel.transactions import write_door
 PATIENCE: Final = timedelta(minutes=2)
 
 
+@while_enrolling
 @never_cache
 @require_GET
 def login(request: HttpRequest, key: str) -> HttpResponse:
@@ -41,6 +43,7 @@ def login(request: HttpRequest, key: str) -> HttpResponse:
     return go(request, provider, purpose="sign-in", target=target)
 
 
+@while_enrolling
 @never_cache
 @require_POST
 def route(request: HttpRequest) -> HttpResponse:
@@ -73,6 +76,7 @@ def go(request: HttpRequest, provider: ProviderView, *, purpose: Purpose, target
     return answer
 
 
+@while_enrolling
 @never_cache
 @require_GET
 def renew(request: HttpRequest) -> HttpResponse:
@@ -88,6 +92,7 @@ def renew(request: HttpRequest) -> HttpResponse:
         return _not_renewed(request, error, target=target, at=at)
 
 
+@while_enrolling
 @never_cache
 @require_GET
 def confirm(request: HttpRequest) -> HttpResponse:
@@ -99,6 +104,7 @@ def confirm(request: HttpRequest) -> HttpResponse:
     return go(request, queries.provider(kept.provider), purpose="confirm", target=target)
 
 
+@while_enrolling
 @never_cache
 @require_GET
 def callback(request: HttpRequest, key: str) -> HttpResponse:
@@ -136,6 +142,8 @@ def arrived(
             arrival.renew(request, asserted, at=at)
         elif purpose == "confirm":
             arrival.confirm(request, asserted, at=at)
+            if resuming.kept(request, at=at) is not None:
+                target = reverse("identity:resume")
         else:
             arrival.arrive(request, asserted, at=at)
     except NotLetIn as error:
@@ -173,6 +181,7 @@ def problem(request: HttpRequest, error: EnsignError) -> HttpResponse:
     return render(request, "identity/provider_problem.html", {"problem": error, "down": down}, status=status)
 
 
+@not_for_people
 @csrf_exempt
 @never_cache
 @require_POST

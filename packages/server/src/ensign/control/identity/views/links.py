@@ -10,7 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from ensign.control.identity import attempts, links, operations, queries, sign_in
+from ensign.control.identity import attempts, enforcing, links, operations, queries, sign_in
 from ensign.control.identity.forms import JoinForm, ResetForm
 from ensign.control.identity.links import Kind, LinkView
 from ensign.control.identity.models import Account
@@ -33,6 +33,7 @@ def find(request: HttpRequest, text: str, kind: Kind) -> LinkView | HttpResponse
         found = links.find(text, kind, at=at)
         if found.person_id is not None:
             enforcement.require_local(queries.person(found.person_id).email)
+            enforcing.require_way("password", found.person_id, rules=enforcing.of_request(request))
         return found
     except Unauthenticated as error:
         return render(request, "identity/link_problem.html", {"problem": error, "kind": kind}, status=403)

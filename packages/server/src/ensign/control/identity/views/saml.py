@@ -17,6 +17,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_POST
 
 from ensign.control.identity import attempts, sign_in
+from ensign.control.identity.gate import not_for_people, while_enrolling
 from ensign.control.identity.sso import arrival, queries
 from ensign.control.identity.sso.domain import NotLetIn, ProviderView
 from ensign.control.identity.sso.saml_kind import available
@@ -40,6 +41,7 @@ def _provider(key: str) -> ProviderView:
     return found
 
 
+@not_for_people
 @require_GET
 def metadata(request: HttpRequest, key: str) -> HttpResponse:  # noqa: ARG001  # it is the same for everybody
     """What the provider's administrator enters there."""
@@ -49,6 +51,7 @@ def metadata(request: HttpRequest, key: str) -> HttpResponse:  # noqa: ARG001  #
     return HttpResponse(found, content_type="application/samlmetadata+xml")
 
 
+@while_enrolling
 @csrf_exempt
 @never_cache
 @sensitive_post_parameters()
@@ -74,6 +77,7 @@ def acs(request: HttpRequest, key: str) -> HttpResponse:
     return SeeOther(onward)
 
 
+@while_enrolling
 @never_cache
 @require_GET
 def finish(request: HttpRequest, key: str) -> HttpResponse:
@@ -98,6 +102,7 @@ def finish(request: HttpRequest, key: str) -> HttpResponse:
     return answer
 
 
+@while_enrolling
 @never_cache
 @require_GET
 def logout(request: HttpRequest, key: str) -> HttpResponse:

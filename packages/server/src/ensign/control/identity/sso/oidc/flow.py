@@ -82,8 +82,6 @@ def _asking(provider: ProviderView, purpose: Purpose, hint: str) -> dict[str, st
         asked["prompt"] = "none"
     elif purpose == "confirm":
         asked |= {"prompt": "login", "max_age": "0"}
-    elif provider.shape == "google":
-        asked["prompt"] = "select_account"
     if provider.shape == "google" and provider.domains:
         asked["hd"] = provider.domains[0] if len(provider.domains) == 1 else "*"
     if hint and len(hint) <= 254 and purpose != "confirm":
