@@ -19,6 +19,7 @@ from django.db import DatabaseError, connection
 from ensign import metrics
 from ensign.control.api import idempotency
 from ensign.control.audit import schedule
+from ensign.control.federation import refusals as exchanges
 from ensign.control.identity import attempts, enforcing, retention, sessions, sign_in, traces
 from ensign.control.identity.sso import saml_tickets
 from ensign.control.identity.sso import sessions as provider_sessions
@@ -65,6 +66,11 @@ def _usage(at: datetime) -> object:
 
 def _sign_ins(at: datetime) -> object:
     sign_in.summarise(at=at)
+    return None
+
+
+def _exchanges(at: datetime) -> object:
+    exchanges.summarise(at=at)
     return None
 
 
@@ -122,6 +128,7 @@ TASKS: tuple[Task, ...] = (
     Task("custody", timedelta(seconds=30), _custody),
     Task("proofs", timedelta(seconds=30), _proofs),  # right after the checkpoint that they lead to
     Task("sign-ins", timedelta(minutes=1), _sign_ins),
+    Task("exchanges", timedelta(minutes=1), _exchanges),
     Task("refusals", timedelta(minutes=1), _refusals),
     Task("reached", timedelta(seconds=5), _reached),
     Task("answers", timedelta(minutes=10), _answers),

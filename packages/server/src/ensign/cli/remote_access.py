@@ -143,10 +143,13 @@ def create_token(
     permission: Annotated[list[str] | None, typer.Option(help="Only these; repeatable.")] = None,
     project: _Project = None,
     environment: _Environment = None,
+    purpose: Annotated[str, typer.Option(help="What it is for, where the name does not say it.")] = "",
+    renew_days: Annotated[int | None, typer.Option(help="For so many days it may rotate itself.")] = None,
     as_json: Json = False,
 ) -> None:
     """Make a token; it is shown once. Needs a session for most: a stolen token must not make others."""
-    body: dict[str, Any] = {"name": name, "days": days, "permissions": permission}
+    body: dict[str, Any] = {"name": name, "days": days, "permissions": permission, "purpose": purpose}
+    body["renew_days"] = renew_days
     body |= {"project": project, "environment": environment}
     path = f"/service-accounts/{part(service_account)}/tokens" if service_account else "/tokens"
     made = connect().call("POST", path, body)

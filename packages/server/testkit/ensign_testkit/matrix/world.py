@@ -21,6 +21,8 @@ from ensign.control.access.tokens import TokenWish
 from ensign.control.changes import operations as door
 from ensign.control.changes.domain.content_operations import StrategyAdd
 from ensign.control.changes.domain.flag_operations import FlagEnable
+from ensign.control.federation import operations as federation
+from ensign.control.federation.domain import GITHUB, RuleWish
 from ensign.control.flags import queries as flags
 from ensign.control.flags.operations import create_flag
 from ensign.control.incidents import operations as incidents
@@ -182,9 +184,14 @@ def _organisation(ada: Actor, dan: Actor, *, at: datetime) -> dict[str, str]:
     token = api_tokens.create_for_service(
         actor=ada, at=at, service_account_id=service.id, wish=TokenWish(name="deploy", days=10)
     )
+    said = RuleWish(
+        name="main", shape="github", issuer=GITHUB, audience="https://e", claims={"repository": "acme/shop"}
+    )
+    rule = federation.create(actor=ada, at=at, service_account_id=service.id, wish=said)
     grant = give(actor=ada, at=at, subject=member.id, wish=Wish(role="auditor"))
     return {
         **_providers(member, at=at),
+        "rule": rule.id,
         "member": member.id,
         "gone": gone.id,
         "erasure_id": asked.id,

@@ -143,7 +143,7 @@ def deactivate(*, actor: Actor, at: datetime, person_id: str, reason: str = "") 
     if person.status == "active":
         require_another_granter(without_person=person.pk, at=at)
     row = stage(Person, id=person.pk, state={**person.state, "status": "disabled"}, current=person)
-    tokens = accounts.stage_token_revocations(person.pk)
+    tokens = accounts.stage_token_revocations(person.pk, at=at)
     detail = {
         "sessions": accounts.end_sessions(person.pk),
         "tokens": len(tokens),

@@ -48,6 +48,7 @@ urlpatterns = [
     path("service-accounts/new", service_accounts.create, name="service-account-new"),
     path("service-accounts/<str:service_account_id>", service_accounts.detail, name="service-account"),
     path("service-accounts/<str:service_account_id>/tokens/new", service_accounts.create_token, name="service-token"),
+    path("service-accounts/<str:service_account_id>/take-over", service_accounts.take_over, name="service-take-over"),
     path("service-accounts/<str:service_account_id>/disable", service_accounts.disable, name="service-disable"),
     path("service-accounts/<str:service_account_id>/enable", service_accounts.enable, name="service-enable"),
     path("emergency-access", emergency.page, name="emergency"),
@@ -77,4 +78,5 @@ urlpatterns = [
     path("account/tokens", tokens.listing, name="tokens"),
     path("account/tokens/new", tokens.create, name="token-new"),
     path("account/tokens/<str:token_id>/revoke", tokens.revoke, name="token-revoke"),
+    path("account/tokens/<str:token_id>/rotate", tokens.rotate, name="token-rotate"),
 ]

@@ -222,7 +222,7 @@ def _kill(kill: incidents.KillView, names: dict[str, str], colours: _Environment
 def _tokens(who: Visitor) -> Iterator[Line]:
     """Tokens that end soon: one's own, and those of applications in projects where one may make new ones."""
     for own in identity.tokens_of(who.actor.id):
-        if own.usable(at=who.at) and own.expires_at - who.at <= NOTICE:
+        if own.successor is None and own.usable(at=who.at) and own.expires_at - who.at <= NOTICE:
             yield _ending(f"Your token “{own.name}”", own.expires_at, reverse("access:tokens"))
     managed = {key for key in who.keys if who.may(Permission.PROJECT_TOKENS_MANAGE, key)}
     if not managed:
@@ -230,7 +230,7 @@ def _tokens(who: Visitor) -> Iterator[Line]:
     left = {person.id for person in identity.people(status="disabled")}
     for token in projects.tokens():
         mine = sorted(managed.intersection(token.projects))
-        if not mine or not token.live(at=who.at):
+        if not mine or not token.live(at=who.at) or token.successor is not None:
             continue
         href = reverse("projects:detail", kwargs={"project": mine[0]}) + "#tokens"
         if token.created_by in left:
