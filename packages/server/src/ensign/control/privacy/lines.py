@@ -52,8 +52,8 @@ PEOPLE: Final = (
         task="links",
     ),
     Line(
-        table="identity_trace", what="Network address and browser of sign-ins, refusals and ends of sessions", whose=_STAFF,
-        purpose="finding out which sign-ins were somebody else's", subject="t.person_id",
+        table="identity_trace", what="Network address and browser of sign-ins, refusals and ends of sessions",
+        whose=_STAFF, purpose="finding out which sign-ins were somebody else's", subject="t.person_id",
         kept="400 days, or as the sign-in rules say (30 to 730)", erased="the rows are removed", on_erasure="removed",
         task="traces",
     ),
