@@ -13,7 +13,9 @@ from ninja.operation import Operation
 
 import ensign
 from ensign.control.access.api import router as access
+from ensign.control.access.duty_api import router as access_duties
 from ensign.control.access.emergency_api import router as emergency_access
+from ensign.control.access.inquiry_api import router as access_inquiries
 from ensign.control.access.provider_api import router as identity_providers
 from ensign.control.access.roles_api import router as roles
 from ensign.control.access.rotation_api import router as rotation
@@ -124,6 +126,8 @@ problems.install(api)
 for router in (
     access,
     signing_in,
+    access_inquiries,
+    access_duties,
     identity_providers,
     emergency_access,
     projects,
