@@ -42,7 +42,7 @@ PEOPLE: Final = (
     ),
     Line(
         table="django_session", what="Sessions: a person's id, when they signed in, when they proved a second factor",
-        purpose="being signed in", kept="12 hours at most; expired ones go within 6 hours",
+        purpose="being signed in", kept="24 hours at most (12 by default); expired ones go within 6 hours",
         erased="ended when the person is deactivated", backup="left out", task="sessions",
     ),
     Line(
@@ -50,6 +50,16 @@ PEOPLE: Final = (
         purpose="invitations and new passwords", subject="t.person_id", secret=("token_hash",),
         kept="90 days after the link has ended or expired", erased="the rows are removed", on_erasure="removed",
         task="links",
+    ),
+    Line(
+        table="identity_trace", what="Network address and browser of sign-ins, refusals and ends of sessions",
+        whose=_STAFF, purpose="finding out which sign-ins were somebody else's", subject="t.person_id",
+        kept="400 days, or as the sign-in rules say (30 to 730)", erased="the rows are removed", on_erasure="removed",
+        task="traces",
+    ),
+    Line(
+        table="identity_sign_in_rules", what="The sign-in rules: limits, networks of the organisation, ids of people",
+        purpose="deciding how people sign in", kept=_FOR_EVER, erased=_ID_ONLY,
     ),
     Line(
         table="identity_attempts", what="Counts of failed tries under keyed hashes; never what was typed",
