@@ -67,6 +67,7 @@ def work_out(person_id: str, *, by: str, needles: Needles, skip: frozenset[tuple
     forget = _versions(name for name in staged if _emptied(name))
     forget |= _reasons(person_id, _objects_about(person_id))
     naming = _naming(needles)
+    naming -= _of_others(naming, staged)
     edited, remaining = _texts(naming, needles, known=staged)
     staged |= edited
     kept = _versions(remaining)
@@ -161,6 +162,16 @@ def _naming(needles: Needles) -> set[str]:
         quoted = json.dumps(word, ensure_ascii=False)[1:-1]
         rows = Document.objects.filter(content__icontains=quoted).values_list("digest", "content")
         found |= {digest for digest, content in rows.iterator(chunk_size=2_000) if needles.found_in(_plain(content))}
+    return found
+
+
+def _of_others(digests: set[str], staged: Mapping[str, Staged]) -> set[str]:
+    """Those of the documents that are states of other people's own rows: a namesake keeps theirs."""
+    found: set[str] = set()
+    ordered = sorted(digests)
+    for start in range(0, len(ordered), _CHUNK):
+        touches = Touch.objects.filter(after__in=ordered[start : start + _CHUNK]).values_list("object", "after")
+        found |= {after for name, after in touches if name not in staged and _emptied(name)}
     return found
 
 
