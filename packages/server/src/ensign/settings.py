@@ -48,6 +48,7 @@ INSTALLED_APPS = [
     "ensign.control.audit",
     "ensign.control.identity",
     "ensign.control.access",
+    "ensign.control.federation",
     "ensign.control.projects",
     "ensign.control.segments",
     "ensign.control.flags",

@@ -23,6 +23,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("ensign.control.identity.urls")),
     path("", include("ensign.control.identity.sso.urls")),
     path("", include("ensign.control.access.urls")),
+    path("", include("ensign.control.federation.urls")),
     path("", include("ensign.control.projects.urls")),
     path("", include("ensign.control.segments.urls")),
     path("", include("ensign.control.flags.urls")),

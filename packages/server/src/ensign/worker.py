@@ -17,8 +17,11 @@ from django.core.management import call_command
 from django.db import DatabaseError, connection
 
 from ensign import metrics
+from ensign.control.access import requests as access_requests
+from ensign.control.access import segregation
 from ensign.control.api import idempotency
 from ensign.control.audit import schedule
+from ensign.control.federation import refusals as exchanges
 from ensign.control.identity import attempts, enforcing, retention, sessions, sign_in, traces
 from ensign.control.identity.sso import saml_tickets
 from ensign.control.identity.sso import sessions as provider_sessions
@@ -65,6 +68,11 @@ def _usage(at: datetime) -> object:
 
 def _sign_ins(at: datetime) -> object:
     sign_in.summarise(at=at)
+    return None
+
+
+def _exchanges(at: datetime) -> object:
+    exchanges.summarise(at=at)
     return None
 
 
@@ -117,11 +125,20 @@ def _erased_keys(at: datetime) -> object:
     return keeping.reconcile(at=at)
 
 
+def _access(at: datetime) -> object:
+    return access_requests.tick(at=at)
+
+
+def _duties(at: datetime) -> object:
+    return segregation.check_everybody(at=at)
+
+
 #: A checkpoint is due within a minute of any entry; half of that leaves room for a slow beat.
 TASKS: tuple[Task, ...] = (
     Task("custody", timedelta(seconds=30), _custody),
     Task("proofs", timedelta(seconds=30), _proofs),  # right after the checkpoint that they lead to
     Task("sign-ins", timedelta(minutes=1), _sign_ins),
+    Task("exchanges", timedelta(minutes=1), _exchanges),
     Task("refusals", timedelta(minutes=1), _refusals),
     Task("reached", timedelta(seconds=5), _reached),
     Task("answers", timedelta(minutes=10), _answers),
@@ -129,6 +146,8 @@ TASKS: tuple[Task, ...] = (
     Task("reach", timedelta(hours=1), _reach),
     Task("expired sessions", timedelta(minutes=1), _expired),
     Task("traces", timedelta(hours=24), _traces),
+    Task("access", timedelta(minutes=1), _access),
+    Task("duties", timedelta(hours=1), _duties),
     Task("tries", timedelta(hours=24), _tries),
     Task("sessions", timedelta(hours=6), _sessions),
     Task("providers", timedelta(hours=1), _providers),

@@ -10,7 +10,7 @@ import json
 import os
 import sys
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 PASSWORD = "correct horse battery staple"
@@ -39,6 +39,8 @@ class Filled:
     personal_token: str
     invitation: str
     reset: str
+    service_token: str
+    rule: str
     provider: str
     left: str
     gone: str
@@ -102,6 +104,7 @@ def fill(*, many: bool) -> Filled:
         actor=ada, at=at, name="web", type="backend", projects=["shop"], environment="production",
         expires_at=at + timedelta(days=7),
     )  # fmt: skip
+    made = _credentials(ada, service.id, at=at)
     for key in ("new-checkout", "search-ranking-v3", "old-login", LONG):
         create_flag(actor=dan, at=at, project="shop", key=key, description="One page instead of three.",
                     tags=("team:checkout",))  # fmt: skip
@@ -163,10 +166,44 @@ def fill(*, many: bool) -> Filled:
         request=waiting.request.id, applied=launch.request.id, rejected=stopped.request.id, draft=draft.request.id,
         kill=killed.kill.id, person=dan.id, invited=invited.person.id, group=group.id, service=service.id,
         grant=grant.id, strategy=live.id, client_token=client.row.id, personal_token=mine.token.id,
-        invitation=invited.link,
+        invitation=invited.link, service_token=made.token, rule=made.rule,
         reset=people.make_reset_link(actor=ada, at=clock.now(), person_id=dan.id).link,
         provider=okta.id, left=left, gone=gone, erased=erased,
     )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Credentials:
+    token: str
+    rule: str
+
+
+def _credentials(ada: Any, service: str, *, at: datetime) -> _Credentials:
+    """Tokens in every state, and a rule for a CI, all of the service account."""
+    # Deferred: Django must be set up before its models are imported.
+    from ensign.control.access import rotation, tokens
+    from ensign.control.access.tokens import TokenWish
+    from ensign.control.federation import operations as federation
+    from ensign.control.federation.domain import GITHUB, RuleWish
+    from ensign.control.projects import token_rotation
+    from ensign.control.projects.tokens import create_token
+
+    first = tokens.create_for_service(
+        actor=ada, at=at, service_account_id=service, wish=TokenWish(name="deploy", purpose="GitLab, group variables")
+    )
+    rotation.rotate(actor=ada, at=at, token_id=first.token.id)
+    second = tokens.create_for_service(
+        actor=ada, at=at, service_account_id=service,
+        wish=TokenWish(name="nightly", permissions=frozenset({"project:read"}), renew_days=90),
+    )  # fmt: skip
+    edge = create_token(actor=ada, at=at, name="Oslo", type="edge", projects=["shop"], environment="production")
+    token_rotation.rotate_token(actor=ada, at=at, id=edge.row.id)
+    rule = federation.create(
+        actor=ada, at=at, service_account_id=service,
+        wish=RuleWish(name="deploy from main", shape="github", issuer=GITHUB, audience="https://ensign.example.com",
+                      claims={"repository": "acme/shop", "sub": "repo:acme/shop:environment:*"}),
+    )  # fmt: skip
+    return _Credentials(token=second.token.id, rule=rule.id)
 
 
 def main() -> None:

@@ -112,6 +112,19 @@ def test_roles_tokens_and_segments_are_managed_too(ingrid: Terminal, seeded: dic
     assert seeded["ids"]["bo"] in json.dumps(
         ingrid.json("access", "who-can", "change:approve", "-p", "shop", "-e", "production")
     )
+    shown = ingrid("access", "who-can", "change:approve", "shop/production")
+    assert "Bo Lind" in shown
+    assert "from the rows" in shown
+    assert "Nobody." in ingrid("access", "who-can", "change:approve", "shop/production", "--as-of", "2020-01-01")
+    assert "zone" in ingrid("access", "who-can", "org:read", "--as-of", "2020-01-01T10:00", code=3)
+    assert "future" in ingrid("access", "who-can", "org:read", "--as-of", "2199-01-01", code=3)
+    assert "approver" in ingrid("access", "what-can", "bo@example.com")
+    assert "nobody of this id then" in ingrid(
+        "access", "what-can", seeded["ids"]["bo"], "--as-of", "2020-01-01", code=4
+    )
+    assert "the role was given" in ingrid("access", "diff", "2020-01-01")
+    listed = ingrid("access", "export", "-o", "-")
+    assert {row["name"] for row in csv.DictReader(listed.splitlines())} >= {"Bo Lind"}
     assert "tests" in ingrid("tokens", "list")
     ingrid("segments", "create", "nordics", "--name", "Nordics")
     assert "nordics" in ingrid("segments", "list")

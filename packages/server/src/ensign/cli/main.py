@@ -17,12 +17,15 @@ import typer
 from ensign.cli import (
     remote_access,
     remote_changes,
+    remote_duties,
     remote_flags,
+    remote_inquiries,
     remote_privacy,
     remote_projects,
     remote_providers,
     remote_roles,
     remote_sign_in,
+    remote_tokens,
 )
 from ensign.cli.codegen import codegen
 from ensign.cli.frame import Exit, Json, group, out, show
@@ -44,9 +47,11 @@ app.add_typer(remote_changes.app, name="changes")
 app.add_typer(remote_access.app, name="access")
 remote_access.app.command()(remote_sign_in.logins)
 remote_access.app.add_typer(remote_sign_in.rules, name="rules")
+remote_inquiries.add_to(remote_access.app)
+remote_duties.add_to(remote_access.app)
 remote_access.app.add_typer(remote_providers.app, name="providers")
 remote_access.app.add_typer(remote_roles.app, name="roles")
-app.add_typer(remote_access.tokens, name="tokens")
+app.add_typer(remote_tokens.tokens, name="tokens")
 app.add_typer(remote_privacy.app, name="privacy")
 sso = group(help="Getting people in again when their identity provider fails. On this machine's database.")
 app.add_typer(sso, name="sso")

@@ -33,7 +33,7 @@ class CsrfFailed(Denied):
 
 
 class TokenAuth(HttpBearer):
-    """``Authorization: Bearer ensign_pat_…`` or ``ensign_svc_…``."""
+    """``Authorization: Bearer ensign_pat_…``, ``ensign_svc_…`` or ``ensign_fed_…``."""
 
     def __call__(self, request: HttpRequest) -> Actor | None:
         """The token's owner, or None when there is no Authorization header at all.

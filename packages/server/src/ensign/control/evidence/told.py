@@ -26,7 +26,9 @@ NOUNS: Mapping[str, str] = MappingProxyType(
     {
         "change_request": "change request",
         "client_token": "client token",
+        "client_token_rules": "rules of client tokens",
         "enforcement": "record of enforcement",
+        "federation_rule": "rule for CI jobs",
         "flag_config": "flag",
         "kill": "kill switch",
         "segment_config": "segment",

@@ -41,6 +41,7 @@ SIGN_IN_RULES_RESET = action("sign_in_rules.reset", "reset the rules of signing 
 
 TOKEN_CREATED = action("token.created", "made a token")
 TOKEN_REVOKED = action("token.revoked", "revoked a token")
+TOKEN_ROTATED = action("token.rotated", "made a successor of a token, which ends after an overlap")
 
 GROUP_CREATED = action("group.created", "created a group")
 GROUP_UPDATED = action("group.updated", "changed a group's name or description")

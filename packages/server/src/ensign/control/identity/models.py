@@ -87,7 +87,9 @@ class Membership(Governed):
 
 
 class ServiceAccount(Governed):
-    """A tool's own identity. State: ``name, purpose, owner`` (a person), ``status`` (``active|disabled``)."""
+    """A tool's own identity. State: ``name, purpose, owner`` (a person), ``status`` (``active|disabled``); perhaps
+    ``former_owners``: list of ``owner, until``.
+    """
 
     object_type = "service_account"
 
@@ -101,11 +103,16 @@ class ServiceAccount(Governed):
 
 
 class Token(Governed):
-    """A personal or service token, of which only the SHA-256 is known.
+    """A personal, service or federated token, of which only the SHA-256 is known.
 
-    State: ``kind`` (``personal|service``), ``name, subject`` (person or service account), ``token_hash`` (hex),
-    ``hint`` (first characters, shown in lists), ``permissions`` (list of codes, or null), ``project, environment``
-    (keys or null), ``created_by, created_at, expires_at, status`` (``active|revoked``).
+    State: ``kind`` (``personal|service|federated``), ``name, subject`` (person or service account), ``token_hash``
+    (hex), ``hint`` (first characters, shown in lists), ``permissions`` (list of codes, or null), ``project,
+    environment`` (keys or null), ``created_by, created_at, expires_at, status`` (``active|revoked``).
+
+    Since tokens rotate, rows may also hold ``purpose``, ``vouched_by`` (the person who made the first of a line that
+    rotates itself), ``predecessor`` and ``successor`` (ids), ``rotated_at``, ``made_until``
+    (its end before it was rotated), ``revoked_at``, ``renewable_until`` and ``renewable_since`` (while it may rotate
+    itself), and, when federated, ``federation``: ``rule, issuer, subject``.
     """
 
     object_type = "token"

@@ -22,6 +22,9 @@ from ensign.control.identity.models import Account, Group, Membership, Person, S
 from ensign.control.kernel import clock
 from ensign.control.kernel.errors import NotFound
 
+FINGERPRINT = 16
+"""How many hex digits of a token's SHA-256 a list shows: enough to tell tokens apart, not to try texts against."""
+
 
 def names(ids: Iterable[str]) -> dict[str, str]:
     """Display names by id, for people, groups, service accounts and Ensign's own actors; in at most three queries.
@@ -130,9 +133,25 @@ def service_accounts() -> tuple[ServiceAccountView, ...]:
 
 
 def tokens_of(subject: str) -> tuple[TokenView, ...]:
-    """A person's or service account's tokens, newest first, ended ones included."""
-    rows = list(Token.objects.filter(subject=subject).order_by("-pk"))
-    return _tokens(rows)
+    """A person's or service account's tokens, newest first, ended ones included; federated ones, which end within an
+    hour and are many, are told by :func:`federated_of`.
+    """
+    return _tokens(list(Token.objects.filter(subject=subject).exclude(kind="federated").order_by("-pk")))
+
+
+def federated_of(subject: str, *, limit: int = 20) -> tuple[TokenView, ...]:
+    """The newest federated tokens of a service account."""
+    return _tokens(list(Token.objects.filter(subject=subject, kind="federated").order_by("-pk")[:limit]))
+
+
+def all_tokens(*, active: bool = False, kind: str | None = None) -> tuple[TokenView, ...]:
+    """Every token of people and service accounts, newest first; with ``active`` those that are not revoked."""
+    rows = Token.objects.order_by("-pk")
+    if active:
+        rows = rows.filter(status="active")
+    if kind is not None:
+        rows = rows.filter(kind=kind)
+    return _tokens(list(rows))
 
 
 def token(id: str) -> TokenView:
@@ -147,7 +166,8 @@ def token(id: str) -> TokenView:
 
 
 def people_behind(actor_id: str, *, token_id: str | None = None) -> frozenset[str]:
-    """Ids of the people who stand behind an actor: themselves; a service account's owner and who made the token.
+    """Ids of the people who stand behind an actor: themselves; a service account's owner and who made the token, or
+    the first of a line of tokens that rotates itself, or the rule that a federated one was made by.
 
     For segregation of duties: whoever wrote something through a pipeline of their own must not approve it.
     """
@@ -155,7 +175,8 @@ def people_behind(actor_id: str, *, token_id: str | None = None) -> frozenset[st
         return frozenset({actor_id})
     behind = set(ServiceAccount.objects.filter(pk=actor_id).values_list("owner", flat=True))
     if token_id is not None:
-        behind |= {row.state["created_by"] for row in Token.objects.filter(pk=token_id, subject=actor_id)}
+        for row in Token.objects.filter(pk=token_id, subject=actor_id):
+            behind |= {row.state["created_by"], row.state.get("vouched_by") or row.state["created_by"]}
     return frozenset(behind)
 
 
@@ -229,13 +250,15 @@ def _service(row: ServiceAccount) -> ServiceAccountView:
         owner=row.owner,
         status=row.status,
         version=row.version,
+        former_owners=tuple((one["owner"], clock.parse(one["until"])) for one in state.get("former_owners", ())),
     )
 
 
 def _tokens(rows: list[Token]) -> tuple[TokenView, ...]:
-    used: dict[str, datetime] = dict(
-        TokenUse.objects.filter(pk__in=[row.pk for row in rows]).values_list("pk", "last_used_at")
-    )
+    used: dict[str, datetime] = {}
+    for start in range(0, len(rows), 500):
+        ids = [row.pk for row in rows[start : start + 500]]
+        used.update(TokenUse.objects.filter(pk__in=ids).values_list("pk", "last_used_at"))
     return tuple(_token(row, used.get(row.pk)) for row in rows)
 
 
@@ -256,4 +279,18 @@ def _token(row: Token, last_used_at: datetime | None) -> TokenView:
         status=row.status,
         last_used_at=last_used_at,
         version=row.version,
+        purpose=state.get("purpose", ""),
+        predecessor=state.get("predecessor"),
+        successor=state.get("successor"),
+        rotated_at=_instant(state.get("rotated_at")),
+        revoked_at=_instant(state.get("revoked_at")),
+        renewable_until=_instant(state.get("renewable_until")),
+        rule=(state.get("federation") or {}).get("rule"),
+        vouched_by=state.get("vouched_by") or state["created_by"],
+        vouched_at=_instant(state.get("renewable_since") or state["created_at"]),
+        fingerprint=row.token_hash[:FINGERPRINT],
     )
+
+
+def _instant(text: str | None) -> datetime | None:
+    return None if text is None else clock.parse(text)

@@ -92,7 +92,7 @@ class Rules:
         """Whether anybody must have a factor."""
         return self.factor != "nobody" or self.passkeys
 
-    def token_days(self, kind: Literal["personal", "service"]) -> int:
+    def token_days(self, kind: Literal["personal", "service", "federated"]) -> int:
         """How long a token of this kind may live."""
         return self.personal_token_days if kind == "personal" else self.service_token_days
 

@@ -53,13 +53,13 @@ def test_a_ticket_is_good_once_for_two_minutes_and_for_one_provider(db: str, mon
     there = world()
     other = add_provider("second", kind="saml", settings=saml_settings())
     posted = there.post(there.forge.response(in_response_to=there.ask()))
-    assert there.client.get(posted["Location"].replace("/corp/", f"/{other.key}/")).status_code == 403
+    assert there.client.get(posted["Location"].replace("/corp/", f"/{other.key}/")).status_code == 422
     assert there.follow(posted).status_code == 303
-    assert there.follow(posted).status_code == 403
+    assert there.follow(posted).status_code == 422
     posted = there.post(there.forge.response(in_response_to=there.ask()))
     later = clock.now() + timedelta(minutes=3)
     monkeypatch.setattr(clock, "now", lambda: later)
-    assert there.follow(posted).status_code == 403
+    assert there.follow(posted).status_code == 422
 
 
 def test_a_response_to_the_request_of_another_browser_is_refused(db: str) -> None:
@@ -68,7 +68,7 @@ def test_a_response_to_the_request_of_another_browser_is_refused(db: str) -> Non
     asked, victim = there.ask(), Client()
     there.ask(victim)
     answer = there.follow(there.post(there.forge.response(in_response_to=asked)), victim)
-    assert answer.status_code == 403
+    assert answer.status_code == 422
     assert "Sign in again from this browser" in answer.content.decode()
     assert last_entry()["detail"]["why"] == "saml_in_response_to"
     assert signed_in_as(victim) is None
@@ -77,7 +77,7 @@ def test_a_response_to_the_request_of_another_browser_is_refused(db: str) -> Non
 def test_unasked_responses_are_refused_unless_the_settings_say_so_and_then_count_once(db: str) -> None:
     person = add_person("Anna Berg")
     there = world()
-    assert there.post(there.forge.response(in_response_to=None)).status_code == 403
+    assert there.post(there.forge.response(in_response_to=None)).status_code == 422
     assert last_entry()["detail"]["why"] == "saml_unasked"
     open_to_all = World(
         add_provider("second", kind="saml", settings=saml_settings(idp_initiated=True)),
@@ -86,7 +86,7 @@ def test_unasked_responses_are_refused_unless_the_settings_say_so_and_then_count
     response = open_to_all.forge.response(in_response_to=None)
     done = open_to_all.follow(open_to_all.post(response, relay="/flags"))
     assert (done["Location"], signed_in_as(open_to_all.client)) == ("/flags", person.id)
-    assert open_to_all.post(response).status_code == 403
+    assert open_to_all.post(response).status_code == 422
     assert last_entry()["detail"]["why"] == "saml_replay"
 
 
@@ -156,13 +156,13 @@ def test_half_a_list_of_groups_changes_no_membership(db: str) -> None:
     there = world(mapping=[("engineering", "grp_1")])
     attributes = {"email": ["anna.berg@example.com"], "http://schemas.microsoft.com/claims/groups.link": ["https://x"]}
     answer = there.follow(there.post(there.forge.response(in_response_to=there.ask(), attributes=attributes)))
-    assert (answer.status_code, last_entry()["detail"]["why"]) == (403, "saml_groups")
+    assert (answer.status_code, last_entry()["detail"]["why"]) == (422, "saml_groups")
 
 
 def test_somebody_whom_the_rules_do_not_let_in_is_told_why(db: str) -> None:
     there = world()
     answer = there.follow(there.post(there.forge.response(in_response_to=there.ask())))
-    assert answer.status_code == 403
+    assert answer.status_code == 422
     assert "Ask an administrator to invite you" in answer.content.decode()
     assert "anna" not in json.dumps(last_entry())
 

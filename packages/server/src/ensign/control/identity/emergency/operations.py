@@ -33,7 +33,7 @@ class Given:
 
 def locked() -> EmergencySeal | None:
     """The newest seal's row, locked until commit."""
-    return EmergencySeal.objects.select_for_update().order_by("-pk").first()
+    return EmergencySeal.objects.select_for_update().order_by("-number").first()
 
 
 @operation

@@ -50,7 +50,7 @@ def page(request: HttpRequest) -> HttpResponse:
             status = add_errors(form, error)
         else:
             if given.waits_until is not None:
-                return render(request, "identity/emergency_waiting.html", {"until": given.waits_until})
+                return render(request, "identity/emergency_waiting.html")
             sign_in.hold(request, given.account, at=at)
             session.mark(request, given.seal.id)
             return SeeOther(reverse("identity:emergency-factor"))
