@@ -242,3 +242,15 @@ def test_typed_constants_are_generated_from_a_project(bo: Terminal, tmp_path: Pa
     bo("flags", "create", "typed-footer")
     bo("flags", "codegen", str(module), "--check", code=1)
     bo("flags", "codegen", str(module), "-p", "nowhere", code=4)
+
+
+def test_the_data_map_what_is_held_and_erasures_are_read_and_nobody_is_erased_by_token(
+    ingrid: Terminal, seeded: dict[str, Any]
+) -> None:
+    assert "identity_person" in ingrid("privacy", "map")
+    assert {one["table"] for one in ingrid.json("privacy", "map")["tables"]} > {"ledger_entry", "identity_account"}
+    assert "identity_account: 1" in ingrid("privacy", "me")
+    assert ingrid.json("privacy", "me")["about"]["identity_person"][0]["email"] == "ingrid@example.com"
+    assert "Nobody was erased." in ingrid("privacy", "erasures")
+    refused = ingrid("privacy", "erase", seeded["ids"]["bo"], "--reason", "asked", code=5)
+    assert "No token may" in refused

@@ -99,6 +99,7 @@ def fill() -> dict[str, Any]:
         session_key="k", provider_id="idp_1", person_id=actor.id, identity_id="ext_1", subject_hash="6" * 64,
         started_at=OLD, checked_at=OLD,
     )  # fmt: skip
+    Trace.objects.create(seq=1, at=OLD, person_id=actor.id, address="192.0.2.7", agent="Marker")
     SeenMessage.objects.create(key="7" * 64, until=OLD)
     Trace.objects.create(seq=1, at=OLD, person_id=actor.id, address="192.0.2.7", agent="Marker")
     SamlTicket.objects.create(id="8" * 64, provider_id="idp_1", sealed="v1:", until=OLD)

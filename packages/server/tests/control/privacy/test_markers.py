@@ -223,4 +223,4 @@ def test_the_log_of_it_all_verifies(told: Story) -> None:
 
     done = run(told.server.data_dir, "ledger", "verify")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "documents forgotten, authorised by 1 entries" in done.stdout
+    assert "documents forgotten, authorised by 1 entry" in done.stdout

@@ -41,8 +41,10 @@ PEOPLE: Final = (
         erased="the rows are removed", on_erasure="removed", backup="left out", task="sessions",
     ),
     Line(
-        table="django_session", what="Sessions: a person's id, when they signed in, when they proved a second factor",
-        purpose="being signed in", kept="24 hours at most (12 by default); expired ones go within 6 hours",
+        table="django_session", what="Sessions: a person's id, when they signed in, when they proved a second"
+        " factor; for ten minutes a form whose sending waits for that",
+        purpose="being signed in",
+        kept="as long as the sign-in rules say, a day at most; expired ones go within 6 hours",
         erased="ended when the person is deactivated", backup="left out", task="sessions",
     ),
     Line(
@@ -50,16 +52,6 @@ PEOPLE: Final = (
         purpose="invitations and new passwords", subject="t.person_id", secret=("token_hash",),
         kept="90 days after the link has ended or expired", erased="the rows are removed", on_erasure="removed",
         task="links",
-    ),
-    Line(
-        table="identity_trace", what="Network address and browser of sign-ins, refusals and ends of sessions",
-        whose=_STAFF, purpose="finding out which sign-ins were somebody else's", subject="t.person_id",
-        kept="400 days, or as the sign-in rules say (30 to 730)", erased="the rows are removed", on_erasure="removed",
-        task="traces",
-    ),
-    Line(
-        table="identity_sign_in_rules", what="The sign-in rules: limits, networks of the organisation, ids of people",
-        purpose="deciding how people sign in", kept=_FOR_EVER, erased=_ID_ONLY,
     ),
     Line(
         table="identity_attempts", what="Counts of failed tries under keyed hashes; never what was typed",
@@ -134,6 +126,21 @@ PEOPLE: Final = (
         table="identity_saml_ticket", what="What a SAML provider answered, sealed, on its way to a session",
         whose=_STAFF, purpose="signing in through it", kept="two minutes; what is left over goes within the hour",
         erased="over before an erasure can be asked for", backup="left out", task="providers",
+    ),
+    Line(
+        table="identity_trace", what="Where an act of signing in came from: network address, browser", whose=_STAFF,
+        purpose="login history, attacks on sign-in", subject="t.person_id",
+        kept="as long as the sign-in rules say, 400 days unless set otherwise", erased="the rows are removed",
+        on_erasure="removed", backup="sealed", task="traces",
+    ),
+    Line(
+        table="identity_sign_in_rules", what="How people sign in: second factors, sessions, allowed networks",
+        purpose="deciding who may sign in", kept=_FOR_EVER,
+    ),
+    Line(
+        table="identity_emergency_seal", what="Emergency access: who holds it (ids), when it was used and reviewed",
+        purpose="getting in when a provider fails", mentions=("named_by", "reviewed_by"), secret=("holders",),
+        kept=_FOR_EVER, erased=_ID_ONLY,
     ),
     Line(
         table="access_role", what="Roles that the organisation made: name, description, permissions",
