@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from ensign.control.access import leaving
 from ensign.control.access.actions import GRANT_GIVEN
 from ensign.control.access.decisions import require
-from ensign.control.access.grants import Wish, require_another_granter, require_granting, stage_wish
+from ensign.control.access.grants import Wish, require_granting, stage_wish
 from ensign.control.access.permissions import Permission
 from ensign.control.audit import history
 from ensign.control.audit.door import operation
@@ -16,7 +17,7 @@ from ensign.control.audit.ledger import Where, record
 from ensign.control.audit.staging import stage
 from ensign.control.identity import accounts, actions, links, queries
 from ensign.control.identity.domain import PersonView, clean_email, clean_name
-from ensign.control.identity.models import Account, Person
+from ensign.control.identity.models import Person
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Denied, NeedsMfa
 
@@ -120,7 +121,7 @@ def remove_factors(*, actor: Actor, at: datetime, person_id: str, reason: str) -
 
 @operation
 def deactivate(*, actor: Actor, at: datetime, person_id: str, reason: str = "") -> PersonView:
-    """Deactivate somebody: their sessions, open links and personal tokens end in the same transaction.
+    """Deactivate somebody: sessions, links, personal tokens, pending approvals end in the same transaction.
 
     :raises Denied: without ``org:people:manage``, or for oneself.
     :raises Conflict: when they are deactivated already, or nobody could give roles any more.
@@ -133,21 +134,8 @@ def deactivate(*, actor: Actor, at: datetime, person_id: str, reason: str = "") 
             remedy="Ask another administrator.",
             code="own-access",
         )
-    person = accounts.locked_person(person_id)
-    if person.status == "disabled":
-        raise Conflict("This person is deactivated already.")
-    if person.status == "active":
-        require_another_granter(without_grant=None, without_person=person.pk, at=at)
-    row = stage(Person, id=person.pk, state={**person.state, "status": "disabled"}, current=person)
-    tokens = accounts.stage_token_revocations(person.pk)
-    detail = {
-        "sessions": accounts.end_sessions(person.pk),
-        "tokens": len(tokens),
-        "links": links.end(None, person_id=person.pk, because="disabled", at=at),
-    }
-    Account.objects.filter(person_id=person.pk).update(is_active=False)
-    record(action=actions.PERSON_DEACTIVATED, actor=actor, at=at, staged=[row, *tokens], reason=reason, detail=detail)
-    return queries.person(person.pk)
+    leaving.end_access(actor=actor, at=at, person_id=person_id, reason=reason)
+    return queries.person(person_id)
 
 
 @operation
@@ -158,14 +146,8 @@ def reactivate(*, actor: Actor, at: datetime, person_id: str, reason: str = "") 
     :raises Conflict: when they are not deactivated.
     """
     require(actor, Permission.ORG_PEOPLE_MANAGE, at=at)
-    person = accounts.locked_person(person_id)
-    if person.status != "disabled":
-        raise Conflict("This person is not deactivated.")
-    joined = Account.objects.filter(person_id=person.pk).update(is_active=True)
-    status = "active" if joined else "invited"
-    row = stage(Person, id=person.pk, state={**person.state, "status": status}, current=person)
-    record(action=actions.PERSON_REACTIVATED, actor=actor, at=at, staged=[row], reason=reason)
-    return queries.person(person.pk)
+    leaving.give_back(actor=actor, at=at, person_id=person_id, reason=reason)
+    return queries.person(person_id)
 
 
 def _both_hands(message: str) -> Denied:
