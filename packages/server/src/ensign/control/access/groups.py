@@ -45,6 +45,8 @@ def update(*, actor: Actor, at: datetime, group_id: str, name: str, description:
     """
     require(actor, Permission.ORG_GROUPS_MANAGE, at=at)
     group = _locked(group_id)
+    if name != group.name:
+        _require_by_hand(group_id)
     state = {**group.state, "name": _free_name(name, but=group_id), "description": _description(description)}
     if state != group.state:
         row = stage(Group, id=group.pk, state=state, current=group)
@@ -79,6 +81,7 @@ def add_member(*, actor: Actor, at: datetime, group_id: str, person_id: str, rea
     decision = require(actor, Permission.ORG_GROUPS_MANAGE, at=at)
     check_not_oneself(actor, person_id, ORGANISATION, decision)
     group = _locked(group_id)
+    _require_by_hand(group_id)
     for row in Grant.objects.filter(subject=group_id, status="active"):
         require_granting(actor, view(row).scope, at=at)
     person = accounts.locked_person(person_id)
@@ -107,6 +110,7 @@ def remove_member(*, actor: Actor, at: datetime, group_id: str, person_id: str, 
     row = Membership.objects.select_for_update().filter(group=group_id, person=person_id, status="active").first()
     if row is None:
         raise NotFound("This person does not belong to the group.")
+    _require_by_hand(group_id)
     for grant in Grant.objects.filter(subject=group_id, status="active"):
         if view(grant).covers(Permission.ORG_ACCESS_GRANT, ORGANISATION):
             require_another_granter(without_grant=None, without_person=person_id, at=at)
@@ -123,6 +127,15 @@ def _locked(group_id: str) -> Group:
     if row.status != "active":
         raise Conflict("This group is archived.", remedy="Make a new one.")
     return row
+
+
+def _require_by_hand(group_id: str) -> None:
+    if queries.group(group_id).managed:
+        raise Conflict(
+            "The directory manages this group: who belongs to it and what it is called are changed there.",
+            remedy="Change it in your identity provider, or make a group of your own. Roles are given to it here.",
+            code="managed-by-directory",
+        )
 
 
 def _free_name(name: str, *, but: str = "") -> str:

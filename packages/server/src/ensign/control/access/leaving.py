@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from ensign.control.access.grants import require_another_granter
 from ensign.control.audit.ledger import Where, record
@@ -55,22 +55,15 @@ class Consequence:
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 
-class End(Protocol):
-    """Stages what becomes of everything that hangs on the leaver."""
-
-    def __call__(self, leaver: Leaver) -> Sequence[Consequence]: ...
-
-
-class Hold(Protocol):
-    """Locks, before the person is locked, the rows that :class:`End` will write: whoever uses them locks them first."""
-
-    def __call__(self, person_id: str) -> None: ...
-
+#: Stages what becomes of everything that hangs on the leaver.
+End = Callable[[Leaver], Sequence[Consequence]]
+#: Locks, before the person is locked, the rows that the ``End`` will write: whoever uses them locks them first.
+Hold = Callable[[str], None]
 
 _registered: dict[str, tuple[End, Hold | None]] = {}
 
 
-def register(name: str, end: End, *, hold: Callable[[str], None] | None = None) -> None:
+def register(name: str, end: End, *, hold: Hold | None = None) -> None:
     """Have ``end`` called whenever a person is deactivated. Once for each name, while Django starts.
 
     :raises ValueError: when the name is taken.

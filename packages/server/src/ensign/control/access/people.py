@@ -14,7 +14,6 @@ from ensign.control.access.permissions import Permission
 from ensign.control.audit import history
 from ensign.control.audit.door import operation
 from ensign.control.audit.ledger import Where, record
-from ensign.control.audit.staging import stage
 from ensign.control.identity import accounts, actions, links, queries
 from ensign.control.identity.domain import PersonView, clean_email, clean_name
 from ensign.control.identity.models import Person

@@ -67,7 +67,8 @@ def _voided(row: Request, leaver: Leaver) -> Consequence:
 def ownerless(_at: datetime) -> Sequence[Finding]:
     """Open requests all of whose authors have been deactivated: nobody who wrote them can submit or withdraw them."""
     waiting = [
-        ChangeRequest.from_state(row.pk, row.state) for row in Request.objects.filter(status__in=sorted(OPEN - {"draft"}))
+        ChangeRequest.from_state(row.pk, row.state)
+        for row in Request.objects.filter(status__in=sorted(OPEN - {"draft"}))
     ]
     left = left_among({author for request in waiting for author in request.authors})
     return [

@@ -15,8 +15,8 @@ from django.views.decorators.http import require_POST, require_safe
 from ensign.control.access.domain import Scope
 from ensign.control.access.permissions import Permission
 from ensign.control.access.queries import who_can
-from ensign.control.changes import operations as door
 from ensign.control.changes import leavers, pages, queries, reach
+from ensign.control.changes import operations as door
 from ensign.control.changes.domain.requests import OPEN, ChangeRequest, DecisionKind
 from ensign.control.changes.loading import owners, reached
 from ensign.control.changes.waiting import waits_for_me
