@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ensign.cli import remote_access, remote_changes, remote_flags, remote_projects
+from ensign.cli import remote_access, remote_changes, remote_directory, remote_flags, remote_projects
 from ensign.cli.codegen import codegen
 from ensign.cli.frame import Exit, Json, group, out, show
 from ensign.cli.sockets import listen
@@ -34,6 +34,8 @@ app.add_typer(remote_flags.segments, name="segments")
 app.add_typer(remote_changes.app, name="changes")
 app.add_typer(remote_access.app, name="access")
 app.add_typer(remote_access.tokens, name="tokens")
+app.add_typer(remote_directory.app, name="directory")
+remote_access.app.command()(remote_directory.leavers)
 
 _OPERATOR = system("cli")
 

@@ -24,6 +24,7 @@ from ensign.control.incidents.api import router as incidents
 from ensign.control.projects.api import router as projects
 from ensign.control.publishing.api import router as publishing
 from ensign.control.publishing.reach_api import router as flag_reach
+from ensign.control.scim.api import router as directory
 from ensign.control.segments.api import router as segments
 
 _WRITES = frozenset({"post", "put", "patch", "delete"})
@@ -113,5 +114,17 @@ api = EnsignAPI(
     parser=StrictParser(),
 )
 problems.install(api)
-for router in (access, projects, segments, flags, publishing, changes, incidents, evidence, flag_reach, change_reach):
+for router in (
+    access,
+    projects,
+    segments,
+    flags,
+    publishing,
+    changes,
+    incidents,
+    evidence,
+    flag_reach,
+    change_reach,
+    directory,
+):
     api.add_router("", router)

@@ -6,7 +6,7 @@ class ChangesConfig(AppConfig):
     label = "changes"
 
     def ready(self) -> None:
-        """Put open requests and the reader's draft beside the flags that they would change; void what leavers approved."""
+        """Put open requests and the reader's draft beside their flags; void leavers' approvals."""
         from ensign.control.access import findings, leaving  # deferred: models exist only now
         from ensign.control.changes import leavers  # deferred: models exist only now
         from ensign.control.changes.waiting import drafted, waiting  # deferred: models exist only now

@@ -15,7 +15,7 @@ from ensign.control.audit.staging import stage
 from ensign.control.identity import queries as identity
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
-from ensign.control.kernel.errors import Invalid
+from ensign.control.kernel.errors import Invalid, NotFound
 from ensign.control.kernel.transactions import require_write_door
 from ensign.control.scim import actions
 from ensign.control.scim.domain import instant
@@ -32,6 +32,14 @@ def terminated_at(person_id: str) -> datetime | None:
     row = Departure.objects.filter(pk=person_id).first()
     text = None if row is None else row.state["terminated_at"]
     return None if text is None else clock.parse(text)
+
+
+def still_here(person_id: str) -> bool:
+    """Whether there is such a person and nobody has deactivated them, joined or not."""
+    try:
+        return identity.person(person_id).status != "disabled"
+    except NotFound:
+        return False
 
 
 def hold(person_id: str) -> None:

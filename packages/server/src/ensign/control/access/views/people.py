@@ -37,6 +37,7 @@ def listing(request: HttpRequest) -> HttpResponse:
         "q": request.GET.get("q", ""),
         "status": status,
         "may_manage": holds.allows(Permission.ORG_PEOPLE_MANAGE),
+        "may_see_leavers": any(map(holds.allows, (Permission.ORG_SCIM_MANAGE, Permission.ORG_LEDGER_READ))),
         "tabs": tabs("People"),
     }
     return render(request, "access/people.html", context)
