@@ -19,7 +19,7 @@ class TokenForm(PlainForm):
         min_value=1,
         max_value=tokens.DAYS_MAX,
         initial=tokens.DAYS,
-        help_text="When it ends, your directory can neither make nor remove people: a finding says so two weeks before.",
+        help_text="When it ends, nobody is made or removed any more; a finding says so two weeks before.",
     )
 
 

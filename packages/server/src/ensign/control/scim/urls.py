@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.urls import path, re_path
+from django.urls import path
 
 from ensign.control.scim import pages, views
 
@@ -10,7 +10,8 @@ app_name = "scim"
 
 urlpatterns = [
     path("scim/v2", views.endpoint, name="root"),
-    re_path(r"^scim/v2/(?P<rest>.*)$", views.endpoint, name="endpoint"),
+    path("scim/v2/", views.endpoint, name="root-slash"),
+    path("scim/v2/<path:rest>", views.endpoint, name="endpoint"),
     path("directory", pages.directory, name="directory"),
     path("directory/tokens/new", pages.create_token, name="token-new"),
     path("directory/tokens/<str:token_id>/rotate", pages.rotate_token, name="token-rotate"),
