@@ -6,9 +6,10 @@ section 3.3 allows, and never stored. Passwords, phone numbers, addresses and ph
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, ClassVar, Final
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from scim2_models import (
     URN,
     AuthenticationScheme,
@@ -23,6 +24,7 @@ from scim2_models import (
     Mutability,
     Pagination,
     Patch,
+    PatchOp,
     Reference,
     Required,
     Resource,
@@ -104,6 +106,12 @@ class EnterpriseUser(Extension):
     manager: Manager | None = None
     """The person's manager."""
 
+    @field_validator("manager", mode="before")
+    @classmethod
+    def _bare(cls, value: Any) -> Any:
+        """Entra sends the manager's id alone."""
+        return {"value": value} if isinstance(value, str) else value
+
 
 class Employment(Extension):
     __schema__ = URN("urn:ietf:params:scim:schemas:extension:ensign:2.0:User")
@@ -178,7 +186,24 @@ def _config(documentation: str) -> ServiceProviderConfig:
 
 
 class Service(ScimService):
-    """The protocol, with the full user as the answer to a PATCH: Okta reads it."""
+    """The protocol, with two accommodations: the full user answers a PATCH, as Okta reads it; and a member to remove
+    may come with ``"$ref": null``, as Entra sends it.
+    """
+
+    def read_patch(self, resource_type: ResourceType, body: bytes, content_type: str | None) -> PatchOp[Any]:
+        """Drops what is null from the values that select what to remove: it would be compared, and match nothing."""
+        try:
+            sent = json.loads(body)
+            for operation in sent["Operations"]:
+                if str(operation["op"]).lower() == "remove" and isinstance(operation.get("value"), list):
+                    operation["value"] = [
+                        {name: one for name, one in item.items() if one is not None} if isinstance(item, dict) else item
+                        for item in operation["value"]
+                    ]
+            body = json.dumps(sent).encode()
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            pass  # the protocol says what is wrong with it
+        return super().read_patch(resource_type, body, content_type)
 
     def patch_response(self, base_url: str, resource: Resource[Any], response_parameters: Any) -> ScimResponse:
         """A user as it is now; for a group, which may have thousands of members, 204 unless attributes are asked."""
