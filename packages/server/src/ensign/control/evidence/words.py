@@ -170,6 +170,8 @@ def _grant(detail: _Detail, names: _Names) -> str:
 
 
 def _member(detail: _Detail, names: _Names) -> str:
+    if "people" in detail:
+        return f": {len(detail['people'])} people in {names.get(detail['group'], detail['group'])}"
     return f": {names.get(detail['person'], detail['person'])} in {names.get(detail['group'], detail['group'])}"
 
 

@@ -220,9 +220,7 @@ def list_leavers(request: HttpRequest, since: Annotated[datetime, Query()], unti
     _, at = _caller(request, *_READ)
     made = leavers.report(since=_utc(since), until=_utc(until), at=at)
     items = [LeaverOut(**{name: getattr(one, name) for name in LeaverOut.model_fields}) for one in made.leavers]
-    return LeaversOut(
-        items=items, limit_hours=made.limit_hours, exceptions=made.exceptions, entries=made.entries
-    )
+    return LeaversOut(items=items, limit_hours=made.limit_hours, exceptions=made.exceptions, entries=made.entries)
 
 
 @router.post("/access/leavers/export", response={200: Any})

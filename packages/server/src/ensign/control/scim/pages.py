@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -35,7 +37,7 @@ def directory(request: HttpRequest) -> HttpResponse:
     """The directory: its address, its tokens, what it did lately, what was refused."""
     holds, at = open_page(request, *_READ)
     made = tokens.tokens()
-    entries = queries.recent()
+    entries = [{"entry": entry, "who": _about(entry.detail)} for entry in queries.recent()]
     people = shown([token.created_by for token in made])
     context = {
         "directory": queries.directory(at=at),
@@ -173,6 +175,11 @@ def departure(request: HttpRequest, person_id: str) -> HttpResponse:
 
 def _secret(request: HttpRequest, made: tokens.NewDirectoryToken) -> HttpResponse:
     return secret_page(request, "access/token.html", {"made": made, "back": reverse("scim:directory")})
+
+
+def _about(detail: Mapping[str, Any]) -> list[looks.Person]:
+    """The people and groups that an entry names."""
+    return [who for name in ("person", "group") if (who := _who(str(detail.get(name, "")))) is not None]
 
 
 def _who(subject: str) -> looks.Person | None:

@@ -7,7 +7,7 @@ section 3.3 allows, and never stored. Passwords, phone numbers, addresses and ph
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final, cast
 
 from pydantic import Field, field_validator
 from scim2_models import (
@@ -21,6 +21,7 @@ from scim2_models import (
     Extension,
     External,
     Filter,
+    InvalidValueException,
     Mutability,
     Pagination,
     Patch,
@@ -37,11 +38,15 @@ from scim2_models import (
 )
 from scim2_models.resources.resource import AnyExtension
 from scim2_server.responses import ScimResponse
-from scim2_server.service import ScimService
+from scim2_server.service import ScimService, is_json_media_type
+
+from ensign.control.scim import patches
 
 PAGE: Final = 100
 """How many resources a page holds when the client does not say."""
 PAGE_MAX: Final = 1000
+OPERATIONS_MAX: Final = 100
+"""Operations of one PATCH, unless it adds and removes members alone: these may be a megabyte."""
 
 
 class Name(ComplexAttribute):
@@ -186,23 +191,23 @@ def _config(documentation: str) -> ServiceProviderConfig:
 
 
 class Service(ScimService):
-    """The protocol, with two accommodations: the full user answers a PATCH, as Okta reads it; and a member to remove
-    may come with ``"$ref": null``, as Entra sends it.
+    """The protocol, with two accommodations: the full user answers a PATCH, as Okta reads it; and members come and go
+    in the forms of Okta and Entra, thousands at a time (``patches``).
     """
 
     def read_patch(self, resource_type: ResourceType, body: bytes, content_type: str | None) -> PatchOp[Any]:
-        """Drops what is null from the values that select what to remove: it would be compared, and match nothing."""
-        try:
-            sent = json.loads(body)
-            for operation in sent["Operations"]:
-                if str(operation["op"]).lower() == "remove" and isinstance(operation.get("value"), list):
-                    operation["value"] = [
-                        {name: one for name, one in item.items() if one is not None} if isinstance(item, dict) else item
-                        for item in operation["value"]
-                    ]
-            body = json.dumps(sent).encode()
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            pass  # the protocol says what is wrong with it
+        """The operations; of a group's members alone as sets, which is the same and takes no time."""
+        if resource_type.name == "Group" and is_json_media_type(content_type or "application/json"):
+            try:
+                sent = json.loads(body)
+                found = patches.members_patch(sent, member=_member)
+                body = json.dumps(patches.without_nulls(sent)).encode()
+            except (ValueError, RecursionError):
+                found = None  # the protocol says what is wrong with it
+            if found is not None:
+                return cast("PatchOp[Any]", found)  # apply_patch asks it for `patch`, and nothing else
+        if body.count(b'"op"') > OPERATIONS_MAX:
+            raise InvalidValueException(detail=f"A PATCH holds at most {OPERATIONS_MAX} operations.")
         return super().read_patch(resource_type, body, content_type)
 
     def patch_response(self, base_url: str, resource: Resource[Any], response_parameters: Any) -> ScimResponse:
@@ -210,6 +215,10 @@ class Service(ScimService):
         if isinstance(resource, Group):
             return super().patch_response(base_url, resource, response_parameters)
         return self.replacement_response(base_url, resource, response_parameters)
+
+
+def _member(id: str) -> GroupMember:
+    return GroupMember(value=id, ref=None, type="User")
 
 
 def service(*, secret: bytes, documentation: str) -> Service:
