@@ -70,6 +70,9 @@ PAGES = (
     _row("access:grants"),
     _row("access:grant-new"),
     _row("access:who-can"),
+    _row("access:providers"),
+    _row("access:provider-new"),
+    _row("access:provider", {"provider_id": "=provider"}),
     _row("access:tokens"),
     _row("access:token-new"),
     _row("projects:list"),
@@ -110,6 +113,13 @@ PAGES = (
     _row("evidence:entry", {"seq": "0"}, name="entry-first"),
     _row("evidence:proof", {"seq": "40"}),
     _row("evidence:export"),
+    _row("privacy:map"),
+    _row("privacy:person", {"person_id": "=person"}, name="privacy-of-who-is-here"),
+    _row("privacy:person", {"person_id": "=left"}, name="privacy-erasure-asked"),
+    _row("privacy:person", {"person_id": "=gone"}, name="privacy-erasure-waits"),
+    _row("privacy:person", {"person_id": "=erased"}, name="privacy-erased"),
+    _row("access:person", {"person_id": "=erased"}, name="person-erased"),
+    _row("privacy:mine"),
     _row("home:index"),
     _row("settings:index"),
 )
@@ -117,15 +127,24 @@ PAGES = (
 WRITES = frozenset({
     "identity:passkey", "identity:passkey-question", "identity:sign-out", "identity:session-end",
     "identity:sessions-end-others", "identity:passkey-new-question", "identity:recovery-codes",
+    "privacy:rules", "privacy:held", "privacy:confirm", "privacy:withdraw",
     "identity:factor-remove", "access:invite-again", "access:reset-link", "access:remove-factors", "access:deactivate",
     "access:reactivate", "access:group-archive", "access:member-add", "access:member-remove", "access:service-disable",
     "access:service-enable", "access:grant-end", "access:token-revoke", "projects:update", "projects:environment-new",
     "projects:environment-move", "projects:token-revoke", "changes:decide", "changes:act", "changes:finish",
     "changes:policy", "incidents:kill", "incidents:reason", "evidence:export_ledger",
+    "access:provider-map", "access:provider-unmap", "access:provider-enable", "access:provider-disable",
+    "access:provider-enforce", "access:provider-release", "access:provider-identity-release", "sso:route",
+    "sso:backchannel-logout",
 })  # fmt: skip
 """Views that answer POST alone: a test asks each with GET and wants 405."""
 
 NO_PAGES = {
+    "access:provider-try": "leads to the provider",
+    "sso:login": "leads to the provider; the story of signing in looks at what comes back",
+    "sso:callback": "answers what the provider says",
+    "sso:renew": "leads to the provider",
+    "sso:confirm": "leads to the provider",
     "identity:second-factor": "only in the middle of signing in; the story looks at it",
     "environments:list": "leads to the project's page",
     "ui:commands": "JSON for the command menu",

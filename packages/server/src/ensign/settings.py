@@ -56,6 +56,7 @@ INSTALLED_APPS = [
     "ensign.control.incidents",
     "ensign.control.scim",
     "ensign.control.evidence",
+    "ensign.control.privacy",
     "ensign.control.api",
 ]
 

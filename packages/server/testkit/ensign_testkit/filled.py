@@ -39,6 +39,10 @@ class Filled:
     personal_token: str
     invitation: str
     reset: str
+    provider: str
+    left: str
+    gone: str
+    erased: str
 
 
 def fill(*, many: bool) -> Filled:
@@ -56,6 +60,7 @@ def fill(*, many: bool) -> Filled:
     from ensign.control.flags.operations import create_flag
     from ensign.control.incidents import operations as incidents
     from ensign.control.kernel import clock
+    from ensign.control.privacy import erasure
     from ensign.control.projects.operations import create_project
     from ensign.control.projects.tokens import create_token
     from ensign.control.segments.domain import Constraint
@@ -63,6 +68,7 @@ def fill(*, many: bool) -> Filled:
 
     from ensign_testkit import reaching
     from ensign_testkit.people import add_person
+    from ensign_testkit.providers import add_identity, add_provider
     from ensign_testkit.targets import rollout
 
     at = clock.now() - timedelta(hours=3)
@@ -78,6 +84,12 @@ def fill(*, many: bool) -> Filled:
     invited = people.invite(actor=ada, at=at, email="ida@example.com", name="Ida Invited")
     group = groups.create(actor=ada, at=at, name="Checkout team")
     groups.add_member(actor=ada, at=at, group_id=group.id, person_id=dan.id)
+    okta = add_provider(
+        "okta", shape="okta", secret="x", status="disabled", domains=["example.com", "example.org"], at=at,
+        settings={"issuer": "https://example.okta.com", "client_id": "0oa1b2c3d4", "scopes": "openid email groups"},
+        mapping=[("eng-checkout", group.id)],
+    )  # fmt: skip
+    add_identity(okta, dan.id, "00u1a2b3c4d5e6f7g8", at=at)
     service = service_accounts.create(actor=ada, at=at, name="deploy-pipeline", purpose="Ships", owner=dan.id)
     grant = give(actor=ada, at=at, subject=group.id, wish=Wish(role="viewer"))
     mine = api_tokens.create_personal(actor=ada, at=at, wish=TokenWish(name="Laptop", days=10))
@@ -132,6 +144,17 @@ def fill(*, many: bool) -> Filled:
                 text="Not before the sale.")  # fmt: skip
     draft = propose("production", FlagEnable(flag=LONG), by=ada, wish="draft", title="Draft of a long key")
     reaching.fill("shop", at=clock.now())
+    bea = person("Bea Admin", "admin")
+    leavers = [person(name, "viewer") for name in ("Lea Left", "Gus Gone", "Ella Erased")]
+    for leaver in leavers:
+        people.deactivate(actor=ada, at=at, person_id=leaver.id, reason="Last day")
+    left, gone, erased = (leaver.id for leaver in leavers)
+
+    def asks(who: str, by: Any) -> Any:
+        return erasure.ask(actor=by, at=at, person_id=who, reason="They asked us to", early=True)
+
+    asks(gone, bea)
+    erasure.confirm(actor=bea, at=at, erasure_id=asks(erased, ada).id)
     if many:
         create_project(actor=ada, at=at, key=MANY, name="A thousand flags", preset="open")
         for number in range(1000):
@@ -140,7 +163,9 @@ def fill(*, many: bool) -> Filled:
         request=waiting.request.id, applied=launch.request.id, rejected=stopped.request.id, draft=draft.request.id,
         kill=killed.kill.id, person=dan.id, invited=invited.person.id, group=group.id, service=service.id,
         grant=grant.id, strategy=live.id, client_token=client.row.id, personal_token=mine.token.id,
-        invitation=invited.link, reset=people.make_reset_link(actor=ada, at=clock.now(), person_id=dan.id).link,
+        invitation=invited.link,
+        reset=people.make_reset_link(actor=ada, at=clock.now(), person_id=dan.id).link,
+        provider=okta.id, left=left, gone=gone, erased=erased,
     )  # fmt: skip
 
 

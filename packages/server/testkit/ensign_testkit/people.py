@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from allauth.usersessions.models import UserSession
 from django.test import Client
-from ensign.control.access.actions import GRANT_GIVEN
-from ensign.control.access.models import Grant
+from ensign.control.access.actions import GRANT_GIVEN, ROLE_CREATED
+from ensign.control.access.models import CustomRole, Grant
 from ensign.control.audit.ledger import Where, record
 from ensign.control.audit.staging import stage
 from ensign.control.identity.actions import PERSON_JOINED, SERVICE_ACCOUNT_CREATED
-from ensign.control.identity.actors import MFA_AT
+from ensign.control.identity.actors import MFA_AT, MFA_WAY
 from ensign.control.identity.models import Account, Person, ServiceAccount
+from ensign.control.identity.sessions import SIGNED_IN_AT, WAY
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor, system
 from ensign.control.kernel.ids import new_id
@@ -68,11 +71,16 @@ def add_service(name: str = "pipeline", *roles: str, owner: str = "usr_test", at
 
 def sign_in(client: Client, actor: Actor) -> Client:
     """Let Django's test client sit in a session of ``actor``, with the second factor that the actor has proved."""
-    client.force_login(Account.objects.get(person_id=actor.id))
+    account, at = Account.objects.get(person_id=actor.id), clock.now()
+    client.force_login(account)
     session = client.session
+    session[SIGNED_IN_AT], session[WAY] = clock.text(at), "password"
     if actor.mfa_at is not None:
-        session[MFA_AT] = clock.text(actor.mfa_at)
+        session[MFA_AT], session[MFA_WAY] = clock.text(actor.mfa_at), "passkey"
     session.save()
+    UserSession.objects.create(
+        user=account, ip="127.0.0.1", user_agent="test", session_key=session.session_key, data={"way": "password"}
+    )
     return client
 
 
@@ -82,10 +90,12 @@ def give(
     *,
     project: str | None = None,
     environment: str | None = None,
+    types: Iterable[str] = (),
+    tags: Iterable[str] = (),
     ends_at: datetime | None = None,
     at: datetime | None = None,
 ) -> str:
-    """Give ``role`` to a person, group or service account; returns the grant's id.
+    """Give ``role`` to a person, group or service account; returns the grant's id. ``types`` and ``tags`` narrow it.
 
     Without ``at`` it has been in force for a day, so that it counts at any instant that a test has read before.
     """
@@ -96,6 +106,9 @@ def give(
         "role": role,
         "project": project,
         "environment": environment,
+        "flag_types": sorted(types),
+        "tags": sorted(tags),
+        "reason": "",
         "granted_by": SYSTEM.id,
         "starts_at": clock.text(at),
         "ends_at": None if ends_at is None else clock.text(ends_at),
@@ -106,3 +119,21 @@ def give(
         where = Where(project=project, environment=environment)
         record(action=GRANT_GIVEN, actor=SYSTEM, at=at, staged=[stage(Grant, id=id, state=state)], where=where)
     return id
+
+
+def add_role(key: str, *permissions: str, assigns: Iterable[str] = (), name: str = "") -> str:
+    """A custom role; returns its key."""
+    at = clock.now() - timedelta(days=2)
+    state = {
+        "key": key,
+        "name": name or key.capitalize(),
+        "description": "",
+        "permissions": sorted(permissions),
+        "assigns": sorted(assigns),
+        "cloned_from": None,
+        "status": "active",
+    }
+    with write_door():
+        row = stage(CustomRole, id=new_id("rol", at=at), state=state)
+        record(action=ROLE_CREATED, actor=SYSTEM, at=at, staged=[row])
+    return key

@@ -121,6 +121,15 @@ def test_roles_tokens_and_segments_are_managed_too(ingrid: Terminal, seeded: dic
     assert answer.status == 200
 
 
+def test_signing_in_is_read_here_and_its_rules_are_reset_on_the_server_alone(ingrid: Terminal) -> None:
+    assert ingrid.json("access", "logins", "--outcome", "signed-in", "--from", "2026-01-01T00:00:00Z") == []
+    assert "session_hours: 12" in ingrid("access", "rules", "show")
+    assert "defaults hold" in ingrid("access", "rules", "history")
+    reset = run(ingrid.server.data_dir, "access", "rules", "reset", "--reason", "locked out")
+    assert reset.returncode == 6
+    assert "defaults already" in reset.stderr
+
+
 def test_errors_name_the_field_and_end_with_their_code(bo: Terminal) -> None:
     refusal = bo("flags", "create", "a/b", code=3)
     assert "key" in refusal

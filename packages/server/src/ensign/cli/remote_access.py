@@ -60,7 +60,11 @@ def grants(project: _Project = None, subject: str | None = None, as_json: Json =
             ("role", "role"),
             ("project", "project"),
             ("environment", "environment"),
+            ("types", "flag_types"),
+            ("tags", "tags"),
+            ("starts", "starts_at"),
             ("ends", "ends_at"),
+            ("reason", "reason"),
         ),
         empty="There is no such grant.",
     )
@@ -69,14 +73,19 @@ def grants(project: _Project = None, subject: str | None = None, as_json: Json =
 @app.command()
 def grant(
     subject: Annotated[str, typer.Argument(help="Id of a person, group or service account.")],
-    role: Annotated[str, typer.Argument(help="viewer, requester, developer, approver, admin or auditor.")],
+    role: Annotated[str, typer.Argument(help="A role's key, as `ensign access roles list` shows them.")],
     project: _Project = None,
     environment: _Environment = None,
+    flag_type: Annotated[list[str] | None, typer.Option(help="Only flags of this type; repeatable.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="Only flags with one of these tags; repeatable.")] = None,
+    starts: Annotated[str | None, typer.Option(help="When it begins, such as 2026-12-01T00:00:00Z.")] = None,
+    ends: Annotated[str | None, typer.Option(help="When it ends by itself.")] = None,
     reason: Reason = "",
     as_json: Json = False,
 ) -> None:
     """Give a role. Nobody gives one to themselves."""
-    body = {"subject": subject, "role": role, "project": project, "environment": environment, "reason": reason}
+    body: dict[str, Any] = {"subject": subject, "role": role, "project": project, "environment": environment}
+    body |= {"flag_types": flag_type or [], "tags": tag or [], "starts_at": starts, "ends_at": ends, "reason": reason}
     made = connect().call("POST", "/grants", body)
     show(made, as_json=as_json, text=f"Given: {made['role']} to {made['subject']} ({made['id']}).")
 

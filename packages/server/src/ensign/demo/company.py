@@ -18,10 +18,11 @@ from ensign.control.access import grants, groups, people, service_accounts, setu
 from ensign.control.access.domain import Scope
 from ensign.control.access.grants import Wish
 from ensign.control.access.tokens import TokenWish
-from ensign.control.identity import factors, sign_in
+from ensign.control.identity import accounts, factors, sign_in
 from ensign.control.identity import operations as identity
 from ensign.control.identity.models import Account
 from ensign.control.kernel.actor import ANONYMOUS, Actor
+from ensign.control.kernel.transactions import write_door
 from ensign.control.projects import enforcement
 from ensign.control.projects import operations as projects
 from ensign.control.projects import tokens as client_tokens
@@ -67,7 +68,8 @@ class Company:
     def sign_in(self, key: str, *, at: datetime) -> None:
         """Begin a session with the second factor, as the page does; the one before has run out."""
         if key in self.sessions:
-            self.sessions[key][1].session.flush()
+            with write_door():
+                accounts.end_sessions(self.ids[key])
         request = RequestFactory(headers={"User-Agent": "Mozilla/5.0 (demo)"}).get("/login")
         request.session, request.user = SessionStore(), AnonymousUser()
         account = Account.objects.select_related("person").get(person_id=self.ids[key])
@@ -134,6 +136,7 @@ def join(company: Company, player: Player, at: datetime) -> None:
     _enrol(company, player.key, at=joined)
     if player.group is not None:
         group = company.groups[player.group]
+        admin = company.actor(cast.FIRST.key, at=joined)
         groups.add_member(actor=admin, at=joined, group_id=group, person_id=invited.person.id)
 
 

@@ -14,7 +14,6 @@ from ensign.control.access.decisions import decide
 from ensign.control.access.domain import Scope
 from ensign.control.access.grants import Wish
 from ensign.control.access.permissions import NEVER_BY_TOKEN, Permission
-from ensign.control.access.roles import ROLES
 from ensign.control.access.tokens import TokenWish
 from ensign.control.audit import registry
 from ensign.control.audit.models import Document, Entry
@@ -25,7 +24,7 @@ from ensign.control.identity.tokens import hashed
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Denied, Invalid, NotFound, Unauthenticated
-from ensign_testkit.people import add_person, give
+from ensign_testkit.people import add_person, add_role, give
 from ensign_testkit.targets import shop
 
 
@@ -62,18 +61,10 @@ def test_nor_through_a_group(admin: Actor) -> None:
         grants.give(actor=admin, at=at, subject=group.id, wish=Wish(role="approver"))
 
 
-def test_whoever_manages_groups_alone_hands_out_no_roles(
-    admin: Actor, bo: Actor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_whoever_manages_groups_alone_hands_out_no_roles(admin: Actor, bo: Actor) -> None:
     at = clock.now()
     group = groups.create(actor=admin, at=at, name="Approvers")
-    keeper = add_person("Keeper", "viewer")
-    viewer = ROLES["viewer"]
-    roles = dict(ROLES)
-    roles["viewer"] = type(viewer)(
-        key="viewer", name="v", description="", permissions=viewer.permissions | {Permission.ORG_GROUPS_MANAGE}
-    )
-    monkeypatch.setattr("ensign.control.access.domain.ROLES", roles)
+    keeper = add_person("Keeper", add_role("keeper", "org:groups:members"))
     groups.add_member(actor=keeper, at=at, group_id=group.id, person_id=bo.id)
     give(group.id, "approver")
     with pytest.raises(Denied):

@@ -23,8 +23,12 @@ PAGES = [
     "identity:confirm",
     "access:tokens",
     "access:token-new",
+    "access:own-logins",
 ]
-READ = ["access:people", "access:groups", "access:service-accounts", "access:grants", "access:who-can"]
+READ = [
+    "access:people", "access:groups", "access:service-accounts", "access:grants", "access:who-can",
+    "access:logins", "access:sign-in-rules", "access:sign-in-history",
+]  # fmt: skip
 MANAGE = ["access:invite", "access:group-new", "access:service-account-new", "access:grant-new"]
 
 

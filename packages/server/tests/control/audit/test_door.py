@@ -81,7 +81,7 @@ def test_of_two_administrators_who_revoke_each_other_one_succeeds_and_the_other_
     """On PostgreSQL each holds the other's grant and waits for their own: a deadlock, every time."""
     admins = [add_person(name, "admin") for name in ("Ann", "Bea", "Cia")][:2]
     mine = {admin.id: Grant.objects.get(subject=admin.id).pk for admin in admins}
-    meet, met, real = threading.Barrier(2), set[str](), grants.require_granting
+    meet, met, real = threading.Barrier(2), set[str](), grants.require_assigning
 
     def both_here_first(actor: Actor, *rest: Any, **more: Any) -> Any:
         if actor.id not in met:
@@ -90,7 +90,7 @@ def test_of_two_administrators_who_revoke_each_other_one_succeeds_and_the_other_
                 meet.wait(2)  # on SQLite the gate lets one in at a time, who waits in vain
         return real(actor, *rest, **more)
 
-    monkeypatch.setattr(grants, "require_granting", both_here_first)
+    monkeypatch.setattr(grants, "require_assigning", both_here_first)
     outcome: dict[str, object] = {}
 
     def revoke(actor: Actor, other: Actor) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from ensign.control.access.decisions import held
 from ensign.control.changes import operations as door
 from ensign.control.changes.applying import apply_standard, standard_request
 from ensign.control.changes.domain.content_operations import DependencySet
@@ -139,7 +140,13 @@ def test_a_standard_change_is_only_ever_switching_off(db: str) -> None:
     with write_door():
         request = standard_request(operations=widen(99), reason="", **place)  # type: ignore[arg-type]  # Actor, datetime
         with pytest.raises(Denied) as refused:
-            apply_standard(actor=cast.dev, at=cast.at, request=request, accompany=tuple)
+            apply_standard(
+                actor=cast.dev,
+                at=cast.at,
+                rights=held(cast.dev, at=cast.at),
+                request=request,
+                accompany=tuple,
+            )
     assert refused.value.code == "not-standard"
     assert config().strategies == (strategy,)
 

@@ -7,23 +7,33 @@ can commit after the revocation of what allowed it; on SQLite the door's gate do
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
 from django.db.models import Q
 
-from ensign.control.access.domain import ORGANISATION, Decision, GrantView, Scope, TokenScope, conferring
+from ensign.control.access.catalogue import definitions
+from ensign.control.access.domain import (
+    ORGANISATION,
+    Decision,
+    GrantIndex,
+    GrantView,
+    Narrowing,
+    Scope,
+    TokenScope,
+)
 from ensign.control.access.models import Grant
-from ensign.control.access.permissions import NEVER_BY_TOKEN, Permission
-from ensign.control.access.roles import SYSTEM
+from ensign.control.access.permissions import ADMINISTRATIVE, NEVER_BY_TOKEN, Permission, as_narrowed
+from ensign.control.access.roles import SYSTEM, Role
 from ensign.control.audit.models import Governed
 from ensign.control.audit.rows import Value, rows
+from ensign.control.identity import enforcing
 from ensign.control.identity.models import Group, Membership, Person, ServiceAccount, Token
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
-from ensign.control.kernel.errors import Denied
+from ensign.control.kernel.errors import Denied, NeedsMfa
 from ensign.control.kernel.transactions import inside_write_door
 
 _Row = TypeVar("_Row", bound=Governed)
@@ -34,7 +44,10 @@ _ANY_PROJECT = Scope("*")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """What an actor holds at one instant: read once, asked as often as a page needs. Never keep it longer."""
+    """What an actor holds at one instant: read once, asked as often as a page needs. Never keep it longer.
+
+    A question costs the same whether the actor holds one grant or hundreds (docs/reference/benchmarks).
+    """
 
     actor: Actor
     at: datetime
@@ -42,6 +55,15 @@ class Held:
     system: frozenset[Permission] = frozenset()
     token: TokenScope | None = None
     refusal: Decision | None = None
+    _index: GrantIndex = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_index", GrantIndex(self.grants, at=self.at))
+
+    @property
+    def narrowed(self) -> bool:
+        """Whether any grant is confined to some flags, so that questions about a flag have to name its facts."""
+        return any(grant.narrowing for grant in self.grants)
 
     def decide(self, permission: Permission, scope: Scope = ORGANISATION) -> Decision:
         """Whether the actor may use ``permission`` in ``scope``, and through which grants."""
@@ -54,27 +76,56 @@ class Held:
         if self.actor.kind == "system":
             allowed = permission in self.system
             return Decision(allowed=allowed, code="system", reason=f"{self.actor.id} acts for Ensign itself.")
-        found = conferring(self.grants, permission, scope, at=self.at)
+        found = self._index.conferring(permission, scope)
         if not found:
-            return _no("no-grant", f"No role allows you to {permission.description} {_where(scope)}.")
+            return self._none(permission, scope)
         roles = ", ".join(sorted({grant.role for grant in found}))
         return Decision(
             allowed=True, code="granted", reason=f"Allowed by the role {roles}.", grants=tuple(g.id for g in found)
         )
 
+    def _none(self, permission: Permission, scope: Scope) -> Decision:
+        other = self._index.conferring(permission, scope, some=True)
+        if not other:
+            return _no("no-grant", f"No role allows you to {permission.description} {_where(scope)}.")
+        covered = "; ".join(sorted({str(grant.narrowing) for grant in other}))
+        what = "this flag" if scope.flag is not None else "all that this is about"
+        reason = f"Your roles do not allow you to {permission.description} {_where(scope)} for {what}"
+        return _no("other-flags", f"{reason}: there they cover only {covered}.")
+
     def require(self, permission: Permission, scope: Scope = ORGANISATION) -> Decision:
         """:meth:`decide`, or else :class:`Denied`, which the door turns into an entry.
 
         :raises Denied: with the permission, the scope and a remedy.
+        :raises NeedsMfa: for an administrative permission, as :func:`step_up`.
         """
         decision = self.decide(permission, scope)
         if not decision.allowed:
             raise denied(decision, permission, scope)
+        if permission in ADMINISTRATIVE:
+            step_up(self.actor, permission, scope, at=self.at)
         return decision
 
     def allows(self, permission: Permission, scope: Scope = ORGANISATION) -> bool:
         """:meth:`decide` as a yes or no."""
         return self.decide(permission, scope).allowed
+
+    def allows_some(self, permission: Permission, scope: Scope = ORGANISATION) -> bool:
+        """Whether it is allowed for some flag at least: to offer an act before it is known on which flag."""
+        if self.allows(permission, scope):
+            return True
+        by_token = self.actor.via == "token" and permission in NEVER_BY_TOKEN
+        if (
+            self.refusal is not None
+            or by_token
+            or (self.token is not None and not self.token.covers(permission, scope))
+        ):
+            return False
+        return bool(self._index.conferring(permission, scope, some=True))
+
+    def conferring(self, permission: Permission, scope: Scope = ORGANISATION) -> tuple[GrantView, ...]:
+        """The grants in force that confer ``permission`` there, a token's narrowing left out of account."""
+        return self._index.conferring(permission, scope)
 
     def projects(self, permission: Permission) -> frozenset[str] | None:
         """Keys of the projects in which a project-level ``permission`` is held; None means all of them."""
@@ -87,7 +138,7 @@ class Held:
 
 
 def held(actor: Actor, *, at: datetime) -> Held:
-    """Read what ``actor`` holds, in at most four queries, for all the questions of one request."""
+    """Read what ``actor`` holds, for all the questions of one request: in four queries, five with custom roles."""
     if actor.kind == "system":
         return Held(actor=actor, at=at, system=SYSTEM.get(actor.id, frozenset()))
     if actor.kind == "anonymous":
@@ -105,7 +156,8 @@ def held(actor: Actor, *, at: datetime) -> Held:
 
 
 def held_in_session(actor: Actor, *, at: datetime) -> Held:
-    """:func:`held` in one query, for what only reads, of a person whose session was found good in this very request.
+    """:func:`held` in one query (two with custom roles), for what only reads, of a person whose session was found good
+    in this very request.
 
     ``identity.backends`` loads a session's account only while its person is active, so that is not asked again here.
     """
@@ -114,7 +166,7 @@ def held_in_session(actor: Actor, *, at: datetime) -> Held:
     belongs = Membership.objects.filter(person=actor.id, status="active").values("group")
     groups = Group.objects.filter(pk__in=belongs, status="active").values("pk")
     found = Grant.objects.filter(Q(subject=actor.id) | Q(subject__in=groups), status="active").order_by("pk")
-    return Held(actor=actor, at=at, grants=tuple(view(row) for row in found))
+    return Held(actor=actor, at=at, grants=views(found))
 
 
 def decide(actor: Actor, permission: Permission, scope: Scope = ORGANISATION, *, at: datetime) -> Decision:
@@ -130,43 +182,85 @@ def require(actor: Actor, permission: Permission, scope: Scope = ORGANISATION, *
     return held(actor, at=at).require(permission, scope)
 
 
+def step_up(actor: Actor, permission: Permission, scope: Scope = ORGANISATION, *, at: datetime) -> None:
+    """Refuse to administer in a session that has not proved a second factor lately, if its person has one.
+
+    :raises NeedsMfa: it leads to the page where that is done, and back.
+    """
+    if actor.interactive and not actor.recent_mfa(at=at) and enforcing.must_prove(actor.id):
+        minutes = int(actor.mfa_window.total_seconds()) // 60
+        raise NeedsMfa(
+            f"To {permission.description} you need a second factor, proved within the last {minutes} minutes.",
+            permission=str(permission),
+            scope=str(scope),
+            remedy="Confirm it is you, then go on.",
+        )
+
+
 def denied(decision: Decision, permission: Permission, scope: Scope) -> Denied:
     """The error for a refusal."""
-    remedy = "Ask an administrator for a role that allows it." if decision.code == "no-grant" else ""
+    lacking = decision.code in {"no-grant", "other-flags"}
+    remedy = "Ask an administrator for a role that allows it." if lacking else ""
     return Denied(decision.reason, permission=str(permission), scope=str(scope), remedy=remedy, code=decision.code)
 
 
-def entitled(subject_id: str, permission: Permission, scope: Scope, *, at: datetime) -> bool:
-    """Whether this person or service account holds ``permission`` by grants now: for rechecks at apply."""
+def entitled(subject_id: str, permission: Permission, *scopes: Scope, at: datetime) -> bool:
+    """Whether this person or service account holds ``permission`` by grants now, in each of ``scopes``: for rechecks
+    at apply. Without any scope nothing was asked, and nobody is.
+    """
     grants = _grants_of(subject_id)
-    return grants is not None and bool(conferring(grants, permission, scope, at=at))
+    if grants is None or not scopes:
+        return False
+    index = GrantIndex(grants, at=at)
+    return all(index.conferring(permission, scope) for scope in scopes)
 
 
 def token_scope(state: Mapping[str, object]) -> TokenScope:
     """How a token's state narrows it."""
-    narrowed = state.get("permissions")
+    narrowed, edition = state.get("permissions"), state.get("edition", 1)
     project, environment = state.get("project"), state.get("environment")
     return TokenScope(
-        permissions=frozenset(str(code) for code in narrowed) if isinstance(narrowed, list) else None,
+        permissions=as_narrowed(map(str, narrowed), edition=edition if isinstance(edition, int) else 1)
+        if isinstance(narrowed, list)
+        else None,
         scope=Scope(str(project) if project else None, str(environment) if environment else None),
     )
 
 
-def view(row: Grant) -> GrantView:
-    """A grant's row as a value."""
+def narrowing(state: Mapping[str, object]) -> Narrowing:
+    """The flags to which a grant's state confines it. What was granted before this could be said is not confined."""
+    types, tags = state.get("flag_types"), state.get("tags")
+    return Narrowing(
+        types=frozenset(map(str, types)) if isinstance(types, list) else frozenset(),
+        tags=frozenset(map(str, tags)) if isinstance(tags, list) else frozenset(),
+    )
+
+
+def view(row: Grant, *, means: Role | None = None) -> GrantView:
+    """A grant's row as a value; ``means`` its role, when it was read already."""
     state = row.state
     return GrantView(
         id=row.pk,
         subject=state["subject"],
         role=state["role"],
+        definition=means or definitions([state["role"]])[state["role"]],
         scope=Scope(state["project"], state["environment"]),
+        narrowing=narrowing(state),
         granted_by=state["granted_by"],
         starts_at=clock.parse(state["starts_at"]),
         ends_at=clock.parse(state["ends_at"]) if state["ends_at"] else None,
         status=state["status"],
+        reason=state.get("reason", ""),
         version=row.version,
         ledger_seq=row.ledger_seq,
     )
+
+
+def views(rows_: Iterable[Grant]) -> tuple[GrantView, ...]:
+    """Grants' rows as values; their roles are read together."""
+    found = list(rows_)
+    means = definitions(str(row.role) for row in found)
+    return tuple(view(row, means=means[str(row.role)]) for row in found)
 
 
 def _grants_of(subject_id: str) -> tuple[GrantView, ...] | None:
@@ -186,7 +280,7 @@ def _grants_of(subject_id: str) -> tuple[GrantView, ...] | None:
             return None
     else:
         return None
-    return tuple(view(row) for row in _all(Grant, subject=subjects, status="active"))
+    return views(_all(Grant, subject=subjects, status="active"))
 
 
 def _all(model: type[_Row], **equal: Value) -> list[_Row]:

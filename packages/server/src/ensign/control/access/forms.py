@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from django import forms
 
-from ensign.control.access.domain import Scope
+from ensign.control.access.domain import Narrowing, Scope
 from ensign.control.access.grants import Wish
 from ensign.control.access.permissions import Permission
-from ensign.control.access.places import places
+from ensign.control.access.places import flag_types, places
 from ensign.control.access.presets import PRESETS, Preset
-from ensign.control.access.roles import ROLES
+from ensign.control.access.roles import Role
 from ensign.control.access.tokens import GRANTABLE, TokenWish
 from ensign.control.identity.domain import TOKEN_LIFETIME, TOKEN_LIFETIME_MAX
 from ensign.control.identity.forms import PlainForm, password_field
@@ -22,7 +22,7 @@ from ensign.control.kernel.errors import Invalid
 Choices = Sequence[tuple[str, str]]
 
 
-def _reason(help_text: str = "Stands in the log; say what an auditor would ask.") -> forms.CharField:
+def reason_field(help_text: str = "Stands in the log; say what an auditor would ask.") -> forms.CharField:
     return forms.CharField(
         label="Reason",
         required=False,
@@ -32,9 +32,14 @@ def _reason(help_text: str = "Stands in the log; say what an auditor would ask."
     )
 
 
-def _roles(*, optional: bool) -> Choices:
-    listed = [(role.key, f"{role.name}: {role.description}") for role in ROLES.values()]
-    return [("", "None yet"), *listed] if optional else listed
+def _offer(field: forms.Field, choices: Iterable[tuple[str, str]]) -> None:
+    """Set what a field offers, which depends on who asks and what there is."""
+    if isinstance(field, forms.ChoiceField):
+        field.choices = list(choices)
+
+
+def _roles(roles: Iterable[Role]) -> Choices:
+    return [(role.key, f"{role.name}: {role.description}") for role in roles]
 
 
 class SetUpForm(PlainForm):
@@ -103,11 +108,13 @@ class InviteForm(ScopeFields):
 
     email = forms.CharField(label="E-mail address", max_length=254, widget=forms.EmailInput)
     name = forms.CharField(label="Name", required=False, max_length=100, help_text="They may change it on joining.")
-    role = forms.ChoiceField(
-        label="Role", required=False, choices=_roles(optional=True), widget=forms.RadioSelect, initial=""
-    )
-    reason = _reason()
+    role = forms.ChoiceField(label="Role", required=False, widget=forms.RadioSelect, initial="")
+    reason = reason_field()
     field_order = ("email", "name", "role", "project", "environment", "reason")
+
+    def __init__(self, *args: Any, roles: Iterable[Role], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _offer(self.fields["role"], [("", "None yet"), *_roles(roles)])
 
     def wishes(self) -> tuple[Wish, ...]:
         """The role asked for, if any."""
@@ -119,33 +126,79 @@ class GrantForm(ScopeFields):
     """A role for somebody."""
 
     subject = forms.ChoiceField(label="Who")
-    role = forms.ChoiceField(label="Role", choices=_roles(optional=False), widget=forms.RadioSelect)
+    role = forms.ChoiceField(label="Role", widget=forms.RadioSelect)
+    flag_types = forms.MultipleChoiceField(
+        label="Only flags of these types",
+        required=False,
+        help_text="None chosen: of every type. A narrowed role changes nothing but these flags, so no segment either.",
+        widget=forms.CheckboxSelectMultiple,
+    )
+    tags = forms.CharField(
+        label="Only flags with one of these tags",
+        required=False,
+        max_length=500,
+        help_text="With commas between. Empty: whatever their tags.",
+    )
+    starts_on = forms.DateField(
+        label="First day",
+        required=False,
+        help_text="The role begins with this day (UTC). Empty: at once.",
+        widget=forms.DateInput(attrs={"type": "date"}),
+    )
     ends_on = forms.DateField(
         label="Last day",
         required=False,
         help_text="The role ends by itself after this day (UTC). Empty: until somebody ends it.",
         widget=forms.DateInput(attrs={"type": "date"}),
     )
-    reason = _reason()
-    field_order = ("subject", "role", "project", "environment", "ends_on", "reason")
+    reason = reason_field("Stands with the role and in the log; say what an auditor would ask.")
+    field_order = ("subject", "role", "project", "environment", "flag_types", "tags", "starts_on", "ends_on", "reason")
 
-    def __init__(self, *args: Any, subjects: Choices, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, subjects: Choices, roles: Iterable[Role], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        field = self.fields["subject"]
-        if isinstance(field, forms.ChoiceField):
-            field.choices = list(subjects)
+        _offer(self.fields["subject"], subjects)
+        _offer(self.fields["role"], _roles(roles))
+        _offer(self.fields["flag_types"], [(kind, kind) for kind in flag_types()])
 
-    def wish(self) -> Wish:
-        """The role asked for."""
-        day = self.cleaned_data["ends_on"]
-        ends_at = None if day is None else datetime.combine(day, time.min, UTC) + timedelta(days=1)
-        return Wish(role=self.cleaned_data["role"], scope=self.scope(), ends_at=ends_at)
+    def wish(self, *, at: datetime) -> Wish:
+        """The role asked for. Today as the first day means at once."""
+        first: date | None = self.cleaned_data["starts_on"]
+        tags = (tag.strip() for tag in self.cleaned_data["tags"].split(","))
+        return Wish(
+            role=self.cleaned_data["role"],
+            scope=self.scope(),
+            narrowing=Narrowing(
+                types=frozenset(self.cleaned_data["flag_types"]), tags=frozenset(tag for tag in tags if tag)
+            ),
+            starts_at=None if first is None or first == at.date() else datetime.combine(first, time.min, UTC),
+            ends_at=_end_of(self.cleaned_data["ends_on"]),
+        )
+
+
+class RescheduleForm(PlainForm):
+    """Another end of a role."""
+
+    ends_on = forms.DateField(
+        label="Last day",
+        required=False,
+        help_text="The role ends by itself after this day (UTC). Empty: until somebody ends it.",
+        widget=forms.DateInput(attrs={"type": "date"}),
+    )
+    reason = reason_field()
+
+    def ends_at(self) -> datetime | None:
+        """The end asked for."""
+        return _end_of(self.cleaned_data["ends_on"])
+
+
+def _end_of(day: date | None) -> datetime | None:
+    return None if day is None else datetime.combine(day, time.min, UTC) + timedelta(days=1)
 
 
 class ReasonForm(PlainForm):
     """Why."""
 
-    reason = _reason()
+    reason = reason_field()
 
 
 class GroupForm(PlainForm):

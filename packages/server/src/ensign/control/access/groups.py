@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ensign.control.access.decisions import require, view
-from ensign.control.access.domain import ORGANISATION
-from ensign.control.access.grants import check_not_oneself, require_another_granter, require_granting
+from ensign.control.access.assigning import (
+    check_not_oneself,
+    gives_everything,
+    require_another_granter,
+    require_assigning_all,
+)
+from ensign.control.access.decisions import require, views
+from ensign.control.access.domain import ORGANISATION, GrantView
 from ensign.control.access.models import Grant
 from ensign.control.access.permissions import Permission
 from ensign.control.audit.door import operation
@@ -63,9 +68,9 @@ def archive(*, actor: Actor, at: datetime, group_id: str, reason: str = "") -> G
     """
     require(actor, Permission.ORG_GROUPS_MANAGE, at=at)
     group = _locked(group_id)
-    for row in Grant.objects.filter(subject=group_id, status="active"):
-        if view(row).covers(Permission.ORG_ACCESS_GRANT, ORGANISATION):
-            require_another_granter(without_grant=row.pk, without_person=None, at=at)
+    for grant in _grants(group_id):
+        if gives_everything(grant.definition, grant.scope):
+            require_another_granter(without_grant=grant.id, at=at)
     staged = stage(Group, id=group.pk, state={**group.state, "status": "archived"}, current=group)
     record(action=actions.GROUP_ARCHIVED, actor=actor, at=at, staged=[staged], reason=reason)
     return queries.group(group_id)
@@ -75,17 +80,16 @@ def archive(*, actor: Actor, at: datetime, group_id: str, reason: str = "") -> G
 def add_member(*, actor: Actor, at: datetime, group_id: str, person_id: str, reason: str = "") -> GroupView:
     """Add a person to a group; never oneself.
 
-    :raises Denied: without ``org:groups:manage``; if the group holds roles, also without the permission to grant them.
+    :raises Denied: without ``org:groups:members``; also unless they could give each role that the group holds.
     :raises Conflict: when they belong to it already, or group or person are not active.
     """
-    decision = require(actor, Permission.ORG_GROUPS_MANAGE, at=at)
+    decision = require(actor, Permission.ORG_GROUPS_MEMBERS, at=at)
     check_not_oneself(actor, person_id, ORGANISATION, decision)
     group = _locked(group_id)
     _require_by_hand(group_id)
-    for row in Grant.objects.filter(subject=group_id, status="active"):
-        require_granting(actor, view(row).scope, at=at)
+    require_assigning_all(actor, _grants(group_id), at=at)
     person = accounts.locked_person(person_id)
-    if person.status == "disabled":
+    if person.status in {"disabled", "erased"}:
         raise Conflict("This person is deactivated.", remedy="Reactivate them first.")
     current = Membership.objects.select_for_update().filter(group=group.pk, person=person.pk).first()
     if current is not None and current.status == "active":
@@ -101,23 +105,26 @@ def add_member(*, actor: Actor, at: datetime, group_id: str, person_id: str, rea
 def remove_member(*, actor: Actor, at: datetime, group_id: str, person_id: str, reason: str = "") -> GroupView:
     """Remove a person from a group; everybody may leave one themselves.
 
-    :raises Denied: without ``org:groups:manage``, except to leave.
+    :raises Denied: without ``org:groups:members``, except to leave.
     :raises NotFound: when they do not belong to it.
     :raises Conflict: when nobody could give roles any more.
     """
     if actor.id != person_id or not actor.interactive:
-        require(actor, Permission.ORG_GROUPS_MANAGE, at=at)
+        require(actor, Permission.ORG_GROUPS_MEMBERS, at=at)
     row = Membership.objects.select_for_update().filter(group=group_id, person=person_id, status="active").first()
     if row is None:
         raise NotFound("This person does not belong to the group.")
     _require_by_hand(group_id)
-    for grant in Grant.objects.filter(subject=group_id, status="active"):
-        if view(grant).covers(Permission.ORG_ACCESS_GRANT, ORGANISATION):
-            require_another_granter(without_grant=None, without_person=person_id, at=at)
+    if any(gives_everything(grant.definition, grant.scope) for grant in _grants(group_id)):
+        require_another_granter(without_person=person_id, at=at)
     staged = stage(Membership, id=row.pk, state={**row.state, "status": "removed"}, current=row)
     detail = {"group": group_id, "person": person_id}
     record(action=actions.MEMBER_REMOVED, actor=actor, at=at, staged=[staged], reason=reason, detail=detail)
     return queries.group(group_id)
+
+
+def _grants(group_id: str) -> tuple[GrantView, ...]:
+    return views(Grant.objects.filter(subject=group_id, status="active").order_by("pk"))
 
 
 def _locked(group_id: str) -> Group:

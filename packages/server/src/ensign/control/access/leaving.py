@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from ensign.control.access.grants import require_another_granter
+from ensign.control.access.assigning import require_another_granter
 from ensign.control.audit.ledger import Where, record
 from ensign.control.audit.registry import Action
 from ensign.control.audit.staging import Staged, stage
@@ -93,10 +93,10 @@ def end_access(
     """
     hold(person_id)
     person = accounts.locked_person(person_id)
-    if person.status == "disabled":
+    if person.status in {"disabled", "erased"}:
         raise Conflict("This person is deactivated already.")
     if person.status == "active":
-        require_another_granter(without_grant=None, without_person=person.pk, at=at)
+        require_another_granter(without_person=person.pk, at=at)
     state = {**person.state, "status": "disabled", "disabled_by": actor.id}
     row = stage(Person, id=person.pk, state=state, current=person)
     tokens = accounts.stage_token_revocations(person.pk)

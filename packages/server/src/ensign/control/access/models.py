@@ -12,7 +12,8 @@ class Grant(Governed):
     """A role given to a person, group or service account.
 
     State: ``subject, role, project, environment`` (keys or null), ``granted_by, starts_at, ends_at`` (or null),
-    ``status`` (``active|revoked``), ``ended_by`` (or null). The reason stands with the entry.
+    ``status`` (``active|revoked``), ``ended_by`` (or null); since roles can be narrowed to flags also ``flag_types,
+    tags`` (lists, empty: any) and ``reason``. Every entry about it holds a reason of its own.
     """
 
     object_type = "grant"
@@ -26,6 +27,24 @@ class Grant(Governed):
     class Meta:
         db_table = "access_grant"
         indexes = [models.Index(fields=["subject", "status"], name="grant_subject")]
+
+
+class CustomRole(Governed):
+    """A role that an organisation made for itself. Built-in ones are code (``roles.ROLES``).
+
+    State: ``key`` (frozen), ``name, description, permissions`` (codes, sorted), ``assigns`` (keys of roles, or ``*``),
+    ``cloned_from`` (a key or null), ``status`` (``active|archived``).
+    """
+
+    object_type = "role"
+
+    key = derived_text("content", "key", length=64)
+    name = derived_text("content", "name", length=100)
+    status = derived_text("content", "status", length=20)
+
+    class Meta:
+        db_table = "access_role"
+        constraints = [models.UniqueConstraint(fields=["key"], name="role_key")]
 
 
 class Organisation(Governed):

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ensign.control.access import leaving
+from ensign.control.access import queries as access
 from ensign.control.access.actions import GRANT_GIVEN
+from ensign.control.access.assigning import require_assigning, require_assigning_all
+from ensign.control.access.catalogue import definitions
 from ensign.control.access.decisions import require
-from ensign.control.access.grants import Wish, require_granting, stage_wish
+from ensign.control.access.grants import Wish, stage_wish
 from ensign.control.access.permissions import Permission
 from ensign.control.audit import history
 from ensign.control.audit.door import operation
@@ -17,6 +20,7 @@ from ensign.control.audit.ledger import Where, record
 from ensign.control.identity import accounts, actions, links, queries
 from ensign.control.identity.domain import PersonView, clean_email, clean_name
 from ensign.control.identity.models import Person
+from ensign.control.identity.sso.queries import enforced_for
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Denied, NeedsMfa
 
@@ -36,13 +40,13 @@ def invite(
 ) -> Invitation:
     """Invite somebody by a link that works once within 7 days; roles given with it count once they have joined.
 
-    :raises Denied: without ``org:people:manage``, or for ``wishes`` without the permission to grant them.
+    :raises Denied: without ``org:people:invite``, or for ``wishes`` that they could not give.
     :raises Invalid: for a malformed address.
     :raises Conflict: when the address is taken.
     """
-    require(actor, Permission.ORG_PEOPLE_MANAGE, at=at)
+    require(actor, Permission.ORG_PEOPLE_INVITE, at=at)
     for wish in wishes:
-        require_granting(actor, wish.scope, at=at)
+        require_assigning(actor, definitions([wish.role])[wish.role], wish.scope, at=at)
     name = clean_name(name) if name.strip() else ""
     staged = accounts.stage_new_person(email=clean_email(email), name=name, status="invited", at=at)
     link, text = links.make("invite", person_id=staged.id, at=at)
@@ -52,7 +56,7 @@ def invite(
             action=GRANT_GIVEN,
             actor=actor,
             at=at,
-            staged=[stage_wish(staged.id, wish, granted_by=actor.id, at=at)],
+            staged=[stage_wish(staged.id, wish, granted_by=actor.id, at=at, reason=reason)],
             where=Where(project=wish.scope.project, environment=wish.scope.environment),
             reason=reason,
             detail={"role": wish.role, "subject": staged.id},
@@ -64,10 +68,10 @@ def invite(
 def invite_again(*, actor: Actor, at: datetime, person_id: str) -> Invitation:
     """A fresh invitation link for somebody who has not joined yet; the earlier one ends.
 
-    :raises Denied: without ``org:people:manage``.
+    :raises Denied: without ``org:people:invite``.
     :raises Conflict: when they have joined.
     """
-    require(actor, Permission.ORG_PEOPLE_MANAGE, at=at)
+    require(actor, Permission.ORG_PEOPLE_INVITE, at=at)
     return _link(actor, accounts.locked_person(person_id), "invite", at=at)
 
 
@@ -76,10 +80,10 @@ def make_reset_link(*, actor: Actor, at: datetime, person_id: str) -> Invitation
     """A link with which an active person chooses a new password within a day. Their second factors stay as they are,
     so that whoever makes the link cannot approve in their name; nor does who removed those factors make one.
 
-    :raises Denied: without ``org:people:manage``, or to who ever removed this person's second factors.
+    :raises Denied: without ``org:people:recover``, or to who ever removed this person's second factors.
     :raises Conflict: when they are not active.
     """
-    require(actor, Permission.ORG_PEOPLE_MANAGE, at=at)
+    require(actor, Permission.ORG_PEOPLE_RECOVER, at=at)
     person = accounts.locked_person(person_id)
     if history.did(actor.id, actions.FACTOR_REMOVED.code, kind="all", person=person.pk):
         raise _both_hands("You removed this person's second factors, so somebody else must make them a link.")
@@ -93,20 +97,20 @@ def remove_factors(*, actor: Actor, at: datetime, person_id: str, reason: str) -
     Never one's own, and only with a recent second factor of the actor. With a reset link it opens the account, so
     whoever ever made this person one never does this, however long ago and whether it was used: that takes two.
 
-    :raises Denied: without ``org:people:manage``, for oneself, or to who ever made this person a reset link.
+    :raises Denied: without ``org:people:recover``, for oneself, or to who ever made this person a reset link.
     :raises NeedsMfa: without a second factor within the last 30 minutes.
     """
-    require(actor, Permission.ORG_PEOPLE_MANAGE, at=at)
+    require(actor, Permission.ORG_PEOPLE_RECOVER, at=at)
     if person_id == actor.id:
         raise Denied(
             "Your own second factors are removed under your account.",
-            permission=str(Permission.ORG_PEOPLE_MANAGE),
+            permission=str(Permission.ORG_PEOPLE_RECOVER),
             code="own-access",
         )
     if not actor.recent_mfa(at=at):
         raise NeedsMfa(
             "Removing somebody's second factors needs your own, proved within the last 30 minutes.",
-            permission=str(Permission.ORG_PEOPLE_MANAGE),
+            permission=str(Permission.ORG_PEOPLE_RECOVER),
             remedy="Confirm it is you, then try again.",
         )
     person = accounts.locked_person(person_id)
@@ -141,10 +145,11 @@ def deactivate(*, actor: Actor, at: datetime, person_id: str, reason: str = "") 
 def reactivate(*, actor: Actor, at: datetime, person_id: str, reason: str = "") -> PersonView:
     """Reactivate somebody. Grants that are still in force count again; sessions and tokens do not come back.
 
-    :raises Denied: without ``org:people:manage`` (and, if grants come back with them, ``org:access:grant``).
+    :raises Denied: without ``org:people:manage``, or unless they could give each role that comes back with them.
     :raises Conflict: when they are not deactivated.
     """
     require(actor, Permission.ORG_PEOPLE_MANAGE, at=at)
+    require_assigning_all(actor, access.grants_of(person_id), at=at)
     leaving.give_back(actor=actor, at=at, person_id=person_id, reason=reason)
     return queries.person(person_id)
 
@@ -164,6 +169,11 @@ def _link(actor: Actor, person: Person, kind: links.Kind, *, at: datetime) -> In
     if person.status != wanted:
         remedy = "They sign in; if they forgot their password, make a reset link." if kind == "invite" else ""
         raise Conflict(f"This person is not {wanted}, but {person.status}.", remedy=remedy)
+    if kind == "reset" and enforced_for(person.email):
+        raise Conflict(
+            "People of this domain sign in through their provider alone; a link to a new password would open nothing.",
+            remedy="They sign in there. If it is down for long, end its enforcement or use the emergency access.",
+        )
     link, text = links.make(kind, person_id=person.pk, at=at)
     detail = {"kind": kind, "person": person.pk, "link": link.id}
     record(action=actions.LINK_CREATED, actor=actor, at=at, detail=detail)

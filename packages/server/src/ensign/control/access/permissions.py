@@ -3,11 +3,14 @@
 A permission's *level* says where it is decided: in the organisation, in a project, or in one environment of a
 project. That creating a flag never confers switching it on follows from the levels: ``flag:create`` belongs to the
 project and alters nothing that an application sees; ``change:apply`` belongs to an environment.
+
+Nothing stands here that no code asks for; a test holds that. What was once part of a broader permission is named in
+:data:`SPLIT_FROM`, so that a token that was narrowed to the broader one before keeps working.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -18,6 +21,17 @@ class Level(StrEnum):
     ORGANISATION = "organisation"
     PROJECT = "project"
     ENVIRONMENT = "environment"
+
+
+class About(StrEnum):
+    """What a grant that is narrowed to flags of some types or tags makes of a permission."""
+
+    FLAGS = "flags"
+    """Conferred for these flags alone, and only where the question names the flag."""
+    READING = "reading"
+    """Conferred as it is: who works on some flags has to see what stands around them."""
+    ELSE = "else"
+    """Not conferred at all: it is not about one flag."""
 
 
 class Permission(StrEnum):
@@ -35,14 +49,29 @@ class Permission(StrEnum):
         return member
 
     # Organisation
-    ORG_READ = "org:read", Level.ORGANISATION, "see people, groups, service accounts and who may do what"
+    ORG_READ = "org:read", Level.ORGANISATION, "see people, groups, service accounts, roles and who may do what"
+    ORG_PEOPLE_INVITE = "org:people:invite", Level.ORGANISATION, "invite people; roles they begin with take more"
     ORG_PEOPLE_MANAGE = (
         "org:people:manage",
         Level.ORGANISATION,
-        "invite, deactivate and reactivate people and make links that reset their password",
+        "deactivate and reactivate people and end their tokens",
     )
-    ORG_GROUPS_MANAGE = "org:groups:manage", Level.ORGANISATION, "make groups and change who belongs to them"
-    ORG_ACCESS_GRANT = "org:access:grant", Level.ORGANISATION, "give and end roles of others, never their own"
+    ORG_PEOPLE_RECOVER = (
+        "org:people:recover",
+        Level.ORGANISATION,
+        "make links that reset somebody's password and remove second factors that were lost",
+    )
+    ORG_GROUPS_MANAGE = "org:groups:manage", Level.ORGANISATION, "make, describe and archive groups"
+    ORG_GROUPS_MEMBERS = (
+        "org:groups:members",
+        Level.ORGANISATION,
+        "change who belongs to groups, never themselves; a group's roles must be theirs to assign",
+    )
+    ORG_ACCESS_GRANT = (
+        "org:access:grant",
+        Level.ORGANISATION,
+        "give and end those roles that their own role lists, anywhere, never their own",
+    )
     ORG_SERVICE_ACCOUNTS_MANAGE = (
         "org:service-accounts:manage",
         Level.ORGANISATION,
@@ -62,40 +91,68 @@ class Permission(StrEnum):
     ORG_PRIVACY_ERASE = "org:privacy:erase", Level.ORGANISATION, "erase what the log keeps about a person who left"
     ORG_PROJECT_CREATE = "org:project:create", Level.ORGANISATION, "create projects"
     ORG_LEDGER_READ = "org:ledger:read", Level.ORGANISATION, "read the whole log"
-    ORG_LEDGER_EXPORT = "org:ledger:export", Level.ORGANISATION, "export the log and evidence bundles"
+    ORG_LEDGER_EXPORT = "org:ledger:export", Level.ORGANISATION, "export the log as a bundle that verifies offline"
+    ORG_EVIDENCE_EXPORT = (
+        "org:evidence:export",
+        Level.ORGANISATION,
+        "export the changes of all projects, with the names of who made them",
+    )
     ORG_LEDGER_ANCHOR = "org:ledger:anchor", Level.ORGANISATION, "anchor the log outside Ensign and set where"
     ORG_SETTINGS_MANAGE = "org:settings:manage", Level.ORGANISATION, "change settings of the whole installation"
 
     # Project
-    PROJECT_READ = "project:read", Level.PROJECT, "see flags, segments, requests and history of the project"
+    PROJECT_READ = "project:read", Level.PROJECT, "see flags, segments and requests of the project"
+    PROJECT_LEDGER_READ = "project:ledger:read", Level.PROJECT, "read the project's part of the log"
+    PROJECT_EVIDENCE_EXPORT = "project:evidence:export", Level.PROJECT, "export the project's changes"
     PROJECT_UPDATE = (
         "project:update",
         Level.PROJECT,
-        "change the project's name, description and owners; archive it",
+        "change the project's name, description and default stickiness",
     )
-    PROJECT_ENVIRONMENTS_MANAGE = (
-        "project:environments:manage",
+    PROJECT_ENVIRONMENTS_MANAGE = "project:environments:manage", Level.PROJECT, "add environments"
+    PROJECT_ENVIRONMENTS_UPDATE = "project:environments:update", Level.PROJECT, "rename and order environments"
+    PROJECT_TOKENS_READ = (
+        "project:tokens:read",
         Level.PROJECT,
-        "add, rename and order environments",
+        "see which tokens of applications there are, never their text",
     )
-    PROJECT_TOKENS_MANAGE = "project:tokens:manage", Level.PROJECT, "make and revoke tokens of applications"
+    PROJECT_TOKENS_MANAGE = "project:tokens:manage", Level.PROJECT, "make tokens of applications"
+    PROJECT_TOKENS_REVOKE = "project:tokens:revoke", Level.PROJECT, "revoke tokens of applications"
+    PROJECT_POLICY_READ = "project:policy:read", Level.PROJECT, "see the approval policies and how they were before"
     PROJECT_POLICY_PROPOSE = (
         "project:policy:propose",
         Level.PROJECT,
-        "propose another approval policy or freeze window, which then needs approval itself",
+        "propose another approval policy or protection, which then needs approval itself",
     )
     PROJECT_ACCESS_GRANT = (
         "project:access:grant",
         Level.PROJECT,
-        "give and end roles of others within the project, never their own",
+        "give and end those roles that their own role lists, within the project, never their own",
     )
+    INCIDENT_READ = "incident:read", Level.PROJECT, "see which kill switches were pressed, by whom and why"
     FLAG_CREATE = "flag:create", Level.PROJECT, "create flags, which are off everywhere"
-    FLAG_UPDATE = "flag:update", Level.PROJECT, "change a flag's description, owner, type and tags"
-    FLAG_ARCHIVE = "flag:archive", Level.PROJECT, "archive and revive flags, through the write door of changes"
+    FLAG_UPDATE = "flag:update", Level.PROJECT, "change a flag's description, owner and expected removal"
+    FLAG_CLASSIFY = (
+        "flag:classify",
+        Level.PROJECT,
+        "change a flag's type and tags, which say whose narrowed roles cover it",
+    )
+    FLAG_ARCHIVE = "flag:archive", Level.PROJECT, "archive flags, through the write door of changes"
+    FLAG_REVIVE = "flag:revive", Level.PROJECT, "revive archived flags, through the write door of changes"
     SEGMENT_CREATE = "segment:create", Level.PROJECT, "create segments, which nothing uses yet"
+    SEGMENT_UPDATE = "segment:update", Level.PROJECT, "change a segment's name and description"
+    CHANGE_COMMENT = "change:comment", Level.PROJECT, "comment on change requests"
 
     # Environment
-    CHANGE_DRAFT = "change:draft", Level.ENVIRONMENT, "draft and submit changes"
+    CHANGE_DRAFT = "change:draft", Level.ENVIRONMENT, "draft and submit changes of what they may change"
+    CHANGE_SWITCH = "change:switch", Level.ENVIRONMENT, "draft switching flags on and off"
+    CHANGE_STRATEGY_ADD = "change:strategy:add", Level.ENVIRONMENT, "draft further strategies of flags"
+    CHANGE_STRATEGY_UPDATE = "change:strategy:update", Level.ENVIRONMENT, "draft other strategies and their order"
+    CHANGE_STRATEGY_REMOVE = "change:strategy:remove", Level.ENVIRONMENT, "draft removing strategies"
+    CHANGE_VARIANTS = "change:variants", Level.ENVIRONMENT, "draft other variants of flags"
+    CHANGE_DEPENDENCIES = "change:dependencies", Level.ENVIRONMENT, "draft on which flags a flag depends"
+    CHANGE_IMPRESSIONS = "change:impressions", Level.ENVIRONMENT, "draft whether a flag reports impressions"
+    CHANGE_SEGMENTS = "change:segments", Level.ENVIRONMENT, "draft other constraints of segments"
     CHANGE_APPLY = (
         "change:apply",
         Level.ENVIRONMENT,
@@ -106,7 +163,17 @@ class Permission(StrEnum):
         Level.ENVIRONMENT,
         "approve changes that they neither wrote nor edited, in a session with a recent second factor",
     )
+    CHANGE_REVIEW = (
+        "change:review",
+        Level.ENVIRONMENT,
+        "send back and reject changes that they neither wrote nor edited",
+    )
     FLAG_KILL = "flag:kill", Level.ENVIRONMENT, "switch a flag off at once without approval"
+    KILL_EXPLAIN = (
+        "kill:explain",
+        Level.ENVIRONMENT,
+        "say afterwards why somebody else pressed a kill switch",
+    )
 
     @property
     def inert(self) -> bool:
@@ -116,27 +183,123 @@ class Permission(StrEnum):
         """
         return self in _INERT
 
+    @property
+    def about(self) -> About:
+        """What a grant narrowed to some flags makes of it."""
+        if self in _READING:
+            return About.READING
+        return About.FLAGS if self in _FLAGS else About.ELSE
 
-_INERT: frozenset[Permission] = frozenset(
-    {Permission.PROJECT_READ, Permission.FLAG_CREATE, Permission.FLAG_UPDATE, Permission.SEGMENT_CREATE}
+
+P = Permission
+
+_READING: frozenset[Permission] = frozenset(
+    {
+        P.ORG_READ,
+        P.PROJECT_READ,
+        P.PROJECT_LEDGER_READ,
+        P.PROJECT_EVIDENCE_EXPORT,
+        P.PROJECT_TOKENS_READ,
+        P.PROJECT_POLICY_READ,
+        P.INCIDENT_READ,
+        P.CHANGE_COMMENT,
+    }
 )
+
+#: What a change may do to a flag, besides the rights to draft it at all and to apply it.
+_FLAGS: frozenset[Permission] = frozenset(
+    {
+        P.FLAG_CREATE,
+        P.FLAG_UPDATE,
+        P.FLAG_CLASSIFY,
+        P.FLAG_ARCHIVE,
+        P.FLAG_REVIVE,
+        P.FLAG_KILL,
+        P.KILL_EXPLAIN,
+        P.CHANGE_DRAFT,
+        P.CHANGE_SWITCH,
+        P.CHANGE_STRATEGY_ADD,
+        P.CHANGE_STRATEGY_UPDATE,
+        P.CHANGE_STRATEGY_REMOVE,
+        P.CHANGE_VARIANTS,
+        P.CHANGE_DEPENDENCIES,
+        P.CHANGE_IMPRESSIONS,
+        P.CHANGE_APPLY,
+        P.CHANGE_APPROVE,
+        P.CHANGE_REVIEW,
+    }
+)
+
+_INERT: frozenset[Permission] = (_READING - {P.ORG_READ}) | {
+    P.FLAG_CREATE,
+    P.FLAG_UPDATE,
+    P.FLAG_CLASSIFY,
+    P.SEGMENT_CREATE,
+    P.SEGMENT_UPDATE,
+}
 
 #: What no token confers, whoever owns it: approval is an act of a human being in a session, and a token that could
 #: make people or grants would let its thief become one.
 NEVER_BY_TOKEN: frozenset[Permission] = frozenset(
     {
-        Permission.CHANGE_APPROVE,
-        Permission.ORG_PEOPLE_MANAGE,
-        Permission.ORG_ACCESS_GRANT,
-        Permission.PROJECT_ACCESS_GRANT,
-        Permission.ORG_SERVICE_ACCOUNTS_MANAGE,
-        Permission.ORG_ROLES_MANAGE,
-        Permission.ORG_SECURITY_MANAGE,
-        Permission.ORG_SCIM_MANAGE,
-        Permission.ORG_PRIVACY_ERASE,
+        P.CHANGE_APPROVE,
+        P.CHANGE_REVIEW,
+        P.ORG_PEOPLE_INVITE,
+        P.ORG_PEOPLE_MANAGE,
+        P.ORG_PEOPLE_RECOVER,
+        P.ORG_ACCESS_GRANT,
+        P.PROJECT_ACCESS_GRANT,
+        P.ORG_SERVICE_ACCOUNTS_MANAGE,
+        P.ORG_ROLES_MANAGE,
+        P.ORG_SECURITY_MANAGE,
+        P.ORG_SCIM_MANAGE,
+        P.ORG_PRIVACY_ERASE,
     }
 )
 
+#: What changes who may do what, or how that is guarded: in a session it needs a second factor proved a short while ago,
+#: of everybody who has one (ADR 0026). ``decisions.Held.require`` asks for it, so that no operation can forget it.
+#: Approving is not here: it asks for a second factor of everybody, in ``changes.domain.trust``.
+#: Nor is what stops harm: revoking, ending and switching off wait for nothing.
+ADMINISTRATIVE: frozenset[Permission] = (NEVER_BY_TOKEN - {P.CHANGE_APPROVE, P.CHANGE_REVIEW}) | {
+    P.ORG_GROUPS_MANAGE,
+    P.ORG_GROUPS_MEMBERS,
+    P.ORG_SETTINGS_MANAGE,
+    P.ORG_LEDGER_ANCHOR,
+    P.PROJECT_TOKENS_MANAGE,
+    P.PROJECT_POLICY_PROPOSE,
+}
+
+#: The edition of this catalogue. A token's state says by which one it was narrowed; without, by the first.
+EDITION = 2
+
+#: What the second edition split off, and from what: a token narrowed under the first keeps what it could do.
+SPLIT_FROM: Mapping[Permission, Permission] = MappingProxyType(
+    {
+        P.ORG_GROUPS_MEMBERS: P.ORG_GROUPS_MANAGE,
+        P.ORG_EVIDENCE_EXPORT: P.ORG_LEDGER_EXPORT,
+        P.PROJECT_LEDGER_READ: P.PROJECT_READ,
+        P.PROJECT_EVIDENCE_EXPORT: P.PROJECT_READ,
+        P.PROJECT_TOKENS_READ: P.PROJECT_READ,
+        P.PROJECT_POLICY_READ: P.PROJECT_READ,
+        P.INCIDENT_READ: P.PROJECT_READ,
+        P.CHANGE_COMMENT: P.PROJECT_READ,
+        P.PROJECT_ENVIRONMENTS_UPDATE: P.PROJECT_ENVIRONMENTS_MANAGE,
+        P.PROJECT_TOKENS_REVOKE: P.PROJECT_TOKENS_MANAGE,
+        P.FLAG_CLASSIFY: P.FLAG_UPDATE,
+        P.FLAG_REVIVE: P.FLAG_ARCHIVE,
+        P.SEGMENT_UPDATE: P.SEGMENT_CREATE,
+        P.CHANGE_SWITCH: P.CHANGE_DRAFT,
+        P.CHANGE_STRATEGY_ADD: P.CHANGE_DRAFT,
+        P.CHANGE_STRATEGY_UPDATE: P.CHANGE_DRAFT,
+        P.CHANGE_STRATEGY_REMOVE: P.CHANGE_DRAFT,
+        P.CHANGE_VARIANTS: P.CHANGE_DRAFT,
+        P.CHANGE_DEPENDENCIES: P.CHANGE_DRAFT,
+        P.CHANGE_IMPRESSIONS: P.CHANGE_DRAFT,
+        P.CHANGE_SEGMENTS: P.CHANGE_DRAFT,
+        P.KILL_EXPLAIN: P.FLAG_KILL,
+    }
+)
 
 #: Permissions by their frozen code, e.g. ``BY_CODE["flag:create"]``.
 BY_CODE: Mapping[str, Permission] = MappingProxyType({str(permission): permission for permission in Permission})
@@ -145,3 +308,11 @@ BY_CODE: Mapping[str, Permission] = MappingProxyType({str(permission): permissio
 def at_level(level: Level) -> tuple[Permission, ...]:
     """All permissions of a level, in the order in which they are declared."""
     return tuple(permission for permission in Permission if permission.level is level)
+
+
+def as_narrowed(codes: Iterable[str], *, edition: int) -> frozenset[str]:
+    """What ``codes`` of a token that was narrowed under ``edition`` stand for today."""
+    named = frozenset(codes)
+    if edition >= EDITION:
+        return named
+    return named | {new for new, broad in SPLIT_FROM.items() if broad in named}

@@ -1,14 +1,15 @@
-"""Which projects and environments there are: what a grant or a token may name.
+"""Which projects and environments there are, and which types of flags: what a grant or a token may name.
 
-``projects`` stands above access and says so by :func:`register`; until it has, every place is unknown.
+``projects`` and ``flags`` stand above access and say so by :func:`register` and :func:`register_flags`; until they
+have, every place and every type is unknown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from ensign.control.access.domain import Scope
+from ensign.control.access.domain import Narrowing, Scope
 from ensign.control.kernel.errors import Invalid
 
 
@@ -51,3 +52,31 @@ def require_known(scope: Scope) -> None:
             "There is no such environment in this project.",
             fields={"environment": f"Choose one of {', '.join(keys)}." if keys else "This project has none."},
         )
+
+
+_types: tuple[str, ...] = ()
+_clean_tags: Callable[[Sequence[str]], tuple[str, ...]] | None = None
+
+
+def register_flags(*, types: Iterable[str], clean_tags: Callable[[Sequence[str]], tuple[str, ...]]) -> None:
+    """Say which types flags have, and how their tags are written. Once, while Django starts."""
+    global _types, _clean_tags
+    _types, _clean_tags = tuple(types), clean_tags
+
+
+def flag_types() -> tuple[str, ...]:
+    """All types of flags."""
+    return _types
+
+
+def known_narrowing(narrowing: Narrowing) -> Narrowing:
+    """A narrowing as it may stand: of types that there are, tags written as flags' tags are.
+
+    A tag that no flag carries yet is fine: a team may be given its tag before its first flag.
+
+    :raises Invalid: naming the field ``flag_types`` or ``tags``.
+    """
+    if narrowing.types - set(_types):
+        raise Invalid("There is no such flag type.", fields={"flag_types": f"Choose among {', '.join(_types)}."})
+    tags = sorted(narrowing.tags)
+    return Narrowing(types=narrowing.types, tags=frozenset(tags if _clean_tags is None else _clean_tags(tags)))

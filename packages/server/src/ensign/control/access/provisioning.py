@@ -14,9 +14,9 @@ from typing import Any, Final
 
 from ensign.control.access import staging
 from ensign.control.access.actions import GRANT_ENDED
-from ensign.control.access.decisions import view
-from ensign.control.access.domain import ORGANISATION, GrantView, Scope
-from ensign.control.access.grants import require_another_granter
+from ensign.control.access.assigning import gives_everything, require_another_granter
+from ensign.control.access.decisions import views
+from ensign.control.access.domain import GrantView, Scope
 from ensign.control.access.models import Grant
 from ensign.control.access.permissions import Permission
 from ensign.control.audit.ledger import Where, record
@@ -72,8 +72,8 @@ def hold(person_id: str) -> None:
 def end_roles(*, actor: Actor, at: datetime, person_id: str) -> None:
     """End every role and every membership of somebody who is gone for good, each by an entry."""
     require_write_door()
-    for row in Grant.objects.select_for_update().filter(subject=person_id, status="active").order_by("pk"):
-        grant = view(row)
+    rows = list(Grant.objects.select_for_update().filter(subject=person_id, status="active").order_by("pk"))
+    for row, grant in zip(rows, views(rows), strict=True):
         record(
             action=GRANT_ENDED,
             actor=actor,
@@ -125,9 +125,9 @@ def archive_group(*, actor: Actor, at: datetime, group_id: str) -> None:
     """
     group = managed_group(group_id)
     grants = list(Grant.objects.select_for_update().filter(subject=group_id, status="active").order_by("pk"))
-    for row in grants:
-        if view(row).covers(Permission.ORG_ACCESS_GRANT, ORGANISATION):
-            require_another_granter(without_grant=row.pk, without_person=None, at=at)
+    for grant in views(grants):
+        if gives_everything(grant.definition, grant.scope):
+            require_another_granter(without_grant=grant.id, at=at)
     name = f"{group.name[:60]} (removed {at:%Y-%m-%d}, {group_id[-6:]})"
     staged = [stage(Group, id=group_id, state={**group.state, "name": name, "status": "archived"}, current=group)]
     staged += [staging.stage_grant_end(row, ended_by=actor.id) for row in grants]
@@ -153,8 +153,8 @@ def set_members(*, actor: Actor, at: datetime, group_id: str, wanted: frozenset[
         _record_members(actor, at, group.pk, some, added=True, rows=rows, approves=_approves(grants))
     for some in _some(leaving):
         _record_members(actor, at, group.pk, [rows[person] for person in some], added=False)
-    if leaving and any(grant.covers(Permission.ORG_ACCESS_GRANT, ORGANISATION) for grant in grants):
-        require_another_granter(without_grant=None, without_person=None, at=at)
+    if leaving and any(gives_everything(grant.definition, grant.scope) for grant in grants):
+        require_another_granter(at=at)
 
 
 def managed_group(group_id: str) -> Group:
@@ -199,7 +199,7 @@ def _joining(group_id: str, person: str, current: Membership | None, *, by: Acto
 
 
 def _grants(group_id: str) -> list[GrantView]:
-    return [view(row) for row in Grant.objects.filter(subject=group_id, status="active")]
+    return list(views(Grant.objects.filter(subject=group_id, status="active")))
 
 
 def _approves(grants: Iterable[GrantView]) -> bool:

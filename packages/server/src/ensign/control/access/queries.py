@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from ensign.control.access.decisions import view
+from ensign.control.access.decisions import view, views
 from ensign.control.access.domain import GrantView, Scope, conferring
 from ensign.control.access.models import Grant, Organisation
 from ensign.control.access.permissions import Permission
 from ensign.control.access.presets import PRESETS, Preset, PresetView
-from ensign.control.access.roles import ROLES
 from ensign.control.access.staging import ORGANISATION_ID
 from ensign.control.identity import queries as identity
 from ensign.control.kernel import clock
@@ -71,16 +70,20 @@ def grant(id: str) -> GrantView:
     return view(row)
 
 
-def grants(*, subject: str | None = None, project: str | None = None, ended: bool = False) -> tuple[GrantView, ...]:
-    """Grants, newest first: of one subject, within one project, or all; ended ones only if asked for."""
+def grants(
+    *, subject: str | None = None, project: str | None = None, role: str | None = None, ended: bool = False
+) -> tuple[GrantView, ...]:
+    """Grants, newest first: of one subject, within one project, of one role, or all; ended ones only if asked for."""
     rows = Grant.objects.order_by("-pk")
     if subject is not None:
         rows = rows.filter(subject=subject)
     if project is not None:
         rows = rows.filter(project=project)
+    if role is not None:
+        rows = rows.filter(role=role)
     if not ended:
         rows = rows.filter(status="active")
-    return tuple(view(row) for row in rows)
+    return views(rows)
 
 
 def grants_of(subject: str) -> tuple[GrantView, ...]:
@@ -89,17 +92,20 @@ def grants_of(subject: str) -> tuple[GrantView, ...]:
     if subject.startswith("usr_"):
         subjects += [group.id for group in identity.groups_of(subject)]
     rows = Grant.objects.filter(subject__in=subjects, status="active").order_by("pk")
-    return tuple(view(row) for row in rows)
+    return views(rows)
 
 
 def who_can(permission: Permission, scope: Scope, *, at: datetime) -> tuple[Holder, ...]:
-    """Everybody active who holds ``permission`` in ``scope`` at ``at``, in five queries whatever their number."""
+    """Everybody active who holds ``permission`` in ``scope`` at ``at``, in five or six queries whatever their number.
+
+    Unless ``scope`` names a flag, those who hold it for some flags are among them; their grants say for which.
+    """
     people = {person.id for person in identity.people(status="active")}
     services = {account.id for account in identity.service_accounts() if account.status == "active"}
     groups = {group.id for group in identity.groups() if group.status == "active"}
     members = identity.members()
     found: dict[str, list[GrantView]] = defaultdict(list)
-    for grant_ in conferring(grants(), permission, scope, at=at):
+    for grant_ in conferring(grants(), permission, scope, at=at, some=scope.flag is None):
         if grant_.subject in groups:
             for person_id in members.get(grant_.subject, ()):
                 found[person_id].append(grant_)
@@ -115,11 +121,14 @@ def who_can(permission: Permission, scope: Scope, *, at: datetime) -> tuple[Hold
 
 
 def what_can(subject: str, *, at: datetime) -> tuple[tuple[GrantView, tuple[Permission, ...]], ...]:
-    """The subject's grants in force, each with the permissions of its role that reach anything in its scope."""
+    """The subject's grants in force, each with the permissions of its role that reach anything in its scope.
+
+    A narrowed grant's are those that it confers for its flags at least.
+    """
     answer = []
     for grant_ in grants_of(subject):
         if grant_.in_force(at=at):
             inside = Scope(grant_.scope.project or "*", grant_.scope.environment or "*")
-            held = tuple(p for p in Permission if p in ROLES[grant_.role].permissions and grant_.covers(p, inside))
+            held = tuple(p for p in Permission if grant_.covers_some(p, inside))
             answer.append((grant_, held))
     return tuple(answer)

@@ -10,6 +10,11 @@ Segregation of duties, as decided here:
 * ``developer`` and ``requester`` apply only what the environment's policy lets through: where it asks for approvals,
   they draft and request. There is no role that is exempt from a policy.
 * Nobody gives a role to themselves or to a group that they belong to. Set-up is the one exception.
+* A role that lets its holders give roles lists which (``assigns``); they need not hold those themselves. ``*`` stands
+  for all of them where the role is held in the whole organisation, and within a project for those that neither approve
+  nor give roles: who runs a project does not choose who approves there, unless a role says so by name.
+
+Custom roles have the same shape (``catalogue`` reads them); nothing here knows the database.
 """
 
 from __future__ import annotations
@@ -18,88 +23,163 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from ensign.control.access.permissions import Level, Permission
+from ensign.control.access.permissions import NEVER_BY_TOKEN, Level, Permission
 
 P = Permission
+
+#: In a role's ``assigns``: every role there is, or ever will be.
+EVERY = "*"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Role:
-    """A named set of permissions. ``key`` is frozen: grants refer to it."""
+    """A named set of permissions. ``key`` is frozen: grants refer to it.
+
+    ``assigns`` are keys of the roles that its holders may give where it lets them give any, or :data:`EVERY`. An
+    archived role has no permissions, and stays so that what was granted once can still be named.
+    """
 
     key: str
     name: str
     description: str
     permissions: frozenset[Permission]
+    assigns: frozenset[str] = frozenset()
+    builtin: bool = True
+    archived: bool = False
 
-    @property
-    def organisation_wide_only(self) -> bool:
-        """Whether the role says nothing within a project, so that narrowing it would leave nothing."""
-        return all(permission.level is Level.ORGANISATION for permission in self.permissions)
+    def confers(self, permission: Permission) -> bool:
+        """Whether holding it somewhere allows ``permission`` there."""
+        return permission in self.permissions
+
+    def may_assign(self, role: Role, *, everywhere: bool) -> bool:
+        """Whether a holder may give ``role``; ``everywhere``: held in the whole organisation, not within a project."""
+        if role.key in self.assigns:
+            return True
+        return EVERY in self.assigns and (everywhere or not (confers_approval(role) or confers_granting(role)))
 
 
-def _role(key: str, name: str, description: str, *permissions: Permission) -> Role:
-    return Role(key=key, name=name, description=description, permissions=frozenset(permissions))
+#: The permissions with which roles are given.
+GRANTING = frozenset({P.ORG_ACCESS_GRANT, P.PROJECT_ACCESS_GRANT})
+
+
+def confers_approval(role: Role) -> bool:
+    """Whether its holders approve changes: the one place where that is answered."""
+    return role.confers(P.CHANGE_APPROVE)
+
+
+def confers_granting(role: Role) -> bool:
+    """Whether its holders give roles to others."""
+    return not GRANTING.isdisjoint(role.permissions)
+
+
+def unfit_for_services(role: Role) -> bool:
+    """Whether a service account cannot hold it: it confers what no token can use, such as approving."""
+    return not NEVER_BY_TOKEN.isdisjoint(role.permissions)
+
+
+def nothing(key: str) -> Role:
+    """What a grant of a role that nobody knows any more confers: nothing."""
+    return Role(
+        key=key, name=key, description="A role that is no longer known.", permissions=frozenset(), builtin=False
+    )
+
+
+def _role(key: str, name: str, description: str, *permissions: Permission, assigns: tuple[str, ...] = ()) -> Role:
+    return Role(
+        key=key, name=name, description=description, permissions=frozenset(permissions), assigns=frozenset(assigns)
+    )
+
+
+#: What everybody sees who may see a project at all.
+_SEES = (
+    P.ORG_READ,
+    P.PROJECT_READ,
+    P.PROJECT_LEDGER_READ,
+    P.PROJECT_EVIDENCE_EXPORT,
+    P.PROJECT_TOKENS_READ,
+    P.PROJECT_POLICY_READ,
+    P.INCIDENT_READ,
+    P.CHANGE_COMMENT,
+)
+
+#: Drafting and applying whatever a change can do to flags and segments.
+_CHANGES = (
+    P.CHANGE_DRAFT,
+    P.CHANGE_SWITCH,
+    P.CHANGE_STRATEGY_ADD,
+    P.CHANGE_STRATEGY_UPDATE,
+    P.CHANGE_STRATEGY_REMOVE,
+    P.CHANGE_VARIANTS,
+    P.CHANGE_DEPENDENCIES,
+    P.CHANGE_IMPRESSIONS,
+    P.CHANGE_SEGMENTS,
+    P.CHANGE_APPLY,
+)
+
+_KILLS = (P.FLAG_KILL, P.KILL_EXPLAIN)
 
 
 _ALL = (
-    _role("viewer", "Viewer", "Sees flags, requests and people; changes nothing.", P.ORG_READ, P.PROJECT_READ),
+    _role("viewer", "Viewer", "Sees flags, requests and people; comments, and changes nothing.", *_SEES),
     _role(
         "requester",
         "Requester",
         "Switches flags where the policy asks for nothing and requests changes elsewhere; creates nothing.",
-        P.ORG_READ,
-        P.PROJECT_READ,
-        P.CHANGE_DRAFT,
-        P.CHANGE_APPLY,
-        P.FLAG_KILL,
+        *_SEES,
+        *_CHANGES,
+        *_KILLS,
     ),
     _role(
         "developer",
         "Developer",
         "Creates flags and segments, changes them where the policy asks for nothing, and requests changes elsewhere.",
-        P.ORG_READ,
-        P.PROJECT_READ,
+        *_SEES,
         P.FLAG_CREATE,
         P.FLAG_UPDATE,
+        P.FLAG_CLASSIFY,
         P.FLAG_ARCHIVE,
+        P.FLAG_REVIVE,
         P.SEGMENT_CREATE,
-        P.CHANGE_DRAFT,
-        P.CHANGE_APPLY,
-        P.FLAG_KILL,
+        P.SEGMENT_UPDATE,
+        *_CHANGES,
+        *_KILLS,
     ),
     _role(
         "approver",
         "Approver",
         "Approves changes that others wrote and applies approved ones; drafts none.",
-        P.ORG_READ,
-        P.PROJECT_READ,
+        *_SEES,
         P.CHANGE_APPROVE,
+        P.CHANGE_REVIEW,
         P.CHANGE_APPLY,
-        P.FLAG_KILL,
+        *_KILLS,
     ),
     _role(
         "admin",
         "Administrator",
         "Manages people, access, projects, tokens and settings; neither changes nor approves what applications see,"
-        " except that it may switch a flag off in an emergency.",
+        " except that it may switch a flag off in an emergency. Within a project, gives no role that approves or gives"
+        " roles.",
         *(permission for permission in P if permission.level is Level.ORGANISATION),
-        P.PROJECT_READ,
+        *_SEES,
         P.PROJECT_UPDATE,
         P.PROJECT_ENVIRONMENTS_MANAGE,
+        P.PROJECT_ENVIRONMENTS_UPDATE,
         P.PROJECT_TOKENS_MANAGE,
+        P.PROJECT_TOKENS_REVOKE,
         P.PROJECT_POLICY_PROPOSE,
         P.PROJECT_ACCESS_GRANT,
-        P.FLAG_KILL,
+        *_KILLS,
+        assigns=(EVERY,),
     ),
     _role(
         "auditor",
         "Auditor",
         "Reads everything, the log included, and exports it; changes nothing.",
-        P.ORG_READ,
-        P.PROJECT_READ,
+        *_SEES,
         P.ORG_LEDGER_READ,
         P.ORG_LEDGER_EXPORT,
+        P.ORG_EVIDENCE_EXPORT,
     ),
 )
 
@@ -113,7 +193,7 @@ FIRST_PERSON = ("admin", "developer", "approver")
 #: read the database anyway.
 SYSTEM: Mapping[str, frozenset[Permission]] = MappingProxyType(
     {
-        "sys_cli": frozenset({P.ORG_READ, P.PROJECT_READ, P.ORG_LEDGER_READ, P.ORG_LEDGER_EXPORT, P.ORG_LEDGER_ANCHOR}),
+        "sys_cli": frozenset({*_SEES, P.ORG_LEDGER_READ, P.ORG_LEDGER_EXPORT, P.ORG_LEDGER_ANCHOR}),
         "sys_scheduler": frozenset({P.PROJECT_READ, P.CHANGE_APPLY}),
         "sys_anchor": frozenset({P.ORG_LEDGER_ANCHOR}),
     }

@@ -7,7 +7,7 @@ from datetime import datetime
 from ninja import Schema
 from pydantic import Field
 
-from ensign.control.access.domain import GrantView, Scope
+from ensign.control.access.domain import GrantView, Narrowing, Scope
 from ensign.control.access.grants import Wish
 from ensign.control.access.tokens import NewToken, TokenWish
 from ensign.control.api.schemas import Input
@@ -23,6 +23,16 @@ def scope_of(project: str | None, environment: str | None) -> Scope:
     if environment and not project:
         raise Invalid("An environment belongs to a project.", fields={"project": "Name the project, too."})
     return Scope(project or None, environment or None)
+
+
+def zoned(moment: datetime | None, *, field: str) -> datetime | None:
+    """A time, which must say its zone.
+
+    :raises Invalid: when it does not.
+    """
+    if moment is not None and moment.tzinfo is None:
+        raise Invalid("A time needs a time zone.", fields={field: "Write it with a zone, such as …Z."})
+    return moment
 
 
 class PersonOut(Schema):
@@ -43,18 +53,26 @@ class PersonOut(Schema):
 
 
 class WishIn(Input):
-    """A role to begin with."""
+    """A role to begin with. ``flag_types`` and ``tags`` confine it to flags of one of these types with one of these
+    tags; empty: any. ``starts_at`` null: at once; ``ends_at`` null: no end."""
 
     role: str
     project: str | None = None
     environment: str | None = None
+    flag_types: list[str] = Field(default=[], max_length=20)
+    tags: list[str] = Field(default=[], max_length=50)
+    starts_at: datetime | None = None
     ends_at: datetime | None = None
 
     def to_wish(self) -> Wish:
         """As the operation takes it."""
-        if self.ends_at is not None and self.ends_at.tzinfo is None:
-            raise Invalid("The end needs a time zone.", fields={"ends_at": "Write it with a zone, such as …Z."})
-        return Wish(role=self.role, scope=scope_of(self.project, self.environment), ends_at=self.ends_at)
+        return Wish(
+            role=self.role,
+            scope=scope_of(self.project, self.environment),
+            narrowing=Narrowing(types=frozenset(self.flag_types), tags=frozenset(self.tags)),
+            starts_at=zoned(self.starts_at, field="starts_at"),
+            ends_at=zoned(self.ends_at, field="ends_at"),
+        )
 
 
 class InviteIn(Input):
@@ -124,15 +142,25 @@ class GrantIn(WishIn):
     reason: str = ""
 
 
+class EndIn(Input):
+    """Another end of a role: a time, or null for none."""
+
+    ends_at: datetime | None
+    reason: str = ""
+
+
 class GrantOut(Schema):
-    """A grant. ``project`` and ``environment`` null mean all."""
+    """A grant. ``project`` and ``environment`` null mean all; ``flag_types`` and ``tags`` empty mean any flag."""
 
     id: str
     subject: str
     role: str
     project: str | None
     environment: str | None
+    flag_types: list[str]
+    tags: list[str]
     granted_by: str
+    reason: str
     starts_at: datetime
     ends_at: datetime | None
     status: str
@@ -147,7 +175,10 @@ class GrantOut(Schema):
             role=grant.role,
             project=grant.scope.project,
             environment=grant.scope.environment,
+            flag_types=sorted(grant.narrowing.types),
+            tags=sorted(grant.narrowing.tags),
             granted_by=grant.granted_by,
+            reason=grant.reason,
             starts_at=grant.starts_at,
             ends_at=grant.ends_at,
             status=grant.status,

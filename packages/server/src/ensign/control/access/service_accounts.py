@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from ensign.control.access import queries as access
+from ensign.control.access.assigning import require_assigning_all
 from ensign.control.access.decisions import require
 from ensign.control.access.permissions import Permission
 from ensign.control.audit.door import operation
@@ -82,13 +84,14 @@ def disable(*, actor: Actor, at: datetime, service_account_id: str, reason: str 
 def enable(*, actor: Actor, at: datetime, service_account_id: str, reason: str = "") -> ServiceAccountView:
     """Enable a service account again; its grants count again, its tokens stay revoked.
 
-    :raises Denied: without ``org:service-accounts:manage``.
+    :raises Denied: without ``org:service-accounts:manage``, or unless they could give each role that comes back.
     :raises Conflict: when it is not disabled.
     """
     require(actor, Permission.ORG_SERVICE_ACCOUNTS_MANAGE, at=at)
     account = _locked(service_account_id)
     if account.status == "active":
         raise Conflict("This service account is not disabled.")
+    require_assigning_all(actor, access.grants_of(account.pk), at=at)
     row = stage(ServiceAccount, id=account.pk, state={**account.state, "status": "active"}, current=account)
     record(action=actions.SERVICE_ACCOUNT_ENABLED, actor=actor, at=at, staged=[row], reason=reason)
     return queries.service_account(service_account_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ensign.control.access.domain import Scope
+from ensign.control.access.domain import ANY_FLAG, Narrowing, Scope
 from ensign.control.access.models import Grant, Organisation
 from ensign.control.access.presets import PRESETS, Preset
 from ensign.control.audit.staging import Staged, stage
@@ -23,6 +23,8 @@ def stage_grant(
     starts_at: datetime,
     ends_at: datetime | None,
     at: datetime,
+    narrowing: Narrowing = ANY_FLAG,
+    reason: str = "",
 ) -> Staged:
     """A new grant's row."""
     state = {
@@ -30,6 +32,9 @@ def stage_grant(
         "role": role,
         "project": scope.project,
         "environment": scope.environment,
+        "flag_types": sorted(narrowing.types),
+        "tags": sorted(narrowing.tags),
+        "reason": reason,
         "granted_by": granted_by,
         "starts_at": clock.text(starts_at),
         "ends_at": None if ends_at is None else clock.text(ends_at),
@@ -42,6 +47,12 @@ def stage_grant(
 def stage_grant_end(row: Grant, *, ended_by: str) -> Staged:
     """The end of a grant."""
     return stage(Grant, id=row.pk, state={**row.state, "status": "revoked", "ended_by": ended_by}, current=row)
+
+
+def stage_grant_until(row: Grant, *, ends_at: datetime | None) -> Staged:
+    """Another end of a grant."""
+    state = {**row.state, "ends_at": None if ends_at is None else clock.text(ends_at)}
+    return stage(Grant, id=row.pk, state=state, current=row)
 
 
 def stage_organisation(*, name: str, preset: Preset, control: str, at: datetime) -> Staged:

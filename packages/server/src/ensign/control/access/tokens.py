@@ -5,18 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from ensign.control.access import queries as access
+from ensign.control.access.assigning import require_assigning_all
 from ensign.control.access.decisions import require
 from ensign.control.access.domain import ORGANISATION, Scope
-from ensign.control.access.permissions import NEVER_BY_TOKEN, Permission
+from ensign.control.access.permissions import EDITION, NEVER_BY_TOKEN, Permission
 from ensign.control.access.places import require_known
 from ensign.control.audit.door import operation
 from ensign.control.audit.ledger import record
-from ensign.control.identity import accounts, queries
+from ensign.control.identity import accounts, enforcing, queries
 from ensign.control.identity.actions import TOKEN_CREATED, TOKEN_REVOKED
 from ensign.control.identity.domain import TOKEN_LIFETIME, TOKEN_LIFETIME_MAX, TokenView
 from ensign.control.identity.operations import own_account
 from ensign.control.kernel.actor import Actor
-from ensign.control.kernel.errors import Conflict, Denied, Invalid, NotFound
+from ensign.control.kernel.errors import Conflict, Denied, Invalid, NeedsMfa, NotFound
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,10 +47,12 @@ GRANTABLE = tuple(permission for permission in Permission if permission not in N
 def create_personal(*, actor: Actor, at: datetime, wish: TokenWish) -> NewToken:
     """A token that acts as the person who makes it, within their grants.
 
-    :raises Denied: when asked by a token: a stolen token must not make others.
+    :raises Denied: when asked by a token: a stolen token must not make others. NeedsMfa in a session without a recent
+        second factor, of who has one: a session ends, a token would outlive it.
     :raises Invalid: for an unknown permission or place, or a permission that no token has.
     """
     own_account(actor, act="token.create")
+    require_step_up(actor, at=at)
     return _create(actor, actor.id, "personal", wish, at=at)
 
 
@@ -56,11 +60,13 @@ def create_personal(*, actor: Actor, at: datetime, wish: TokenWish) -> NewToken:
 def create_for_service(*, actor: Actor, at: datetime, service_account_id: str, wish: TokenWish) -> NewToken:
     """A token that acts as a service account. It outlives whoever makes it.
 
-    :raises Denied: without ``org:service-accounts:manage``; never by token.
+    :raises Denied: without ``org:service-accounts:manage``, or unless they could give each role that it acts with;
+        never by token.
     :raises Conflict: when the service account is disabled.
     """
     require(actor, Permission.ORG_SERVICE_ACCOUNTS_MANAGE, at=at)
     account = queries.service_account(service_account_id)
+    require_assigning_all(actor, access.grants_of(account.id), at=at)
     if account.status != "active":
         raise Conflict("This service account is disabled.", remedy="Enable it first.")
     return _create(actor, account.id, "service", wish, at=at)
@@ -88,6 +94,19 @@ def revoke(*, actor: Actor, at: datetime, token_id: str, reason: str = "") -> To
     return queries.token(token_id)
 
 
+def require_step_up(actor: Actor, *, at: datetime) -> None:
+    """A stolen session must not leave a token behind.
+
+    :raises NeedsMfa: as ``decisions.step_up``.
+    """
+    if actor.interactive and not actor.recent_mfa(at=at) and enforcing.must_prove(actor.id):
+        raise NeedsMfa(
+            "To make a token you need a second factor, proved a short while ago.",
+            permission="token.create",
+            remedy="Confirm it is you, then go on.",
+        )
+
+
 def _create(actor: Actor, subject: str, kind: str, wish: TokenWish, *, at: datetime) -> NewToken:
     unknown = sorted((wish.permissions or frozenset()) - set(GRANTABLE))
     if unknown:
@@ -107,6 +126,7 @@ def _create(actor: Actor, subject: str, kind: str, wish: TokenWish, *, at: datet
         subject=subject,
         name=wish.name,
         permissions=None if wish.permissions is None else tuple(wish.permissions),
+        edition=EDITION,
         project=wish.scope.project,
         environment=wish.scope.environment,
         created_by=actor.id,

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from django.urls import path
 
-from ensign.control.access.views import grants, groups, people, service_accounts, setup, tokens
+from ensign.control.access.views import (
+    emergency,
+    grants,
+    groups,
+    logins,
+    people,
+    providers,
+    service_accounts,
+    setup,
+    sign_in_rules,
+    tokens,
+)
 
 app_name = "access"
 
@@ -18,6 +29,15 @@ urlpatterns = [
     path("people/<str:person_id>/remove-factors", people.remove_factors, name="remove-factors"),
     path("people/<str:person_id>/deactivate", people.deactivate, name="deactivate"),
     path("people/<str:person_id>/reactivate", people.reactivate, name="reactivate"),
+    path("people/<str:person_id>/sessions", logins.person, name="person-sessions"),
+    path("people/<str:person_id>/sessions/end", logins.end_sessions, name="person-sessions-end"),
+    path("people/<str:person_id>/unblock", logins.unblock, name="unblock"),
+    path("access/sign-ins", logins.listing, name="logins"),
+    path("access/sign-ins/export", logins.export, name="logins-export"),
+    path("account/sign-ins", logins.own, name="own-logins"),
+    path("settings/sign-in", sign_in_rules.page, name="sign-in-rules"),
+    path("settings/sign-in/history", sign_in_rules.history, name="sign-in-history"),
+    path("settings/sign-in/end-sessions", sign_in_rules.end_everybody, name="end-everybody"),
     path("groups", groups.listing, name="groups"),
     path("groups/new", groups.create, name="group-new"),
     path("groups/<str:group_id>", groups.detail, name="group"),
@@ -30,10 +50,30 @@ urlpatterns = [
     path("service-accounts/<str:service_account_id>/tokens/new", service_accounts.create_token, name="service-token"),
     path("service-accounts/<str:service_account_id>/disable", service_accounts.disable, name="service-disable"),
     path("service-accounts/<str:service_account_id>/enable", service_accounts.enable, name="service-enable"),
+    path("emergency-access", emergency.page, name="emergency"),
+    path("emergency-access/holders", emergency.holders, name="emergency-holders"),
+    path("emergency-access/code", emergency.draw, name="emergency-draw"),
+    path("emergency-access/close", emergency.close, name="emergency-close"),
+    path("emergency-access/review", emergency.review, name="emergency-review"),
     path("access", grants.listing, name="grants"),
     path("access/new", grants.create, name="grant-new"),
     path("access/who-can", grants.who_can, name="who-can"),
     path("access/<str:grant_id>/end", grants.end, name="grant-end"),
+    path("identity-providers", providers.listing, name="providers"),
+    path("identity-providers/new", providers.create, name="provider-new"),
+    path("identity-providers/<str:provider_id>", providers.detail, name="provider"),
+    path("identity-providers/<str:provider_id>/try", providers.try_it, name="provider-try"),
+    path("identity-providers/<str:provider_id>/map", providers.add_mapping, name="provider-map"),
+    path("identity-providers/<str:provider_id>/unmap", providers.remove_mapping, name="provider-unmap"),
+    path("identity-providers/<str:provider_id>/enable", providers.enable, name="provider-enable"),
+    path("identity-providers/<str:provider_id>/disable", providers.disable, name="provider-disable"),
+    path("identity-providers/<str:provider_id>/enforce", providers.enforce, name="provider-enforce"),
+    path("identity-providers/<str:provider_id>/release", providers.release, name="provider-release"),
+    path(
+        "identity-providers/<str:provider_id>/people/<str:identity_id>/release",
+        providers.release_identity,
+        name="provider-identity-release",
+    ),
     path("account/tokens", tokens.listing, name="tokens"),
     path("account/tokens/new", tokens.create, name="token-new"),
     path("account/tokens/<str:token_id>/revoke", tokens.revoke, name="token-revoke"),

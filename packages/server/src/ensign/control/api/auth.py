@@ -5,11 +5,14 @@ Either way ``request.actor`` is set. A header that does not hold a valid token n
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.http import HttpRequest
 from ninja.errors import HttpError
 from ninja.security import APIKeyCookie, HttpBearer
 
-from ensign.control.identity import actors
+from ensign.control.api.limits import GUESSES_SHARE, Guesses
+from ensign.control.identity import actors, gate, sign_in
+from ensign.control.identity.web import network_address
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Denied, Unauthenticated
@@ -18,6 +21,9 @@ _REMEDY = (
     "Send `Authorization: Bearer <token>` with a personal token (ensign_pat_…) or a service account's token"
     " (ensign_svc_…), or sign in."
 )
+
+
+_guesses = Guesses(per_minute=max(10, settings.API_RATE // GUESSES_SHARE))
 
 
 class CsrfFailed(Denied):
@@ -44,7 +50,14 @@ class TokenAuth(HttpBearer):
 
     def authenticate(self, request: HttpRequest, token: str) -> Actor:
         """The token's owner, kept as ``request.actor``."""
-        actor = actors.from_token(token, at=clock.now())
+        at = clock.now()
+        try:
+            actor = actors.from_token(token, at=at)
+        except Unauthenticated:
+            _guesses.failed(network_address(request))
+            sign_in.refused("token", person_id=None, at=at)
+            raise
+        gate.require_network(request, actor, at=at)
         request.actor = actor  # type: ignore[attr-defined]  # Django's request takes attributes; views read this one
         return actor
 
@@ -70,6 +83,7 @@ class SessionAuth(APIKeyCookie):
                 permission="session",
                 remedy="Send the csrftoken cookie's value as X-CSRFToken, or use a token instead of the session.",
             ) from error
+        gate.require(request, at=clock.now())
         request.actor = actor  # type: ignore[attr-defined]  # as above
         return actor
 

@@ -13,6 +13,10 @@ from ninja.operation import Operation
 
 import ensign
 from ensign.control.access.api import router as access
+from ensign.control.access.emergency_api import router as emergency_access
+from ensign.control.access.provider_api import router as identity_providers
+from ensign.control.access.roles_api import router as roles
+from ensign.control.access.sign_in_api import router as signing_in
 from ensign.control.api import problems
 from ensign.control.api.auth import AUTHENTICATION
 from ensign.control.api.parser import StrictParser
@@ -21,6 +25,7 @@ from ensign.control.changes.reach_api import router as change_reach
 from ensign.control.evidence.api import router as evidence
 from ensign.control.flags.api import router as flags
 from ensign.control.incidents.api import router as incidents
+from ensign.control.privacy.api import router as privacy
 from ensign.control.projects.api import router as projects
 from ensign.control.publishing.api import router as publishing
 from ensign.control.publishing.reach_api import router as flag_reach
@@ -116,6 +121,9 @@ api = EnsignAPI(
 problems.install(api)
 for router in (
     access,
+    signing_in,
+    identity_providers,
+    emergency_access,
     projects,
     segments,
     flags,
@@ -123,8 +131,10 @@ for router in (
     changes,
     incidents,
     evidence,
+    directory,
+    privacy,
     flag_reach,
     change_reach,
-    directory,
+    roles,
 ):
     api.add_router("", router)

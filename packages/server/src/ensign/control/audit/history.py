@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 from ensign_ledger import canonical
 
 from ensign.control.audit.models import Document, Entry, Redaction, Touch
@@ -72,6 +72,10 @@ class Filters:
     until: datetime | None = None
     changes_only: bool = False
     projects: frozenset[str] | None = None
+    #: Only these actions.
+    actions: tuple[str, ...] | None = None
+    #: Only what this person did, or what names them as ``detail.person`` (by id).
+    concerning: str | None = None
     #: Only entries with a lower number: a later append does not alter what is found.
     below: int | None = None
 
@@ -136,6 +140,11 @@ def _matching(filters: Filters) -> QuerySet[Entry]:
         wanted = getattr(filters, column)
         if wanted:
             rows = rows.filter(**{f"{column}__startswith" if wanted.endswith(".") else column: wanted})
+    if filters.actions is not None:
+        rows = rows.filter(action__in=filters.actions)
+    if filters.concerning is not None:
+        named = json.dumps({"person": filters.concerning}, separators=(",", ":"))[1:-1]
+        rows = rows.filter(Q(actor=filters.concerning) | Q(body__contains=named))
     if filters.projects is not None:
         rows = rows.filter(project__in=filters.projects)
     if filters.object:

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ensign.control.access.decisions import Held, held
-from ensign.control.access.domain import Scope
-from ensign.control.access.permissions import Permission
+from ensign.control.access.decisions import Held
 from ensign.control.audit.ledger import Where, record
 from ensign.control.audit.staging import Staged, stage
 from ensign.control.changes import actions
@@ -30,13 +28,12 @@ from ensign.control.changes.loading import (
     references,
 )
 from ensign.control.changes.models import Request
+from ensign.control.changes.rights import facts_of, require_to_apply
 from ensign.control.kernel import clock, ids
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict
 from ensign.control.projects.domain import ApprovedChange
 from ensign.control.publishing.operations import Publication, stage_publication
-
-SETTINGS = frozenset({"policy.set", "environment.protect", "environment.unprotect"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,51 +47,11 @@ class Applied:
     """(environment, epoch, number) of each."""
 
 
-def require_to_draft(
-    *,
-    actor: Actor,
-    at: datetime,
-    project: str,
-    environment: str,
-    operations: Sequence[Operation],
-    rights: Held | None = None,
-) -> None:
-    """What somebody needs to write these operations into a request; ``rights`` when they were read already.
-
-    :raises Denied: when it is lacking.
-    """
-    rights = held(actor, at=at) if rights is None else rights
-    types = {operation.type for operation in operations}
-    if types & SETTINGS:
-        rights.require(Permission.PROJECT_POLICY_PROPOSE, Scope(project))
-    if types & {"flag.archive", "flag.revive"}:
-        rights.require(Permission.FLAG_ARCHIVE, Scope(project))
-    if types - SETTINGS or not types:
-        rights.require(Permission.CHANGE_DRAFT, Scope(project, environment))
-
-
-def require_to_apply(
-    *, actor: Actor, at: datetime, project: str, environments: Sequence[str], operations: Sequence[Operation]
-) -> None:
-    """What somebody needs to apply what has the approvals that the policy asks for: in every environment reached.
-
-    Whoever proposes policies applies an approved one, though they may change nothing else.
-
-    :raises Denied: when it is lacking.
-    """
-    rights = held(actor, at=at)
-    if {operation.type for operation in operations} <= SETTINGS and rights.allows(
-        Permission.PROJECT_POLICY_PROPOSE, Scope(project)
-    ):
-        return
-    for key in environments:
-        rights.require(Permission.CHANGE_APPLY, Scope(project, key))
-
-
 def apply_request(
     *,
     actor: Actor,
     at: datetime,
+    rights: Held,
     request: ChangeRequest,
     row: Request | None,
     mode: Mode,
@@ -103,14 +60,18 @@ def apply_request(
     """Apply ``request``, whose row (None: it is made now) is locked. Call it inside the write door.
 
     ``accompany`` makes further rows that the same entry vouches for; it is called when all else is ready.
-    The permission to do this at all was checked by the caller; what makes the approvals good is checked here.
+    ``rights`` are what the actor holds, read inside this write door: here they are asked, for the flags as they are
+    under lock, and what makes the approvals good is checked.
 
+    :raises Denied: when the actor may not apply this.
     :raises Conflict: when something moved, was edited, or the approvals no longer count; nothing is written.
     """
     place = {"project": request.project, "environment": request.environment}
     keys = reached(operations=request.operations, **place)
     policy = policy_in_force(project=request.project, environments=keys, lock=True)
     loaded = load(refs=[Ref.parse(name) for name in request.base], lock=True, **place)
+    facts = facts_of(loaded.world.flags, request.operations)
+    require_to_apply(rights, request, environments=keys, facts=facts, standard=mode == "standard")
     answering = owners(request)
     trust.require_open(request, direct=mode != "request")
     trust.require_unmoved(request, loaded.versions)
@@ -122,7 +83,7 @@ def apply_request(
         at=at,
         policy=policy,
         current={ref.name: loaded.versions.get(ref.name, -1) for ref in refs},
-        entitled=entitlement(project=request.project, environments=keys, at=at),
+        entitled=entitlement(project=request.project, environments=keys, facts=facts, at=at),
         owners=answering,
         mode=mode,
     )
@@ -132,12 +93,8 @@ def apply_request(
     _require_exact(rows, after)
     extra = accompany()
     publications = _publish(rows, after, environments=keys)
-    staged = [
-        stage(Request, id=request.id, state=applied.to_state(), current=row),
-        *rows.staged,
-        *extra,
-        *(publication.staged for publication in publications),
-    ]
+    written = stage(Request, id=request.id, state=applied.to_state(), current=row)
+    staged = [written, *rows.staged, *extra, *(publication.staged for publication in publications)]
     recorded = record(
         action=actions.APPLIED,
         actor=actor,
@@ -259,10 +216,12 @@ def standard_request(
 
 
 def apply_standard(
-    *, actor: Actor, at: datetime, request: ChangeRequest, accompany: Callable[[], Sequence[Staged]]
+    *, actor: Actor, at: datetime, rights: Held, request: ChangeRequest, accompany: Callable[[], Sequence[Staged]]
 ) -> Applied:
-    """Apply what :func:`standard_request` made, for ``incidents``, which checked that the actor may.
+    """Apply what :func:`standard_request` made, for ``incidents``.
 
-    :raises Denied: when it is anything but switching off.
+    :raises Denied: without the right to press the kill switch, or when it is anything but switching off.
     """
-    return apply_request(actor=actor, at=at, request=request, row=None, mode="standard", accompany=accompany)
+    return apply_request(
+        actor=actor, at=at, rights=rights, request=request, row=None, mode="standard", accompany=accompany
+    )

@@ -8,15 +8,13 @@ from datetime import datetime
 from typing import Literal
 
 from ensign.control.access.decisions import Held, held
-from ensign.control.access.domain import Scope
-from ensign.control.access.permissions import Permission
 from ensign.control.audit import rows as governed
 from ensign.control.audit.door import operation
 from ensign.control.audit.ledger import Where, record
 from ensign.control.audit.registry import Action
 from ensign.control.audit.staging import stage
 from ensign.control.changes import actions
-from ensign.control.changes.applying import SETTINGS, Applied, apply_request, require_to_apply, require_to_draft
+from ensign.control.changes.applying import Applied, apply_request
 from ensign.control.changes.compiling import Compiled, compile_operations
 from ensign.control.changes.domain import algebra, lifecycle
 from ensign.control.changes.domain.base import Operation
@@ -24,6 +22,7 @@ from ensign.control.changes.domain.requests import ChangeRequest
 from ensign.control.changes.history import before_applied
 from ensign.control.changes.loading import behind, policy_in_force, reached
 from ensign.control.changes.models import Request
+from ensign.control.changes.rights import may_apply, require_to_draft
 from ensign.control.kernel import ids
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Invalid, NotFound
@@ -107,23 +106,7 @@ def _new(
     )
 
 
-def may_apply_at_once(
-    operations: Sequence[Operation],
-    *,
-    project: str,
-    actor: Actor,
-    at: datetime,
-    keys: Sequence[str],
-    rights: Held | None = None,
-) -> bool:
-    """Whether ``actor`` may apply these in all environments ``keys`` once nothing is asked for any more."""
-    rights = held(actor, at=at) if rights is None else rights
-    if {o.type for o in operations} <= SETTINGS:
-        return rights.allows(Permission.PROJECT_POLICY_PROPOSE, Scope(project))
-    return all(rights.allows(Permission.CHANGE_APPLY, Scope(project, key)) for key in keys)
-
-
-def _place(request: ChangeRequest, *, actor: Actor, at: datetime, wish: Wish, rights: Held | None = None) -> Proposed:
+def _place(request: ChangeRequest, *, actor: Actor, at: datetime, wish: Wish, rights: Held) -> Proposed:
     """Apply it at once where the policy asks for no approval and the actor may; else draft or submit it."""
     keys = reached(project=request.project, environment=request.environment, operations=request.operations)
     policy = policy_in_force(project=request.project, environments=keys)
@@ -132,11 +115,11 @@ def _place(request: ChangeRequest, *, actor: Actor, at: datetime, wish: Wish, ri
     if (
         wish == "apply"
         and policy.required == 0
-        and may_apply_at_once(request.operations, project=request.project, actor=actor, at=at, keys=keys, rights=rights)
+        and may_apply(rights, project=request.project, environments=keys, operations=request.operations)
     ):
         # Nothing asks for a review, but a reason may be asked for all the same.
         lifecycle.submit(request, by=actor.id, at=at, policy=policy)
-        done = apply_request(actor=actor, at=at, request=request, row=None, mode="direct")
+        done = apply_request(actor=actor, at=at, rights=rights, request=request, row=None, mode="direct")
         return Proposed(request=done.request, version=1, applied=done)
     if wish == "draft":
         return Proposed(request=request, version=write(request, row=None, action=actions.DRAFTED, actor=actor, at=at))
@@ -166,7 +149,7 @@ def propose(
     """
     projects.environment(project, environment)
     rights = held(actor, at=at)
-    require_to_draft(actor=actor, at=at, project=project, environment=environment, operations=operations, rights=rights)
+    require_to_draft(rights, project=project, environment=environment, operations=operations)
     compiled = compile_operations(project=project, environment=environment, operations=operations, at=at)
     request = _new(compiled, actor=actor, at=at, title=title, reason=reason)
     return _place(request, actor=actor, at=at, wish=wish, rights=rights)
@@ -225,12 +208,19 @@ def edit(
     """
     row, request = lock_request(request_id, expected_version=expected_version)
     steps = request.operations if operations is None else tuple(operations)
-    require_to_draft(actor=actor, at=at, project=request.project, environment=request.environment, operations=steps)
+    project, environment = request.project, request.environment
+    require_to_draft(
+        held(actor, at=at),
+        project=project,
+        environment=environment,
+        operations=steps,
+        replaced=request.operations,
+    )
     if request.status == "draft" and actor.id != request.author:
         raise NotFound("There is no such change request.", remedy="Drafts are seen by their author alone.")
     if not request.open:
         raise Conflict(f"This request is {request.status}; it can no longer be edited.", code="wrong-state")
-    compiled = compile_operations(project=request.project, environment=request.environment, operations=steps, at=at)
+    compiled = compile_operations(project=project, environment=environment, operations=steps, at=at)
     texts = _texts(
         request.title if title is None else title,
         request.reason if reason is None else reason,
@@ -259,9 +249,8 @@ def submit(
     :raises Invalid: when something is missing or could not apply. :raises Conflict: when something moved meanwhile.
     """
     row, request = lock_request(request_id, expected_version=expected_version)
-    require_to_draft(
-        actor=actor, at=at, project=request.project, environment=request.environment, operations=request.operations
-    )
+    rights = held(actor, at=at)
+    require_to_draft(rights, project=request.project, environment=request.environment, operations=request.operations)
     keys = reached(project=request.project, environment=request.environment, operations=request.operations)
     policy = policy_in_force(project=request.project, environments=keys)
     submitted = lifecycle.submit(request, by=actor.id, at=at, policy=policy)
@@ -272,9 +261,9 @@ def submit(
     if (
         apply
         and policy.required == 0
-        and may_apply_at_once(request.operations, project=request.project, actor=actor, at=at, keys=keys)
+        and may_apply(rights, project=request.project, environments=keys, operations=request.operations)
     ):
-        done = apply_request(actor=actor, at=at, request=submitted, row=row, mode="request")
+        done = apply_request(actor=actor, at=at, rights=rights, request=submitted, row=row, mode="request")
         return Proposed(request=done.request, version=row.version + 1, applied=done)
     return Proposed(request=submitted, version=write(submitted, row=row, action=actions.SUBMITTED, actor=actor, at=at))
 
@@ -299,9 +288,7 @@ def apply(*, actor: Actor, at: datetime, request_id: str, expected_version: int 
     :raises Denied: when the actor neither wrote, edited nor approved it, or may not apply here.
     """
     row, request = lock_request(request_id, expected_version=expected_version)
-    keys = reached(project=request.project, environment=request.environment, operations=request.operations)
-    require_to_apply(actor=actor, at=at, project=request.project, environments=keys, operations=request.operations)
-    return apply_request(actor=actor, at=at, request=request, row=row, mode="request")
+    return apply_request(actor=actor, at=at, rights=held(actor, at=at), request=request, row=row, mode="request")
 
 
 @operation
@@ -317,11 +304,12 @@ def revert(*, actor: Actor, at: datetime, request_id: str, reason: str = "", wis
     if request.status != "applied":
         raise Conflict("Only what was applied can be reverted.", code="wrong-state")
     undone = algebra.invert_all(before_applied(request), request.operations)
-    require_to_draft(actor=actor, at=at, project=request.project, environment=request.environment, operations=undone)
+    rights = held(actor, at=at)
+    require_to_draft(rights, project=request.project, environment=request.environment, operations=undone)
     compiled = compile_operations(project=request.project, environment=request.environment, operations=undone, at=at)
     title = f"Revert “{request.title}”"
     new = _new(
         compiled, actor=actor, at=at, title=title if len(title) <= 200 else title[:198] + "…”", reason=reason,
         reverts=request.id,
     )  # fmt: skip
-    return _place(new, actor=actor, at=at, wish=wish)
+    return _place(new, actor=actor, at=at, wish=wish, rights=rights)

@@ -17,9 +17,11 @@ from ensign.control.audit.staging import stage
 from ensign.control.changes import actions
 from ensign.control.changes.domain import lifecycle
 from ensign.control.changes.domain.requests import OPEN, ChangeRequest
-from ensign.control.changes.loading import entitlement, owners, policy_in_force, reached
+from ensign.control.changes.domain.world import Ref
+from ensign.control.changes.loading import entitlement, load, owners, policy_in_force, reached
 from ensign.control.changes.models import Request
 from ensign.control.changes.pages import address
+from ensign.control.changes.rights import facts_of
 from ensign.control.identity import queries as identity
 
 
@@ -46,20 +48,23 @@ def _approved_by(person_id: str) -> list[Request]:
 
 def _voided(row: Request, leaver: Leaver) -> Consequence:
     request = ChangeRequest.from_state(row.pk, row.state)
-    keys = reached(project=request.project, environment=request.environment, operations=request.operations)
+    project, environment = request.project, request.environment
+    keys = reached(project=project, environment=environment, operations=request.operations)
+    loaded = load(project=project, environment=environment, refs=[Ref.parse(name) for name in request.base])
+    facts = facts_of(loaded.world.flags, request.operations)
     without = lifecycle.without_approvals_of(
         request,
         leaver.person_id,
         at=leaver.at,
-        policy=policy_in_force(project=request.project, environments=keys),
-        entitled=entitlement(project=request.project, environments=keys, at=leaver.at),
+        policy=policy_in_force(project=project, environments=keys),
+        entitled=entitlement(project=project, environments=keys, facts=facts, at=leaver.at),
         owners=owners(request),
     )
     return Consequence(
         action=actions.APPROVAL_VOIDED,
         staged=[stage(Request, id=request.id, state=without.to_state(), current=row)],
         counted="approvals",
-        where=Where(project=request.project, environment=request.environment),
+        where=Where(project=project, environment=environment),
         detail={"request": request.id, "round": request.round, "status": without.status},
     )
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ensign.control.access.decisions import entitled as holds
-from ensign.control.access.domain import Scope
+from ensign.control.access.domain import FlagFacts
 from ensign.control.access.permissions import Permission
 from ensign.control.audit.rows import Lock, rows
 from ensign.control.changes.domain import algebra
 from ensign.control.changes.domain.base import Operation
 from ensign.control.changes.domain.requests import ChangeRequest, PolicyInForce
 from ensign.control.changes.domain.world import Ref, World
+from ensign.control.changes.rights import apply_scopes
 from ensign.control.flags.domain import FlagConfig, FlagInfo
 from ensign.control.flags.models import Flag, FlagEnvironment
 from ensign.control.flags.surroundings import About
@@ -139,13 +140,18 @@ def policy_in_force(*, project: str, environments: Sequence[str], lock: bool = F
     )
 
 
-def entitlement(*, project: str, environments: Iterable[str], at: datetime) -> Callable[[str], bool]:
-    """Whether somebody may approve in all of ``environments``, being active: asked once for each."""
-    keys, known = tuple(environments), dict[str, bool]()
+def entitlement(
+    *, project: str, environments: Sequence[str], facts: Collection[FlagFacts | None], at: datetime
+) -> Callable[[str], bool]:
+    """Whether somebody may approve in all of ``environments``, being active, for all that is touched (``facts``): asked
+    once for each person.
+    """
+    scopes = apply_scopes(project=project, environments=environments, facts=facts)
+    known = dict[str, bool]()
 
     def entitled(person: str) -> bool:
         if person not in known:
-            known[person] = all(holds(person, Permission.CHANGE_APPROVE, Scope(project, key), at=at) for key in keys)
+            known[person] = holds(person, Permission.CHANGE_APPROVE, *scopes, at=at)
         return known[person]
 
     return entitled

@@ -29,6 +29,7 @@ def policies(request: HttpRequest, project: str) -> HttpResponse:
 def _policies(
     request: HttpRequest, here: Visit, project: str, *, typed: tuple[str, forms.PolicyForm] | None = None
 ) -> HttpResponse:
+    here.require(Permission.PROJECT_POLICY_READ, project)
     found = projects.project(project)
     columns = []
     for place in project_pages.places(project):

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from ensign.control.changes.applying import require_to_draft
+from ensign.control.access.decisions import held
 from ensign.control.changes.compiling import compile_operations
 from ensign.control.changes.domain import algebra
 from ensign.control.changes.domain.base import Operation
 from ensign.control.changes.domain.diff import Row, diff
 from ensign.control.changes.domain.requests import PolicyInForce
-from ensign.control.changes.drafting import may_apply_at_once
 from ensign.control.changes.loading import policy_in_force, reached
+from ensign.control.changes.rights import may_apply, require_to_draft
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.transactions import write_door
 from ensign.control.projects import queries as projects
@@ -50,12 +50,13 @@ def preview(*, actor: Actor, at: datetime, project: str, environment: str, opera
     :raises Denied, Invalid, Conflict, NotFound: as it would.
     """
     projects.environment(project, environment)
-    require_to_draft(actor=actor, at=at, project=project, environment=environment, operations=operations)
+    rights = held(actor, at=at)
+    require_to_draft(rights, project=project, environment=environment, operations=operations)
     with write_door():  # the pre-flight locks what an apply would lock
         compiled = compile_operations(project=project, environment=environment, operations=operations, at=at)
     keys = reached(project=project, environment=environment, operations=compiled.operations)
     policy = policy_in_force(project=project, environments=keys)
-    may = may_apply_at_once(compiled.operations, project=project, actor=actor, at=at, keys=keys)
+    may = may_apply(rights, project=project, environments=keys, operations=compiled.operations)
     return Preview(
         operations=compiled.operations,
         sentences=algebra.describe_all(compiled.before, compiled.operations),

@@ -16,6 +16,7 @@ from ensign.control.changes.domain.world import OperationError, Ref, World
 from ensign.control.changes.history import world_at
 from ensign.control.changes.loading import entitlement, load, owners, policy_in_force, reached
 from ensign.control.changes.models import Comment, Request
+from ensign.control.changes.rights import facts_of
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Denied, NotFound
@@ -216,7 +217,8 @@ def standing(request: ChangeRequest, *, reader: Actor, at: datetime) -> Standing
     policy = policy_in_force(project=request.project, environments=keys)
     refs = [Ref.parse(name) for name in request.base]
     loaded = load(project=request.project, environment=request.environment, refs=refs)
-    entitled = entitlement(project=request.project, environments=keys, at=at)
+    facts = facts_of(loaded.world.flags, request.operations)
+    entitled = entitlement(project=request.project, environments=keys, facts=facts, at=at)
     answering = owners(request)
     moved = trust.moved(request, loaded.versions)
     return Standing(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from ensign.control.access.decisions import decide, require
+from ensign.control.access.decisions import held, require
 from ensign.control.access.domain import Scope
 from ensign.control.access.permissions import Permission
 from ensign.control.audit.door import operation
@@ -19,6 +19,7 @@ from ensign.control.changes.domain.requests import ChangeRequest, DecisionKind
 from ensign.control.changes.domain.world import Ref
 from ensign.control.changes.loading import entitlement, load, owners, policy_in_force, reached
 from ensign.control.changes.models import Comment, Request
+from ensign.control.changes.rights import facts_of, may_stop
 from ensign.control.kernel import clock, ids
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Denied, EnsignError, Invalid, NotFound
@@ -55,13 +56,13 @@ def _comment(request: ChangeRequest, *, actor: Actor, at: datetime, text: str, k
 def comment(*, actor: Actor, at: datetime, request_id: str, text: str) -> str:
     """Say something about a request; returns the comment's id. Drafts and what was closed can be commented, too.
 
-    :raises Denied: without the right to see the project. :raises Invalid: when there is no text.
+    :raises Denied: without ``change:comment``. :raises Invalid: when there is no text.
     """
     _, request = drafting.lock_request(request_id)
     if request.status == "draft" and actor.id != request.author:
         raise NotFound("There is no such change request.", remedy="Drafts are seen by their author alone.")
     scope = Scope(request.project)
-    require(actor, Permission.PROJECT_READ, scope, at=at)
+    require(actor, Permission.CHANGE_COMMENT, scope, at=at)
     staged = _comment(request, actor=actor, at=at, text=text, kind="comment")
     if staged is None:
         raise Invalid("The comment is empty.", fields={"comment": "Write something."})
@@ -125,28 +126,37 @@ def _approved(request: ChangeRequest, *, actor: Actor, at: datetime, digest: str
         digest=digest,
         policy=policy,
         current=loaded.versions,
-        entitled=entitlement(project=request.project, environments=keys, at=at),
+        entitled=entitlement(
+            project=request.project,
+            environments=keys,
+            facts=facts_of(loaded.world.flags, request.operations),
+            at=at,
+        ),
         owners=owners(request),
     )
 
 
 def _stopped(request: ChangeRequest, *, actor: Actor, at: datetime, decision: DecisionKind, text: str) -> ChangeRequest:
-    """Stopping takes the right to approve in any environment reached, and a reason, but no second factor."""
+    """Stopping takes the right to review in any environment reached, and a reason, but no second factor."""
     scope = Scope(request.project, request.environment)
     if not actor.interactive:
         raise Denied(
             "A token cannot decide on a request: that is an act of a person in a session.",
-            permission=str(Permission.CHANGE_APPROVE),
+            permission=str(Permission.CHANGE_REVIEW),
             scope=str(scope),
             code="approval-by-token",
         )
     keys = reached(project=request.project, environment=request.environment, operations=request.operations)
-    if not any(decide(actor, Permission.CHANGE_APPROVE, Scope(request.project, key), at=at) for key in keys):
-        require(actor, Permission.CHANGE_APPROVE, scope, at=at)
+    rights = held(actor, at=at)
+    if not may_stop(rights, request, environments=keys):
+        rights.require(Permission.CHANGE_REVIEW, scope)
+        # Held in the request's own environment, yet not for all that it touches.
+        reason = "Your roles do not cover all that this request touches."
+        raise Denied(reason, permission=str(Permission.CHANGE_REVIEW), scope=str(scope), code="other-flags")
     if actor.id in request.authors:
         raise Denied(
             "You wrote or edited this request: withdraw it instead.",
-            permission=str(Permission.CHANGE_APPROVE),
+            permission=str(Permission.CHANGE_REVIEW),
             scope=str(scope),
             code="own-change",
         )

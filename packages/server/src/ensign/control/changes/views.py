@@ -12,10 +12,9 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from ensign.control.access.domain import Scope
 from ensign.control.access.permissions import Permission
 from ensign.control.access.queries import who_can
-from ensign.control.changes import leavers, pages, queries, reach
+from ensign.control.changes import leavers, pages, queries, reach, rights
 from ensign.control.changes import operations as door
 from ensign.control.changes.domain.requests import OPEN, ChangeRequest, DecisionKind
 from ensign.control.changes.loading import owners, reached
@@ -114,11 +113,9 @@ def _detail(request: HttpRequest, id: str, *, error: EnsignError | None = None, 
     standing = queries.standing(value, reader=here.actor, at=here.at) if value.open else None
     keys = reached(project=value.project, environment=value.environment, operations=value.operations)
     may = {
-        "draft": here.may(Permission.CHANGE_DRAFT, value.project, value.environment)
-        or here.may(Permission.PROJECT_POLICY_PROPOSE, value.project),
-        "apply": all(here.may(Permission.CHANGE_APPLY, value.project, key) for key in keys)
-        or here.may(Permission.PROJECT_POLICY_PROPOSE, value.project),
-        "approve": here.may(Permission.CHANGE_APPROVE, value.project, value.environment),
+        "draft": rights.may_edit(here.held, value),
+        "apply": rights.may_apply(here.held, project=value.project, environments=keys, operations=value.operations),
+        "stop": rights.may_stop(here.held, value, environments=keys),
     }
     said = queries.comments(value.id)
     steps = queries.steps(row)
@@ -158,8 +155,10 @@ def _detail(request: HttpRequest, id: str, *, error: EnsignError | None = None, 
 def _approvers(value: ChangeRequest, standing: queries.Standing, here: Visit) -> list[str]:
     """Names of up to eight people who may approve this: entitled everywhere, and barred by no part in it."""
     found: set[str] | None = None
-    for key in standing.policy.environments:
-        scope = Scope(value.project, key)
+    flags = rights.flags_of(value.operations)
+    stored = rights.stored_facts(flags)
+    facts = {stored.get(key) for key in flags}
+    for scope in rights.apply_scopes(project=value.project, environments=standing.policy.environments, facts=facts):
         able = {h.subject for h in who_can(Permission.CHANGE_APPROVE, scope, at=here.at) if h.kind == "person"}
         found = able if found is None else found & able
     ids = sorted((found or set()) - value.barred - owners(value))[:8]

@@ -12,6 +12,7 @@ from ensign.control.changes.domain import algebra
 from ensign.control.changes.domain.requests import ChangeRequest
 from ensign.control.changes.drafting import my_draft
 from ensign.control.changes.pages import address
+from ensign.control.changes.rights import flags_of, stored_facts
 from ensign.control.flags.beside import Pending, Waiting
 from ensign.control.flags.domain import FlagConfig
 from ensign.control.kernel.actor import Actor
@@ -61,15 +62,16 @@ def waits_for_me(actor: Actor, *, at: datetime, rights: Held | None = None) -> l
         statuses=("in_review", "approved"),
         limit=500,
     )
-    return [
-        row.request
-        for row in rows
-        if _waits(
-            row.request,
-            actor,
-            approves=rights.allows(Permission.CHANGE_APPROVE, Scope(row.request.project, row.request.environment)),
-        )
-    ]
+    flags = {row.request.id: flags_of(row.request.operations) for row in rows}
+    stored = stored_facts(frozenset[str | None]().union(*flags.values())) if rights.narrowed else {}
+    found = []
+    for request in (row.request for row in rows):
+        place = Scope(request.project, request.environment)
+        scopes = {place.of_flag(stored.get(key)) for key in flags[request.id]}
+        approves = all(rights.allows(Permission.CHANGE_APPROVE, scope) for scope in scopes)
+        if _waits(request, actor, approves=approves):
+            found.append(request)
+    return found
 
 
 def _waits(request: ChangeRequest, actor: Actor, *, approves: bool) -> bool:

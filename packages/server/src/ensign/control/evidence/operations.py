@@ -78,7 +78,7 @@ def export_changes(
     With ``environment`` also what reached every environment of its project. Only the permission and the entry are
     taken inside the write door: a year is read without holding anybody up, up to the log's size at the start.
 
-    :raises Denied: without ``org:ledger:export``, or within one project without ``project:read`` there.
+    :raises Denied: without ``org:evidence:export``, or within one project without ``project:evidence:export`` there.
     :raises Invalid: when the period is empty, or there never was such a project or environment.
     """
     emails = _authorise_changes(actor=actor, at=at, project=project)
@@ -130,9 +130,9 @@ def export_changes(
 def _authorise_changes(*, actor: Actor, at: datetime, project: str | None) -> bool:
     """Whether the actor may also see e-mail addresses."""
     if project is None:
-        require(actor, Permission.ORG_LEDGER_EXPORT, at=at)
+        require(actor, Permission.ORG_EVIDENCE_EXPORT, at=at)
     else:
-        require(actor, Permission.PROJECT_READ, Scope(project), at=at)
+        require(actor, Permission.PROJECT_EVIDENCE_EXPORT, Scope(project), at=at)
     return held(actor, at=at).allows(Permission.ORG_READ)
 
 

@@ -46,7 +46,7 @@ def _visible(actor: Actor, filters: Filters, *, at: datetime) -> Filters:
     holds = held(actor, at=at)
     if holds.allows(Permission.ORG_LEDGER_READ):
         return filters
-    projects = holds.projects(Permission.PROJECT_READ)
+    projects = holds.projects(Permission.PROJECT_LEDGER_READ)
     if projects is not None and not projects:
         require(actor, Permission.ORG_LEDGER_READ, at=at)
     if projects is None:

@@ -31,6 +31,7 @@ NOUNS: Mapping[str, str] = MappingProxyType(
         "kill": "kill switch",
         "segment_config": "segment",
         "service_account": "service account",
+        "sign_in_rules": "rules of signing in",
     }
 )
 

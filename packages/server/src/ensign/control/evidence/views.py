@@ -27,6 +27,7 @@ from ensign.control.ui import looks
 
 PAGE = 50
 _KEY = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
+_WHOLE = (Permission.ORG_EVIDENCE_EXPORT, Permission.ORG_LEDGER_EXPORT)
 _BUILT_IN = re.compile(r"anonymous|sys_[a-z_]{1,40}")
 
 
@@ -55,7 +56,8 @@ def log(request: HttpRequest) -> HttpResponse:
             "filtered": bool(given),
             "head": checkpoints.head(),
             "anchored_at": anchors.last_anchored_at(),
-            "may_export": holds.allows(Permission.ORG_LEDGER_EXPORT) or bool(_readable(holds)),
+            "may_export": any(holds.allows(whole) for whole in _WHOLE)
+            or bool(_readable(holds, Permission.PROJECT_EVIDENCE_EXPORT)),
         },
     )
 
@@ -79,8 +81,8 @@ def _filter(request: HttpRequest, holds: Held) -> LogFilter:
     )
 
 
-def _readable(holds: Held) -> list[str]:
-    keys = holds.projects(Permission.PROJECT_READ)
+def _readable(holds: Held, permission: Permission = Permission.PROJECT_LEDGER_READ) -> list[str]:
+    keys = holds.projects(permission)
     return [project.key for project in projects() if keys is None or project.key in keys]
 
 
@@ -132,10 +134,10 @@ def export(request: HttpRequest) -> HttpResponse:
     """GET and POST /log/export: the changes of a period as a file."""
     actor, at = signed_in(request), clock.now()
     holds = held(actor, at=at)
-    keys = _readable(holds)
-    whole = holds.allows(Permission.ORG_LEDGER_EXPORT)
-    if not whole and not keys:
-        require(actor, Permission.ORG_LEDGER_EXPORT, at=at)
+    keys = _readable(holds, Permission.PROJECT_EVIDENCE_EXPORT)
+    whole, bundle = (holds.allows(one) for one in _WHOLE)
+    if not whole and not bundle and not keys:
+        require(actor, Permission.ORG_EVIDENCE_EXPORT, at=at)
     initial = {"since": (at - timedelta(days=365)).date(), "until": at.date(), "format": "csv"}
     form = ChangesExportForm(request.POST or None, projects=keys, all_projects=whole, initial=initial)
     if request.method == "POST" and form.is_valid():
@@ -159,7 +161,7 @@ def export(request: HttpRequest) -> HttpResponse:
             for name in error.fields:
                 form.add_error(name, f"{error.message} {error.remedy}")
     status = 422 if form.errors else 200
-    context = {"form": form, "key": _fingerprint(), "whole": whole}
+    context = {"form": form, "key": _fingerprint(), "whole": bundle, "changes": whole or bool(keys)}
     return render(request, "evidence/export.html", context, status=status)
 
 

@@ -10,7 +10,7 @@ from django.urls import reverse
 from ensign.control.access.permissions import Permission
 from ensign.control.flags import beside, listing, pages, queries, surroundings, words
 from ensign.control.flags.beside import Pending
-from ensign.control.flags.domain import FlagConfig
+from ensign.control.flags.domain import FlagConfig, FlagInfo
 from ensign.control.identity import queries as identity
 from ensign.control.kernel import clock
 from ensign.control.kernel.errors import NotFound
@@ -49,7 +49,7 @@ def context(here: Visit, *, project: str, flag: str) -> dict[str, Any]:
         column(
             here,
             place,
-            flag=flag,
+            info=info,
             row=configs.get(place.row.key),
             names=names,
             pending=waiting.get((flag, place.row.key), ()),
@@ -71,8 +71,12 @@ def context(here: Visit, *, project: str, flag: str) -> dict[str, Any]:
         "stale": listing.stale(info, at=here.at),
         "children": sorted(surroundings.children(flag, project=project)),
         "may_tokens": here.may(Permission.PROJECT_TOKENS_MANAGE, project),
-        "may_update": here.may(Permission.FLAG_UPDATE, project),
-        "may_archive": here.may(Permission.FLAG_ARCHIVE, project),
+        "may_update": any(
+            here.may(one, project, flag=info.facts) for one in (Permission.FLAG_UPDATE, Permission.FLAG_CLASSIFY)
+        ),
+        "may_archive": here.may(Permission.FLAG_ARCHIVE, project, flag=info.facts),
+        "may_revive": here.may(Permission.FLAG_REVIVE, project, flag=info.facts),
+        "may_impressions": here.may(Permission.CHANGE_IMPRESSIONS, project, strictest(columns), flag=info.facts),
         "strictest": strictest(columns),
     }
 
@@ -86,7 +90,7 @@ def column(
     here: Visit,
     place: Place,
     *,
-    flag: str,
+    info: FlagInfo,
     row: queries.ConfigRow | None,
     names: dict[str, str],
     pending: Sequence[Pending],
@@ -94,8 +98,12 @@ def column(
 ) -> pages.Column:
     """A flag in one environment."""
     config = FlagConfig() if row is None else row.config
-    project, environment = place.row.project, place.row.key
-    may_draft = here.may(Permission.CHANGE_DRAFT, project, environment)
+    project, environment, flag = place.row.project, place.row.key, info.key
+
+    def may(permission: Permission) -> bool:
+        return here.may(permission, project, environment, flag=info.facts)
+
+    drafts = may(Permission.CHANGE_DRAFT)
     return pages.Column(
         place=place,
         cell=listing.NEVER if row is None else listing.cell_of(config),
@@ -109,7 +117,12 @@ def column(
         reach=reach,
         draft=pages.draft_address(project, environment),
         kill=pages.kill_address(project, environment, flag),
-        may_draft=may_draft,
-        may_kill=here.may(Permission.FLAG_KILL, project, environment),
-        drafted=beside.drafted(here.actor, project=project, environment=environment, flag=flag) if may_draft else None,
+        may_switch=drafts and may(Permission.CHANGE_SWITCH),
+        may_add=drafts and may(Permission.CHANGE_STRATEGY_ADD),
+        may_edit=drafts and may(Permission.CHANGE_STRATEGY_UPDATE),
+        may_remove=drafts and may(Permission.CHANGE_STRATEGY_REMOVE),
+        may_variants=drafts and may(Permission.CHANGE_VARIANTS),
+        may_depend=drafts and may(Permission.CHANGE_DEPENDENCIES),
+        may_kill=may(Permission.FLAG_KILL),
+        drafted=beside.drafted(here.actor, project=project, environment=environment, flag=flag) if drafts else None,
     )

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ensign.control.access.domain import FlagFacts
 from ensign.control.segments.domain import Constraint as Constraint
 
 FlagType = Literal["release", "experiment", "operational", "kill-switch", "permission"]
@@ -172,6 +173,11 @@ class FlagInfo:
     archived: bool = False
     created_at: str = ""
     expected_removal_on: str | None = None
+
+    @property
+    def facts(self) -> FlagFacts:
+        """What of it decides whose narrowed roles cover it."""
+        return FlagFacts(self.type, frozenset(self.tags))
 
     def to_state(self) -> dict[str, Any]:
         """JSON form."""

@@ -8,9 +8,9 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import cast
 
-from ensign.control.access.decisions import require
+from ensign.control.access.decisions import Held, held
 from ensign.control.access.domain import Scope
-from ensign.control.access.permissions import Permission
+from ensign.control.access.permissions import About, Permission
 from ensign.control.audit.door import operation
 from ensign.control.audit.ledger import Where, record
 from ensign.control.audit.staging import stage
@@ -21,7 +21,7 @@ from ensign.control.flags.validation import check_flag_key, check_tags, check_ty
 from ensign.control.identity import queries as identity
 from ensign.control.kernel import clock, ids
 from ensign.control.kernel.actor import Actor
-from ensign.control.kernel.errors import Conflict, Invalid, NotFound
+from ensign.control.kernel.errors import Conflict, Denied, Invalid, NotFound
 from ensign.control.projects import queries as projects
 from ensign.control.projects.domain import RESERVED_KEYS, check_text, check_version
 
@@ -46,9 +46,11 @@ def create_flag(
     :raises Invalid: naming the field that is wrong.
     :raises Conflict: when any project has a flag of this key, since SDKs know flags by name alone.
     :raises NotFound: when there is no such project.
-    :raises Denied: without ``flag:create``.
+    :raises Denied: without ``flag:create`` for a flag of this type with these tags.
     """
-    require(actor, Permission.FLAG_CREATE, Scope(project), at=at)
+    rights = held(actor, at=at)
+    if not rights.allows_some(Permission.FLAG_CREATE, Scope(project)):
+        rights.require(Permission.FLAG_CREATE, Scope(project))
     projects.project(project)
     key = check_flag_key(key)
     if key in RESERVED_KEYS:
@@ -64,6 +66,7 @@ def create_flag(
         created_at=clock.text(at),
         expected_removal_on=_removal(expected_removal_on, type=kind, at=at),
     )
+    rights.require(Permission.FLAG_CREATE, Scope(project, flag=info.facts))
     taken = Flag.objects.filter(key=key).values_list("project", "archived").first()
     if taken is not None:
         raise Conflict(
@@ -99,13 +102,16 @@ def update_flag(
 
     :raises Invalid: naming the field that is wrong.
     :raises NotFound: when there is no such flag.
-    :raises Denied: without ``flag:update``.
+    :raises Denied: without ``flag:update``; for another type or other tags without ``flag:classify``, for the flag as
+        it is and as it would be. Nobody brings a flag under a narrowed role of their own.
     """
     row = Flag.objects.select_for_update().filter(key=key).first()
     if row is None:
         raise NotFound(f"There is no flag “{key[:100]}”.", remedy="Look at the list of flags.")
     info = FlagInfo.from_state(row.state)
-    require(actor, Permission.FLAG_UPDATE, Scope(info.project), at=at)
+    rights, place = held(actor, at=at), Scope(info.project, flag=info.facts)
+    if not rights.allows(Permission.FLAG_CLASSIFY, place):
+        rights.require(Permission.FLAG_UPDATE, place)
     check_version(row.version, expected_version)
     kind = info.type if type is None else cast(FlagType, check_type(type))
     changed = replace(
@@ -118,6 +124,10 @@ def update_flag(
         if expected_removal_on is None
         else _removal(expected_removal_on, type=kind, at=at),
     )
+    if changed.facts != info.facts:
+        _require_to_classify(rights, info, changed)
+    if replace(changed, type=info.type, tags=info.tags) != info:
+        rights.require(Permission.FLAG_UPDATE, place)
     if changed != info:
         record(
             action=actions.FLAG_UPDATED,
@@ -127,6 +137,31 @@ def update_flag(
             where=Where(project=info.project),
         )
     return queries.flag(key)
+
+
+def _require_to_classify(rights: Held, before: FlagInfo, after: FlagInfo) -> None:
+    """That the actor may give the flag another type or other tags: what narrowed roles go by.
+
+    :raises Denied: without the right on both sides, or code ``own-access`` when it would come under a role of theirs.
+    """
+    for info in (before, after):
+        rights.require(Permission.FLAG_CLASSIFY, Scope(before.project, flag=info.facts))
+    if not rights.narrowed:
+        return
+    places = [Scope(before.project), *(Scope(before.project, e.key) for e in projects.environments(before.project))]
+    for permission in Permission:
+        for place in places if permission.about is About.FLAGS else ():
+            if rights.allows(permission, place.of_flag(after.facts)) and not rights.allows(
+                permission, place.of_flag(before.facts)
+            ):
+                raise Denied(
+                    f"With this type and these tags the flag would come under a role of yours, which lets you"
+                    f" {permission.description}.",
+                    permission=str(Permission.FLAG_CLASSIFY),
+                    scope=str(place),
+                    remedy="Ask somebody else to change its type and tags.",
+                    code="own-access",
+                )
 
 
 def _removal(text: str | None, *, type: FlagType, at: datetime) -> str | None:

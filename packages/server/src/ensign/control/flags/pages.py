@@ -131,7 +131,12 @@ class Column:
     reach: object | None
     draft: str
     kill: str
-    may_draft: bool
+    may_switch: bool
+    may_add: bool
+    may_edit: bool
+    may_remove: bool
+    may_variants: bool
+    may_depend: bool
     may_kill: bool
     drafted: FlagConfig | None = None
 

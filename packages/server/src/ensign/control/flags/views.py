@@ -51,7 +51,7 @@ def index(request: HttpRequest, project: str) -> HttpResponse:
             total=found.total,
             older="?" + urlencode({**kept, "after": found.after}) if found.after else "",
         ),
-        "may_create": here.may(Permission.FLAG_CREATE, project),
+        "may_create": here.may_for_some(Permission.FLAG_CREATE, project),
         "narrowed": filters != listing.Filters(),
     }
     return render(request, "flags/list.html", context)

@@ -5,7 +5,7 @@ Everything runs inside the write door of the operation that calls it.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from allauth.mfa.models import Authenticator
@@ -13,7 +13,8 @@ from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
 
 from ensign.control.audit.staging import Staged, stage
-from ensign.control.identity.domain import TOKEN_LIFETIME_MAX, TokenView, clean_name
+from ensign.control.identity import enforcing
+from ensign.control.identity.domain import TokenView, clean_name
 from ensign.control.identity.models import Account, Person, Token
 from ensign.control.identity.tokens import hashed, hint, new_token
 from ensign.control.kernel import clock
@@ -56,6 +57,15 @@ def open_account(person_id: str, *, email: str, password: str) -> Account:
     return account
 
 
+def open_account_without_password(person_id: str, *, email: str) -> Account:
+    """The account of a person who comes through an identity provider: no password opens it."""
+    require_write_door()
+    account = Account(person_id=person_id, email=email)
+    account.set_unusable_password()
+    account.save(force_insert=True)
+    return account
+
+
 def end_sessions(person_id: str, *, keep: str | None = None) -> int:
     """Delete the sessions of a person, except the one with key ``keep``; returns how many there were."""
     require_write_door()
@@ -87,18 +97,19 @@ def stage_token(
     subject: str,
     name: str,
     permissions: tuple[str, ...] | None,
+    edition: int,
     project: str | None,
     environment: str | None,
     created_by: str,
     expires_at: datetime,
     at: datetime,
 ) -> tuple[Staged, str]:
-    """A new token's row, and its text, which exists nowhere else.
+    """A new token's row, and its text, which exists nowhere else. ``edition`` is that of the catalogue of permissions.
 
     :raises Invalid: when it would never or too late expire.
     """
-    if not at < expires_at <= at + TOKEN_LIFETIME_MAX:
-        days = TOKEN_LIFETIME_MAX.days
+    days = enforcing.current().token_days(kind)
+    if not at < expires_at <= at + timedelta(days=days):
         raise Invalid(
             "A token must expire.", fields={"days": f"Choose a lifetime of 1 to {days} days."}, remedy="Rotate it."
         )
@@ -110,6 +121,7 @@ def stage_token(
         "token_hash": hashed(text),
         "hint": hint(text),
         "permissions": None if permissions is None else sorted(permissions),
+        "edition": edition,
         "project": project,
         "environment": environment,
         "created_by": created_by,

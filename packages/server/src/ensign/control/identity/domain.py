@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
+from ensign.control.identity import agents
 from ensign.control.kernel.errors import Invalid
 
-PersonStatus = Literal["invited", "active", "disabled"]
+PersonStatus = Literal["invited", "active", "disabled", "erased"]
+
+FORMER: Final = "former person"
 
 INVITATION_LIFETIME: Final = timedelta(days=7)
 RESET_LIFETIME: Final = timedelta(days=1)
@@ -28,7 +31,7 @@ _EMAIL: Final = re.compile(r"[^@\s<>\"(),:;\\\[\]]{1,64}@[^@\s<>\"(),:;\\\[\]/]+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PersonView:
-    """A person as it stands. ``has_account``: whether they have chosen a password yet."""
+    """A person as it stands. One who was erased has neither address nor name."""
 
     id: str
     email: str
@@ -40,7 +43,7 @@ class PersonView:
     @property
     def display(self) -> str:
         """The name, or the address while there is none."""
-        return self.name or self.email or "former person"
+        return self.name or self.email or former(self.id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +105,12 @@ class SessionView:
     started_at: datetime
     seen_at: datetime
     current: bool
+    way: str = ""
+
+    @property
+    def device(self) -> str:
+        """Browser and system in words."""
+        return agents.device(self.agent)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +122,11 @@ class FactorView:
     name: str
     created_at: datetime
     last_used_at: datetime | None
+
+
+def former(id: str) -> str:
+    """How somebody is shown who was erased: by their id, so that the log still tells people apart."""
+    return f"{FORMER} ({id})"
 
 
 def clean_email(text: str) -> str:

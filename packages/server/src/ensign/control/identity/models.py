@@ -10,10 +10,17 @@ from django.db import models
 from ensign.control.audit.columns import derived_text
 from ensign.control.audit.models import Governed
 from ensign.control.audit.registry import exempt
+from ensign.control.identity.emergency.models import EmergencySeal  # noqa: F401  # Django looks for models here
+from ensign.control.identity.sign_in_models import SignInRules as SignInRules
+from ensign.control.identity.sign_in_models import Trace as Trace
+from ensign.control.identity.sso.models import IdentityProvider  # noqa: F401  # Django looks for models here
+from ensign.control.identity.sso.saml_models import SamlTicket  # noqa: F401  # as above
 
 
 class Person(Governed):
-    """A human being, known in the log by id only. State: ``email, name, status`` (``invited|active|disabled``)."""
+    """A human being, known in the log by id only. State: ``email, name, status`` (``invited|active|disabled``).
+
+    Of somebody who was erased only ``status`` (``erased``) is left."""
 
     object_type = "person"
 

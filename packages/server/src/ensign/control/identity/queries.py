@@ -9,12 +9,19 @@ from datetime import datetime
 from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
 
-from ensign.control.identity.domain import GroupView, PersonView, ServiceAccountView, SessionView, TokenView
+from ensign.control.identity.domain import (
+    FORMER,
+    GroupView,
+    PersonView,
+    ServiceAccountView,
+    SessionView,
+    TokenView,
+    former,
+)
 from ensign.control.identity.models import Account, Group, Membership, Person, ServiceAccount, Token, TokenUse
 from ensign.control.kernel import clock
 from ensign.control.kernel.errors import NotFound
 
-FORMER = "former person"
 #: The actor for what a directory does by SCIM.
 DIRECTORY = "sys_directory"
 
@@ -22,14 +29,14 @@ DIRECTORY = "sys_directory"
 def names(ids: Iterable[str]) -> dict[str, str]:
     """Display names by id, for people, groups, service accounts and Ensign's own actors; in at most three queries.
 
-    Every id asked for is answered: an erased or unknown person is "former person".
+    Every id asked for is answered: an erased person is "former person (usr_…)", an unknown one "former person".
     """
     wanted = {id for id in ids if id}
     found = {id: _built_in(id) for id in wanted if not id.startswith(("usr_", "grp_", "svc_"))}
     people = [id for id in wanted if id.startswith("usr_")]
     if people:
         rows = Person.objects.filter(pk__in=people).values_list("pk", "name", "email")
-        found.update({pk: name or email or FORMER for pk, name, email in rows})
+        found.update({pk: name or email or former(pk) for pk, name, email in rows})
     groups = [id for id in wanted if id.startswith("grp_")]
     if groups:
         found.update(Group.objects.filter(pk__in=groups).values_list("pk", "name"))
@@ -62,10 +69,9 @@ def person_by_email(email: str) -> PersonView | None:
 
 
 def people(*, status: str | None = None) -> tuple[PersonView, ...]:
-    """All people by name, or those of one status (``invited|active|disabled``)."""
+    """All people by name without those who were erased, or those of one status."""
     rows = Person.objects.order_by("name", "pk")
-    if status is not None:
-        rows = rows.filter(status=status)
+    rows = rows.exclude(status="erased") if status is None else rows.filter(status=status)
     return tuple(_person(row) for row in rows)
 
 
@@ -168,6 +174,7 @@ def sessions_of(person_id: str, *, current: str | None) -> tuple[SessionView, ..
             started_at=row.created_at,
             seen_at=row.last_seen_at,
             current=row.session_key == current,
+            way=str(row.data.get("way", "")),
         )
         for row in rows
         if row.session_key in alive
@@ -191,7 +198,12 @@ def _built_in(id: str) -> str:
 
 def _person(row: Person) -> PersonView:
     return PersonView(
-        id=row.pk, email=row.email, name=row.name, status=row.status, version=row.version, ledger_seq=row.ledger_seq
+        id=row.pk,
+        email=row.email or "",
+        name=row.name or "",
+        status=row.status,
+        version=row.version,
+        ledger_seq=row.ledger_seq,
     )
 
 

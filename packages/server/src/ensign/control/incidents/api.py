@@ -84,9 +84,9 @@ def list_kills(
 ) -> Page[KillOut]:
     """Newest first, of the projects that you may read."""
     actor, at = _actor(request), clock.now()
-    visible = held(actor, at=at).projects(Permission.PROJECT_READ)
+    visible = held(actor, at=at).projects(Permission.INCIDENT_READ)
     if project is not None:
-        require(actor, Permission.PROJECT_READ, Scope(project), at=at)
+        require(actor, Permission.INCIDENT_READ, Scope(project), at=at)
         visible = frozenset({project})
     position = decode(cursor)
     found = queries.kills(projects=visible, before=None if position is None else str(position[0]), limit=limit + 1)
@@ -96,7 +96,7 @@ def list_kills(
 
 @router.post("/kills/{id}/reason", response=KillOut, summary="Say why a kill switch was pressed")
 def record_reason(request: HttpRequest, response: HttpResponse, id: str, body: ReasonIn) -> queries.KillView:
-    """Once; for who pressed it, or may press it there."""
+    """Once; for who pressed it, or may explain those of others there."""
     etag.require_match(request, version=queries.kill(id).version)
     given = operations.record_reason(actor=_actor(request), at=clock.now(), kill_id=id, reason=body.reason)
     return _answer(response, given)

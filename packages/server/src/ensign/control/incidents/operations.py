@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from ensign.control.access.decisions import decide, require
+from ensign.control.access.decisions import held
 from ensign.control.access.domain import Scope
 from ensign.control.access.permissions import Permission
 from ensign.control.audit.door import operation
@@ -14,13 +14,14 @@ from ensign.control.audit.ledger import Where, record
 from ensign.control.audit.staging import Staged, stage
 from ensign.control.changes.domain.flag_operations import FlagDisable
 from ensign.control.changes.operations import Applied, apply_standard, standard_request
+from ensign.control.flags.domain import FlagInfo
 from ensign.control.flags.models import Flag
 from ensign.control.incidents import queries
 from ensign.control.incidents.actions import REASON_GIVEN
 from ensign.control.incidents.models import Kill
 from ensign.control.kernel import clock, ids
 from ensign.control.kernel.actor import Actor
-from ensign.control.kernel.errors import Conflict, Denied, Invalid, NotFound
+from ensign.control.kernel.errors import Conflict, Invalid, NotFound
 from ensign.control.projects import queries as projects
 from ensign.control.projects.domain import check_text
 
@@ -52,8 +53,8 @@ def kill(
     :raises Denied: without ``flag:kill`` there.
     :raises Conflict: when it is off already; code ``switches-on``, naming them, when off would switch other flags on.
     """
-    scope = Scope(project, environment)
-    require(actor, Permission.FLAG_KILL, scope, at=at)
+    rights = held(actor, at=at)
+    rights.require(Permission.FLAG_KILL, _scope(project, environment, flag))
     projects.environment(project, environment)
     if not Flag.objects.filter(project=project, key=flag).exists():
         raise NotFound(f"There is no flag “{flag[:100]}” in the project “{project[:100]}”.")
@@ -92,13 +93,19 @@ def kill(
         }
         return [stage(Kill, id=kill_id, state=state)]
 
-    applied = apply_standard(actor=actor, at=at, request=request, accompany=accompany)
+    applied = apply_standard(actor=actor, at=at, rights=rights, request=request, accompany=accompany)
     return Killed(kill=queries.kill(kill_id), applied=applied)
+
+
+def _scope(project: str, environment: str, flag: str) -> Scope:
+    """Where a kill has effect, and on what. The flag is looked up here, and again under lock when it applies."""
+    row = Flag.objects.filter(project=project, key=flag).first()
+    return Scope(project, environment, None if row is None else FlagInfo.from_state(row.state).facts)
 
 
 @operation
 def record_reason(*, actor: Actor, at: datetime, kill_id: str, reason: str) -> queries.KillView:
-    """Say why a kill switch was pressed: whoever pressed it, or who may press it there.
+    """Say why a kill switch was pressed: whoever pressed it, or who may explain those of others there.
 
     :raises Conflict: when the reason was given already. :raises Invalid: when there is none.
     """
@@ -106,10 +113,9 @@ def record_reason(*, actor: Actor, at: datetime, kill_id: str, reason: str) -> q
     if row is None:
         raise NotFound("There is no such kill record.", remedy="Look at the list of kill switches.")
     state = row.state
-    scope = Scope(state["project"], state["environment"])
-    decision = decide(actor, Permission.FLAG_KILL, scope, at=at)
-    if not decision and not (actor.id == state["by"] and decide(actor, Permission.PROJECT_READ, scope, at=at)):
-        raise Denied(decision.reason, permission=str(Permission.FLAG_KILL), scope=str(scope), code=decision.code)
+    rights, scope = held(actor, at=at), _scope(state["project"], state["environment"], state["flag"])
+    if not (actor.id == state["by"] and rights.allows(Permission.PROJECT_READ, scope)):
+        rights.require(Permission.KILL_EXPLAIN, scope)
     if state["reason_status"] == "given":
         raise Conflict("The reason was given already.", remedy="Comment on the change request instead.")
     text = check_text(reason, field="reason", limit=5_000)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from ensign.control.access.decisions import Held
+from ensign.control.access.domain import Scope
+from ensign.control.access.permissions import Permission
+from ensign.control.changes.rights import stored_facts
 from ensign.control.flags import queries as flags
 from ensign.control.incidents.domain import switched_on_by_off
 from ensign.control.incidents.models import Kill
@@ -94,3 +98,17 @@ def would_switch_on(*, project: str, environment: str, flag: str) -> tuple[str, 
         return ()
     archived = {row.info.key for row in flags.flags(project, archived=True)}
     return switched_on_by_off(flag, configs, archived=archived)
+
+
+def to_explain(kills: Sequence[KillView], rights: Held) -> frozenset[str]:
+    """Ids of those kills without a reason that the actor of ``rights`` may give one for: their own, and others'."""
+    stored = stored_facts({kill.flag for kill in kills}) if rights.narrowed else {}
+    return frozenset(
+        kill.id
+        for kill in kills
+        if kill.reason_status == "open"
+        and (
+            kill.by == rights.actor.id
+            or rights.allows(Permission.KILL_EXPLAIN, Scope(kill.project, kill.environment, stored.get(kill.flag)))
+        )
+    )

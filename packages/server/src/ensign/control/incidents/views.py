@@ -48,12 +48,13 @@ def kills(request: HttpRequest) -> HttpResponse:
 
 def _kills(request: HttpRequest, *, wrong: str = "", typed: str = "", problem: str = "") -> HttpResponse:
     here = visit(request)
-    visible = here.held.projects(Permission.PROJECT_READ)
+    visible = here.held.projects(Permission.INCIDENT_READ)
     before = request.GET.get("before") or None
     found = queries.kills(projects=visible, before=before, limit=_LIMIT + 1)
     names = identity.names([k.by for k in found] + [k.reason_by or "" for k in found])
     environments = {e.project + "/" + e.key: e for rows in projects.all_environments().values() for e in rows}
     reached = reach.of_requests([k.request for k in found], at=here.at)
+    explainable = queries.to_explain(found, here.held)
     lines = [
         {
             "kill": row,
@@ -62,8 +63,7 @@ def _kills(request: HttpRequest, *, wrong: str = "", typed: str = "", problem: s
             "environment": project_pages.environment(environments[f"{row.project}/{row.environment}"])
             if f"{row.project}/{row.environment}" in environments
             else looks.Environment(key=row.environment, name=row.environment, colour="slate"),
-            "may": row.reason_status == "open"
-            and (row.by == here.actor.id or here.may(Permission.FLAG_KILL, row.project, row.environment)),
+            "may": row.id in explainable,
             "wrong": row.id == wrong,
         }
         for row in found[:_LIMIT]

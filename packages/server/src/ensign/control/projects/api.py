@@ -245,7 +245,7 @@ def order_environments(request: HttpRequest, project: str, body: OrderIn) -> obj
 @router.get("/projects/{project}/client-tokens", response=Page[TokenOut])
 def list_tokens(request: HttpRequest, project: str, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> object:
     """Client tokens that reach a project, newest first."""
-    require(_actor(request), Permission.PROJECT_READ, Scope(project), at=clock.now())
+    require(_actor(request), Permission.PROJECT_TOKENS_READ, Scope(project), at=clock.now())
     queries.project(project)
     position = decode(cursor)
     rest = [row for row in queries.tokens(project) if position is None or row.id < str(position[0])]
@@ -267,7 +267,7 @@ def get_token(request: HttpRequest, response: HttpResponse, token: str) -> objec
     """One client token."""
     row = queries.token(token)
     rights = held(_actor(request), at=clock.now())
-    if not any(rights.allows(Permission.PROJECT_READ, Scope(key)) for key in row.projects):
+    if not any(rights.allows(Permission.PROJECT_TOKENS_READ, Scope(key)) for key in row.projects):
         raise NotFound("There is no such client token.")
     etag.give(response, version=row.version)
     return row

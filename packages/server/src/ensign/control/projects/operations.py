@@ -164,9 +164,9 @@ def rename_environment(
 
     :raises Invalid: naming the field that is wrong.
     :raises NotFound: when there is no such environment.
-    :raises Denied: without ``project:environments:manage``.
+    :raises Denied: without ``project:environments:update``.
     """
-    require(actor, Permission.PROJECT_ENVIRONMENTS_MANAGE, Scope(project), at=at)
+    require(actor, Permission.PROJECT_ENVIRONMENTS_UPDATE, Scope(project), at=at)
     row = Environment.objects.select_for_update().filter(project=project, key=environment, status="active").first()
     if row is None:
         raise NotFound(f"There is no environment “{environment[:100]}” in the project “{project[:100]}”.")
@@ -191,9 +191,9 @@ def order_environments(
 
     :raises Invalid: when it does not.
     :raises NotFound: when there is no such project.
-    :raises Denied: without ``project:environments:manage``.
+    :raises Denied: without ``project:environments:update``.
     """
-    require(actor, Permission.PROJECT_ENVIRONMENTS_MANAGE, Scope(project), at=at)
+    require(actor, Permission.PROJECT_ENVIRONMENTS_UPDATE, Scope(project), at=at)
     _project(project)
     rows = {
         str(row.key): row for row in Environment.objects.select_for_update().filter(project=project, status="active")

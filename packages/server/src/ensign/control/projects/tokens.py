@@ -93,14 +93,14 @@ def revoke_token(*, actor: Actor, at: datetime, id: str, reason: str = "") -> qu
     """End a token now: the delivery plane refuses it within a second. Revoking it again changes nothing.
 
     :raises NotFound: when there is none.
-    :raises Denied: without ``project:tokens:manage`` in each of its projects.
+    :raises Denied: without ``project:tokens:revoke`` in each of its projects.
     """
     row = ClientToken.objects.select_for_update().filter(pk=id).first()
     if row is None:
         raise NotFound("There is no such client token.", remedy="Look at the project's list of tokens.")
     state = row.state
     for key in state["projects"]:
-        require(actor, Permission.PROJECT_TOKENS_MANAGE, Scope(key), at=at)
+        require(actor, Permission.PROJECT_TOKENS_REVOKE, Scope(key), at=at)
     if state["status"] == "active":
         state |= {"status": "revoked", "revoked_at": clock.text(at)}
         keys = state["projects"]

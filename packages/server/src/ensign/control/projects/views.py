@@ -96,7 +96,8 @@ def _detail(
 ) -> HttpResponse:
     here = visit(request, project=project)
     row = queries.project(project)
-    rows = queries.tokens(project)
+    may_see = here.may(Permission.PROJECT_TOKENS_READ, project)
+    rows = queries.tokens(project) if may_see else []
     places = pages.places(project)
     looks = pages.tokens(
         rows, at=here.at, names=identity.names(token.created_by for token in rows), environments=places
@@ -112,7 +113,10 @@ def _detail(
         "environment_form": environment_form or EnvironmentForm(),
         "may_update": here.may(Permission.PROJECT_UPDATE, project),
         "may_environments": here.may(Permission.PROJECT_ENVIRONMENTS_MANAGE, project),
+        "may_order": here.may(Permission.PROJECT_ENVIRONMENTS_UPDATE, project),
+        "may_see_tokens": may_see,
         "may_tokens": here.may(Permission.PROJECT_TOKENS_MANAGE, project),
+        "may_revoke": here.may(Permission.PROJECT_TOKENS_REVOKE, project),
         "may_policy": here.may(Permission.PROJECT_POLICY_PROPOSE, project),
     }
     return render(request, "projects/detail.html", context, status=422 if wrong else 200)

@@ -8,7 +8,7 @@ from datetime import datetime
 from django.http import HttpRequest
 
 from ensign.control.access.decisions import Held, denied, held
-from ensign.control.access.domain import Scope
+from ensign.control.access.domain import FlagFacts, Scope
 from ensign.control.access.permissions import Permission
 from ensign.control.identity.web import signed_in
 from ensign.control.kernel import clock
@@ -23,9 +23,20 @@ class Visit:
     at: datetime
     held: Held
 
-    def may(self, permission: Permission, project: str | None = None, environment: str | None = None) -> bool:
-        """Whether to offer an act; the operation decides again."""
-        return self.held.allows(permission, Scope(project, environment))
+    def may(
+        self,
+        permission: Permission,
+        project: str | None = None,
+        environment: str | None = None,
+        *,
+        flag: FlagFacts | None = None,
+    ) -> bool:
+        """Whether to offer an act, on ``flag`` if it is about one; the operation decides again."""
+        return self.held.allows(permission, Scope(project, environment, flag))
+
+    def may_for_some(self, permission: Permission, project: str, environment: str | None = None) -> bool:
+        """Whether they may do it to some flag at least: to offer what asks for the flag only later."""
+        return self.held.allows_some(permission, Scope(project, environment))
 
     def sees(self, project: str) -> bool:
         """Whether they may read this project."""

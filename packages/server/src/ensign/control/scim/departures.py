@@ -18,7 +18,7 @@ from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Invalid, NotFound
 from ensign.control.kernel.transactions import require_write_door
 from ensign.control.scim import actions
-from ensign.control.scim.domain import instant
+from ensign.control.scim.domain import GONE, instant
 from ensign.control.scim.models import Departure, LeaverPolicy
 
 HOURS = 24
@@ -37,7 +37,7 @@ def terminated_at(person_id: str) -> datetime | None:
 def still_here(person_id: str) -> bool:
     """Whether there is such a person and nobody has deactivated them, joined or not."""
     try:
-        return identity.person(person_id).status != "disabled"
+        return identity.person(person_id).status not in GONE
     except NotFound:
         return False
 

@@ -16,6 +16,9 @@ EMAILS_MAX: Final = 20
 #: Who has no address gets one that can never receive anything (RFC 2606), so that everybody has exactly one.
 NO_ADDRESS: Final = "no-address.invalid"
 
+#: Of people: nobody is here any more.
+GONE: Final = frozenset({"disabled", "erased"})
+
 _TEXTS: Final = ("display_name", "formatted", "given_name", "family_name", "title", "department", "manager")
 
 

@@ -22,6 +22,7 @@ from ensign.control.audit.door import operation
 from ensign.control.audit.ledger import record
 from ensign.control.audit.models import Entry
 from ensign.control.identity import queries as identity
+from ensign.control.identity.domain import FORMER
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Invalid
@@ -134,8 +135,8 @@ def _row(person: str, left: Left | None, log: LeavingLog, known: _Known) -> Leav
     who = known.people.get(person)
     return Leaver(
         person_id=person,
-        name=identity.FORMER if who is None else who.name,
-        email="" if who is None else who.email,
+        name=FORMER if who is None else who.name or "",
+        email="" if who is None else who.email or "",
         termination_at=ended,
         idp_disabled_at=signal,
         platform_disabled_at=over,

@@ -14,7 +14,7 @@ from ensign.control.identity.models import Group as GroupRow
 from ensign.control.identity.models import Membership, Person
 from ensign.control.kernel import clock
 from ensign.control.kernel.errors import Invalid
-from ensign.control.scim.domain import Email, Said
+from ensign.control.scim.domain import GONE, Email, Said
 from ensign.control.scim.models import Departure, DirectoryUser
 from ensign.control.scim.resources import Email as EmailValue
 from ensign.control.scim.resources import (
@@ -38,7 +38,7 @@ def users(rows: Sequence[DirectoryUser]) -> list[Resource[Any]]:
     found: list[Resource[Any]] = []
     for row in rows:
         terminated_at = leaving.get(row.pk, (None, 0))[0]
-        said = Said.from_state(row.state, active=people[row.pk][0] != "disabled", terminated_at=terminated_at)
+        said = Said.from_state(row.state, active=people[row.pk][0] not in GONE, terminated_at=terminated_at)
         seq = seqs[row.pk]
         found.append(user(said, id=row.pk, seq=seq, created=clock.parse(row.state["created_at"]), changed=times[seq]))
     return found

@@ -12,6 +12,7 @@ from ensign.control.audit import history
 from ensign.control.audit.history import EntryView, Filters
 from ensign.control.identity import queries as identity
 from ensign.control.scim import tokens
+from ensign.control.scim.domain import GONE
 from ensign.control.scim.models import DirectoryUser
 
 
@@ -37,7 +38,7 @@ def directory(*, at: datetime) -> DirectoryView:
         address=f"{settings.PUBLIC_URL}/scim/v2",
         connected=any(token.usable(at=at) for token in made),
         users=len(listed),
-        active=sum(1 for person in identity.people() if person.id in listed and person.status != "disabled"),
+        active=sum(1 for person in identity.people() if person.id in listed and person.status not in GONE),
         groups=sum(1 for group in identity.groups() if group.managed and group.status == "active"),
         heard_at=max((token.last_used_at for token in made if token.last_used_at), default=None),
         changed_at=last[0].at if last else None,

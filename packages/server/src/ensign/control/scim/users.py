@@ -25,7 +25,7 @@ from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, NotFound
 from ensign.control.kernel.ids import new_id
 from ensign.control.scim import actions, departures
-from ensign.control.scim.domain import Said, check
+from ensign.control.scim.domain import GONE, Said, check
 from ensign.control.scim.models import DirectoryUser
 
 
@@ -47,7 +47,7 @@ def create(*, actor: Actor, at: datetime, said: Said) -> str:
     if current is not None and current.status == "present":
         raise Conflict("The directory lists somebody of this e-mail address already.", code="email-taken")
     departures.hold(known.id)
-    signal = _signal(said.active, was=known.status != "disabled")
+    signal = _signal(said.active, was=known.status not in GONE)
     _activity(actor, at, known.id, said.active)
     state = {**said.to_state(), "created_at": clock.text(at), "status": "present"}
     staged = [stage(DirectoryUser, id=known.id, state=state, current=current), *_person(known.id, said)]
@@ -69,7 +69,7 @@ def change(*, actor: Actor, at: datetime, person_id: str, said: Said, before: Sa
     if said.key != current.user_key and DirectoryUser.objects.filter(user_key=said.key, status="present").exists():
         raise Conflict("The directory lists somebody of this userName already.", code="name-taken")
     person = identity.person(person_id)
-    was = person.status != "disabled"
+    was = person.status not in GONE
     if said.active and not was:
         _require_free_to_return(person, said)
     departures.hold(person_id)
@@ -91,7 +91,7 @@ def remove(*, actor: Actor, at: datetime, person_id: str) -> None:
     leaving.hold(person_id)
     current = _listed(person_id)
     provisioning.hold(person_id)
-    if identity.person(person_id).status != "disabled":
+    if identity.person(person_id).status not in GONE:
         _activity(actor, at, person_id, False)
     kept = Said(user_name=current.state["user_name"], external_id=current.state["external_id"])
     state = {**current.state, **kept.to_state(), "status": "removed"}
@@ -129,7 +129,7 @@ def _person(person_id: str, said: Said) -> list[Staged]:
 
 def _activity(actor: Actor, at: datetime, person_id: str, active: bool | None) -> None:
     """Rules 3 and 4."""
-    disabled = identity.person(person_id).status == "disabled"
+    disabled = identity.person(person_id).status in GONE
     if active is False and not disabled:
         leaving.end_access(actor=actor, at=at, person_id=person_id, detail={"signalled_at": clock.text(at)})
     elif active and disabled:
@@ -137,7 +137,7 @@ def _activity(actor: Actor, at: datetime, person_id: str, active: bool | None) -
 
 
 def _require_free_to_return(person: PersonView, said: Said) -> None:
-    if not said.active or person.status != "disabled":
+    if not said.active or person.status not in GONE:
         return
     state = Person.objects.values_list("content", flat=True).get(pk=person.id)
     if f'"disabled_by":"{identity.DIRECTORY}"' not in state:

@@ -74,9 +74,9 @@ def update_segment(
 
     :raises Invalid: naming the field that is wrong.
     :raises NotFound: when there is no such segment.
-    :raises Denied: without ``segment:create``.
+    :raises Denied: without ``segment:update``.
     """
-    require(actor, Permission.SEGMENT_CREATE, Scope(project), at=at)
+    require(actor, Permission.SEGMENT_UPDATE, Scope(project), at=at)
     row = Segment.objects.select_for_update().filter(project=project, key=key).first()
     if row is None:
         raise NotFound(f"There is no segment “{key[:100]}” in the project “{project[:100]}”.")

@@ -104,7 +104,9 @@ def detail(request: HttpRequest, project: str, segment: str) -> HttpResponse:
         {
             "place": place,
             "rules": pages.rules(configs[place.row.key].config) if place.row.key in configs else None,
-            "may_draft": here.may(Permission.CHANGE_DRAFT, project, place.row.key),
+            "may_draft": all(
+                here.may(one, project, place.row.key) for one in (Permission.CHANGE_DRAFT, Permission.CHANGE_SEGMENTS)
+            ),
         }
         for place in project_pages.places(project)
     ]
@@ -115,7 +117,7 @@ def detail(request: HttpRequest, project: str, segment: str) -> HttpResponse:
         "columns": columns,
         "form": form,
         "steps": _steps(of, (row.info.name, "")),
-        "may_update": here.may(Permission.SEGMENT_CREATE, project),
+        "may_update": here.may(Permission.SEGMENT_UPDATE, project),
     }
     return render(request, "segments/detail.html", context, status=422 if form.errors else 200)
 

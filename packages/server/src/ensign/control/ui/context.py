@@ -92,7 +92,16 @@ ROOMS: Final = (
                 "scim:departure",
                 needs=Permission.ORG_READ,
             ),
-            _room("Settings", "settings", "settings:index", "t", "settings", "scim"),
+            _room(
+                "Settings",
+                "settings",
+                "settings:index",
+                "t",
+                "settings",
+                "access:sign-in-rules",
+                "access:sign-in-history",
+                "scim",
+            ),
         ),
     ),
 )

@@ -113,11 +113,9 @@ def desk(who: Visitor) -> Desk:
         )
     ]
     waits = waits_for_me(who.actor, at=who.at, rights=who.held)
-    kills = [
-        kill
-        for kill in incidents.kills(projects=who.keys, reason_status="open", limit=SHOWN)
-        if kill.by == who.actor.id or who.may(Permission.FLAG_KILL, kill.project, kill.environment)
-    ]
+    unexplained = incidents.kills(projects=who.keys, reason_status="open", limit=SHOWN)
+    explainable = incidents.to_explain(unexplained, who.held)
+    kills = [kill for kill in unexplained if kill.id in explainable]
     entries = history.entries(history.Filters(changes_only=True, projects=who.keys), limit=RECENT)
     ids = {request.author for request in waits} | {kill.by for kill in kills}
     names = identity.names(ids | population.people(entries))

@@ -10,10 +10,11 @@ from typing import Literal
 from django.http import HttpRequest
 from django.urls import reverse
 
+from ensign.control.access.assigning import assignable, assigning
+from ensign.control.access.catalogue import roles
 from ensign.control.access.decisions import Held, denied, held
 from ensign.control.access.domain import ORGANISATION, GrantView, Scope
 from ensign.control.access.permissions import Permission
-from ensign.control.access.roles import ROLES
 from ensign.control.identity import queries as identity
 from ensign.control.identity.web import signed_in
 from ensign.control.kernel import clock
@@ -41,6 +42,9 @@ def tabs(current: str) -> tuple[Choice, ...]:
         ("Service accounts", "access:service-accounts"),
         ("Access", "access:grants"),
         ("Who can", "access:who-can"),
+        ("Sign-in", "access:providers"),
+        ("Emergency access", "access:emergency"),
+        ("Who signed in", "access:logins"),
     )
     return tuple(Choice(label=label, href=reverse(name), current=label == current) for label, name in rooms)
 
@@ -69,10 +73,12 @@ class GrantRow:
     role: str
     description: str
     where: str
+    flags: str
     who: Person
     by: Person
     live: bool
     endable: bool
+    waits: bool
 
 
 def grant_rows(grants: Sequence[GrantView], holds: Held) -> list[GrantRow]:
@@ -81,23 +87,23 @@ def grant_rows(grants: Sequence[GrantView], holds: Held) -> list[GrantRow]:
     return [
         GrantRow(
             grant=grant,
-            role=ROLES[grant.role].name,
-            description=ROLES[grant.role].description,
+            role=grant.definition.name,
+            description=grant.definition.description,
             where=where(grant.scope),
+            flags=str(grant.narrowing),
             who=people[grant.subject],
             by=people[grant.granted_by],
             live=grant.in_force(at=holds.at),
-            endable=grant.status == "active" and may_grant(holds, grant.scope),
+            endable=grant.status == "active" and assigning(holds, grant.definition, grant.scope).allowed,
+            waits=grant.starts_at > holds.at,
         )
         for grant in grants
     ]
 
 
-def may_grant(holds: Held, scope: Scope) -> bool:
-    """Whether the person may give and end roles in ``scope``."""
-    if holds.allows(Permission.ORG_ACCESS_GRANT):
-        return True
-    return scope.project is not None and holds.allows(Permission.PROJECT_ACCESS_GRANT, Scope(scope.project))
+def may_grant(holds: Held) -> bool:
+    """Whether to offer giving roles: they may give some role somewhere."""
+    return bool(assignable(holds, roles()))
 
 
 def where(scope: Scope) -> str:

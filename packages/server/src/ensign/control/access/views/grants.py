@@ -11,10 +11,12 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from ensign.control.access import grants, queries
+from ensign.control.access.assigning import assignable
+from ensign.control.access.catalogue import roles
+from ensign.control.access.decisions import denied
 from ensign.control.access.domain import ORGANISATION
 from ensign.control.access.forms import GrantForm, WhoCanForm
 from ensign.control.access.permissions import BY_CODE, Permission
-from ensign.control.access.roles import ROLES
 from ensign.control.access.views.common import grant_rows, may_grant, open_page, shown, subject_choices, tabs
 from ensign.control.identity.web import SeeOther, add_errors, form_page, next_address, signed_in
 from ensign.control.kernel import clock
@@ -30,9 +32,9 @@ def listing(request: HttpRequest) -> HttpResponse:
     context = {
         "rows": grant_rows(queries.grants(ended=ended), holds),
         "ended": ended,
-        "roles": ROLES.values(),
+        "roles": roles(),
         "organisation": queries.organisation(),
-        "may_grant": may_grant(holds, ORGANISATION),
+        "may_grant": may_grant(holds),
         "tabs": tabs("Access"),
     }
     return render(request, "access/grants.html", context)
@@ -41,19 +43,25 @@ def listing(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def create(request: HttpRequest) -> HttpResponse:
     """Give a role."""
-    holds, at = open_page(request, Permission.ORG_ACCESS_GRANT)
+    holds, at = open_page(request)
+    offered = assignable(holds, roles())
+    if not offered:
+        raise denied(holds.decide(Permission.ORG_ACCESS_GRANT), Permission.ORG_ACCESS_GRANT, ORGANISATION)
     form = GrantForm(
-        request.POST or None, subjects=subject_choices(), initial={"subject": request.GET.get("subject", "")}
+        request.POST or None,
+        roles=offered,
+        subjects=subject_choices(),
+        initial={"subject": request.GET.get("subject", ""), "role": request.GET.get("role", "")},
     )
     status = 200
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
         try:
-            grants.give(actor=holds.actor, at=at, subject=data["subject"], wish=form.wish(), reason=data["reason"])
+            grants.give(actor=holds.actor, at=at, subject=data["subject"], wish=form.wish(at=at), reason=data["reason"])
         except EnsignError as error:
             status = add_errors(form, error)
         else:
-            messages.success(request, "The role is given; it counts from now on.")
+            messages.success(request, "The role is given.")
             return SeeOther(reverse("access:grants"))
     more = {"title": "Give a role", "act": "Give the role", "back": reverse("access:grants")}
     return form_page(request, "access/form.html", form, status=status, **more)
@@ -93,5 +101,6 @@ def _through(holder: queries.Holder, people: Mapping[str, Person]) -> str:
     words = []
     for grant in holder.grants:
         via = "" if grant.subject == holder.subject else f" by the group {people[grant.subject].name}"
-        words.append(f"{ROLES[grant.role].name}{via}")
+        narrowed = f" for {grant.narrowing}" if grant.narrowing else ""
+        words.append(f"{grant.definition.name}{via}{narrowed}")
     return ", ".join(words)

@@ -70,6 +70,7 @@ def detail(request: HttpRequest, group_id: str) -> HttpResponse:
         "candidates": [c for c in people_choices() if c[0] not in belonging and c[0] != holds.actor.id],
         "grants": grant_rows(queries.grants(subject=group_id), holds),
         "may_manage": may_manage and group.status == "active",
+        "may_members": holds.allows(Permission.ORG_GROUPS_MEMBERS) and group.status == "active",
         "tabs": tabs("Groups"),
     }
     return form_page(request, "access/group.html", form, status=status, **more)

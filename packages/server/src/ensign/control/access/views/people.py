@@ -11,7 +11,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from ensign.control.access import people, queries
-from ensign.control.access.domain import ORGANISATION
+from ensign.control.access import signed_in as signed_in_where
+from ensign.control.access.assigning import assignable
+from ensign.control.access.catalogue import roles
 from ensign.control.access.forms import InviteForm, ReasonForm
 from ensign.control.access.people import Invitation
 from ensign.control.access.permissions import Permission
@@ -26,9 +28,9 @@ from ensign.control.kernel.errors import EnsignError
 @require_GET
 def listing(request: HttpRequest) -> HttpResponse:
     """Who is here."""
-    holds, _ = open_page(request, Permission.ORG_READ)
+    holds, at = open_page(request, Permission.ORG_READ)
     status = request.GET.get("status", "")
-    wanted = status if status in {"invited", "active", "disabled"} else None
+    wanted = status if status in {"invited", "active", "disabled", "erased"} else None
     query = request.GET.get("q", "").strip().lower()
     everybody = [p for p in identity.people(status=wanted) if not query or query in f"{p.name} {p.email}".lower()]
     strong, seen = factors.people_with_factors(), identity.last_sign_ins()
@@ -36,7 +38,8 @@ def listing(request: HttpRequest) -> HttpResponse:
         "rows": [{"person": p, "strong": p.id in strong, "seen": seen.get(p.id)} for p in everybody],
         "q": request.GET.get("q", ""),
         "status": status,
-        "may_manage": holds.allows(Permission.ORG_PEOPLE_MANAGE),
+        "blocked": signed_in_where.blocked(holds.actor, at=at) if holds.allows(Permission.ORG_PEOPLE_MANAGE) else (),
+        "may_invite": holds.allows(Permission.ORG_PEOPLE_INVITE),
         "may_see_leavers": any(map(holds.allows, (Permission.ORG_SCIM_MANAGE, Permission.ORG_LEDGER_READ))),
         "tabs": tabs("People"),
     }
@@ -57,7 +60,10 @@ def detail(request: HttpRequest, person_id: str) -> HttpResponse:
         "tokens": [token for token in identity.tokens_of(person.id) if token.usable(at=at)],
         "invited_until": links.open_until("invite", person_id=person.id, at=at),
         "may_manage": holds.allows(Permission.ORG_PEOPLE_MANAGE),
-        "may_grant": may_grant(holds, ORGANISATION),
+        "may_invite": holds.allows(Permission.ORG_PEOPLE_INVITE),
+        "may_recover": holds.allows(Permission.ORG_PEOPLE_RECOVER),
+        "may_grant": may_grant(holds),
+        "may_see_sessions": any(map(holds.allows, (Permission.ORG_LEDGER_READ, Permission.ORG_PEOPLE_MANAGE))),
         "form": ReasonForm(),
         "tabs": tabs("People"),
     }
@@ -68,8 +74,8 @@ def detail(request: HttpRequest, person_id: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def invite(request: HttpRequest) -> HttpResponse:
     """Invite somebody; the answer shows the link to hand over."""
-    holds, at = open_page(request, Permission.ORG_PEOPLE_MANAGE)
-    form = InviteForm(request.POST or None)
+    holds, at = open_page(request, Permission.ORG_PEOPLE_INVITE)
+    form = InviteForm(request.POST or None, roles=assignable(holds, roles()))
     status = 200
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
