@@ -174,6 +174,33 @@ PEOPLE: Final = (
         table="privacy_rules", what="How long identities of people who left are kept", purpose="retention",
         kept=_FOR_EVER,
     ),
+    Line(
+        table="scim_directory_user", whose=_STAFF,
+        what="What the directory says of people: user name, its id, names, addresses, title, department, manager",
+        purpose="people by SCIM, the listing of access", subject="t.id",
+        kept="while the directory lists them; afterwards the user name and its id, until the person is erased",
+        erased="the row becomes a tombstone, its earlier versions are forgotten", on_erasure="tombstone",
+        state={"status": "removed", "user_key": PERSON}, backup="sealed",
+    ),
+    Line(
+        table="scim_departure", what="When somebody's employment ends or ended, and who said so (id)", whose=_STAFF,
+        purpose="the report of leavers", subject="t.id", mentions=("told_by",),
+        kept="while they are here, and after they left until the person is erased",
+        erased="the row becomes a tombstone, its earlier versions are forgotten", on_erasure="tombstone",
+        state={"terminated_at": None, "text": None, "source": "erased"}, backup="sealed",
+    ),
+    Line(
+        table="scim_directory_token", what="Tokens of the directory: name, hash, end, who made them (id)",
+        purpose="people by SCIM", secret=("token_hash",), mentions=("created_by",), kept=_FOR_EVER, erased=_BY_HAND,
+    ),
+    Line(
+        table="scim_leaver_policy", what="Within how many hours a leaver must be out", purpose="the report of leavers",
+        kept=_FOR_EVER,
+    ),
+    Line(
+        table="scim_refusal", what="The directory's last refused requests: method, id, status; never what was sent",
+        purpose="finding faults in its set-up", subject="t.subject", kept="the last 200", erased=_ID_ONLY,
+    ),
 )  # fmt: skip
 
 FLAGS: Final = (
