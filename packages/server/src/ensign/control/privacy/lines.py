@@ -41,8 +41,10 @@ PEOPLE: Final = (
         erased="the rows are removed", on_erasure="removed", backup="left out", task="sessions",
     ),
     Line(
-        table="django_session", what="Sessions: a person's id, when they signed in, when they proved a second factor",
-        purpose="being signed in", kept="12 hours at most; expired ones go within 6 hours",
+        table="django_session", what="Sessions: a person's id, when they signed in, when they proved a second"
+        " factor; for ten minutes a form whose sending waits for that",
+        purpose="being signed in",
+        kept="as long as the sign-in rules say, a day at most; expired ones go within 6 hours",
         erased="ended when the person is deactivated", backup="left out", task="sessions",
     ),
     Line(
@@ -126,6 +128,21 @@ PEOPLE: Final = (
         erased="over before an erasure can be asked for", backup="left out", task="providers",
     ),
     Line(
+        table="identity_trace", what="Where an act of signing in came from: network address, browser", whose=_STAFF,
+        purpose="login history, attacks on sign-in", subject="t.person_id",
+        kept="as long as the sign-in rules say, 400 days unless set otherwise", erased="the rows are removed",
+        on_erasure="removed", backup="sealed", task="traces",
+    ),
+    Line(
+        table="identity_sign_in_rules", what="How people sign in: second factors, sessions, allowed networks",
+        purpose="deciding who may sign in", kept=_FOR_EVER,
+    ),
+    Line(
+        table="identity_emergency_seal", what="Emergency access: who holds it (ids), when it was used and reviewed",
+        purpose="getting in when a provider fails", mentions=("named_by", "reviewed_by"), secret=("holders",),
+        kept=_FOR_EVER, erased=_ID_ONLY,
+    ),
+    Line(
         table="access_role", what="Roles that the organisation made: name, description, permissions",
         purpose="deciding what somebody may do", kept=_FOR_EVER, erased=_BY_HAND,
     ),
@@ -134,6 +151,16 @@ PEOPLE: Final = (
         purpose="deciding what somebody may do", subject="t.subject", mentions=("granted_by", "ended_by"),
         kept=_FOR_EVER, erased="ends, and its reason is emptied; earlier versions are forgotten",
         on_erasure="emptied", state={"reason": ""},
+    ),
+    Line(
+        table="access_request", what="Requests for roles: who is to get what, why, who approved (ids)",
+        whose="whoever is named in a text", purpose="two people for what approves production", kept=_FOR_EVER,
+        mentions=("requested_by", "decided_by", "reviewed_by", "subject"), erased=_TEXTS, texts=("reason", "answer"),
+    ),
+    Line(
+        table="access_duty_exception", what="Exceptions from segregation of duties: whose, why, what is done instead",
+        whose="whoever is named in a text", purpose="segregation of duties, evidence", kept=_FOR_EVER,
+        mentions=("requested_by", "approved_by", "ended_by", "subject"), erased=_TEXTS, texts=("reason", "control"),
     ),
     Line(
         table="access_organisation", what="The organisation's name and how it decided to approve changes",

@@ -47,6 +47,11 @@ _WAYS = {
     "link": "one-time link",
     "network": "network address not allowed",
     "token": "token",
+    "oidc": "identity provider (OpenID Connect)",
+    "saml": "identity provider (SAML)",
+    "provider": "identity provider",
+    "enforced": "an identity provider is enforced",
+    "emergency": "emergency access",
 }
 _TONES = {"signed-in": "good", "refused": "warn", "blocked": "bad"}
 
@@ -58,7 +63,7 @@ def listing(request: HttpRequest) -> HttpResponse:
     open_page(request, Permission.ORG_LEDGER_READ)
     people = [(person.id, person.display) for person in identity.people()]
     form = LoginFilter(request.GET, people=people)
-    return _history(request, form, _filters(form), "access/logins.html", {"form": form, "tabs": tabs("Sign-ins")})
+    return _history(request, form, _filters(form), "access/logins.html", {"form": form, "tabs": tabs("Who signed in")})
 
 
 @never_cache
