@@ -47,11 +47,6 @@ _WAYS = {
     "link": "one-time link",
     "network": "network address not allowed",
     "token": "token",
-    "oidc": "identity provider (OpenID Connect)",
-    "saml": "identity provider (SAML)",
-    "provider": "identity provider",
-    "enforced": "an identity provider is enforced",
-    "emergency": "emergency access",
 }
 _TONES = {"signed-in": "good", "refused": "warn", "blocked": "bad"}
 
