@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from ensign.control.access.views import grants, groups, people, service_accounts, setup, tokens
+from ensign.control.access.views import grants, groups, people, roles, service_accounts, setup, tokens
 
 app_name = "access"
 
@@ -31,9 +31,15 @@ urlpatterns = [
     path("service-accounts/<str:service_account_id>/disable", service_accounts.disable, name="service-disable"),
     path("service-accounts/<str:service_account_id>/enable", service_accounts.enable, name="service-enable"),
     path("access", grants.listing, name="grants"),
+    path("access/roles", roles.listing, name="roles"),
+    path("access/roles/new", roles.create, name="role-new"),
+    path("access/roles/<str:key>", roles.detail, name="role"),
+    path("access/roles/<str:key>/edit", roles.update, name="role-edit"),
+    path("access/roles/<str:key>/archive", roles.archive, name="role-archive"),
     path("access/new", grants.create, name="grant-new"),
     path("access/who-can", grants.who_can, name="who-can"),
     path("access/<str:grant_id>/end", grants.end, name="grant-end"),
+    path("access/<str:grant_id>/end-date", grants.reschedule, name="grant-reschedule"),
     path("account/tokens", tokens.listing, name="tokens"),
     path("account/tokens/new", tokens.create, name="token-new"),
     path("account/tokens/<str:token_id>/revoke", tokens.revoke, name="token-revoke"),

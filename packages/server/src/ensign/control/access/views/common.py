@@ -41,6 +41,7 @@ def tabs(current: str) -> tuple[Choice, ...]:
         ("Groups", "access:groups"),
         ("Service accounts", "access:service-accounts"),
         ("Access", "access:grants"),
+        ("Roles", "access:roles"),
         ("Who can", "access:who-can"),
     )
     return tuple(Choice(label=label, href=reverse(name), current=label == current) for label, name in rooms)
@@ -73,7 +74,7 @@ class GrantRow:
     flags: str
     who: Person
     by: Person
-    live: bool
+    over: bool
     endable: bool
     waits: bool
 
@@ -90,7 +91,7 @@ def grant_rows(grants: Sequence[GrantView], holds: Held) -> list[GrantRow]:
             flags=str(grant.narrowing),
             who=people[grant.subject],
             by=people[grant.granted_by],
-            live=grant.in_force(at=holds.at),
+            over=grant.over(at=holds.at),
             endable=grant.status == "active" and assigning(holds, grant.definition, grant.scope).allowed,
             waits=grant.starts_at > holds.at,
         )
