@@ -130,6 +130,9 @@ def configuration(*, level: str, console: bool) -> dict[str, Any]:
             # Django writes the full path of a failed request here; our own request line names the route instead.
             "django.request": {"handlers": [], "propagate": True, "level": "ERROR"},
             "django.server": {"handlers": [], "propagate": True},
+            # At DEBUG these two write what a page shows and what a query is given: names, whatever the level asked for.
+            "django.template": {"handlers": [], "propagate": True, "level": "INFO"},
+            "django.db.backends": {"handlers": [], "propagate": True, "level": "INFO"},
             "uvicorn": {"handlers": [], "propagate": True, "level": "WARNING"},
             "uvicorn.access": {"handlers": [], "propagate": False, "level": "CRITICAL"},
         },

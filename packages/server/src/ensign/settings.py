@@ -48,6 +48,7 @@ INSTALLED_APPS = [
     "ensign.control.audit",
     "ensign.control.identity",
     "ensign.control.access",
+    "ensign.control.federation",
     "ensign.control.projects",
     "ensign.control.segments",
     "ensign.control.flags",
@@ -55,6 +56,7 @@ INSTALLED_APPS = [
     "ensign.control.changes",
     "ensign.control.incidents",
     "ensign.control.evidence",
+    "ensign.control.privacy",
     "ensign.control.api",
 ]
 

@@ -21,7 +21,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", api.urls),
     re_path(r"^api/", problems.not_found),
     path("", include("ensign.control.identity.urls")),
+    path("", include("ensign.control.identity.sso.urls")),
     path("", include("ensign.control.access.urls")),
+    path("", include("ensign.control.federation.urls")),
     path("", include("ensign.control.projects.urls")),
     path("", include("ensign.control.segments.urls")),
     path("", include("ensign.control.flags.urls")),
@@ -29,6 +31,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("ensign.control.changes.urls")),
     path("", include("ensign.control.incidents.urls")),
     path("", include("ensign.control.evidence.urls")),
+    path("", include("ensign.control.privacy.urls")),
     path("", include("ensign.control.ui.urls")),
 ]
 

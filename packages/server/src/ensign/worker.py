@@ -17,10 +17,17 @@ from django.core.management import call_command
 from django.db import DatabaseError, connection
 
 from ensign import metrics
+from ensign.control.access import requests as access_requests
+from ensign.control.access import segregation
 from ensign.control.api import idempotency
 from ensign.control.audit import schedule
-from ensign.control.identity import attempts, sign_in
+from ensign.control.federation import refusals as exchanges
+from ensign.control.identity import attempts, enforcing, retention, sessions, sign_in, traces
+from ensign.control.identity.sso import saml_tickets
+from ensign.control.identity.sso import sessions as provider_sessions
 from ensign.control.kernel import clock
+from ensign.control.privacy import keeping
+from ensign.control.projects import token_uses
 from ensign.control.publishing import proofs, reach_rows, reached, refusals, usage
 
 log = logging.getLogger("ensign.worker")
@@ -64,6 +71,11 @@ def _sign_ins(at: datetime) -> object:
     return None
 
 
+def _exchanges(at: datetime) -> object:
+    exchanges.summarise(at=at)
+    return None
+
+
 def _refusals(at: datetime) -> object:
     return refusals.summarise(at=at)
 
@@ -80,8 +92,45 @@ def _tries(at: datetime) -> object:
     return attempts.prune(at=at)
 
 
-def _sessions(_at: datetime) -> object:
-    return call_command("clearsessions", verbosity=0)
+def _expired(at: datetime) -> object:
+    return sessions.end_due(at=at)
+
+
+def _traces(at: datetime) -> object:
+    return traces.forget(before=at - timedelta(days=enforcing.current().trace_days))
+
+
+def _sessions(at: datetime) -> object:
+    call_command("clearsessions", verbosity=0)
+    return retention.forget_sessions(at=at)
+
+
+def _providers(at: datetime) -> object:
+    return provider_sessions.prune(at=at) + saml_tickets.prune(at=at)
+
+
+def _links(at: datetime) -> object:
+    return retention.forget_links(at=at)
+
+
+def _token_uses(at: datetime) -> object:
+    return retention.forget_uses(at=at) + token_uses.forget(before=at - retention.KEEP_USES)
+
+
+def _applications(at: datetime) -> object:
+    return usage.forget_applications(before=at - KEEP_USAGE)
+
+
+def _erased_keys(at: datetime) -> object:
+    return keeping.reconcile(at=at)
+
+
+def _access(at: datetime) -> object:
+    return access_requests.tick(at=at)
+
+
+def _duties(at: datetime) -> object:
+    return segregation.check_everybody(at=at)
 
 
 #: A checkpoint is due within a minute of any entry; half of that leaves room for a slow beat.
@@ -89,13 +138,23 @@ TASKS: tuple[Task, ...] = (
     Task("custody", timedelta(seconds=30), _custody),
     Task("proofs", timedelta(seconds=30), _proofs),  # right after the checkpoint that they lead to
     Task("sign-ins", timedelta(minutes=1), _sign_ins),
+    Task("exchanges", timedelta(minutes=1), _exchanges),
     Task("refusals", timedelta(minutes=1), _refusals),
     Task("reached", timedelta(seconds=5), _reached),
     Task("answers", timedelta(minutes=10), _answers),
     Task("usage", timedelta(hours=24), _usage),
     Task("reach", timedelta(hours=1), _reach),
+    Task("expired sessions", timedelta(minutes=1), _expired),
+    Task("traces", timedelta(hours=24), _traces),
+    Task("access", timedelta(minutes=1), _access),
+    Task("duties", timedelta(hours=1), _duties),
     Task("tries", timedelta(hours=24), _tries),
     Task("sessions", timedelta(hours=6), _sessions),
+    Task("providers", timedelta(hours=1), _providers),
+    Task("links", timedelta(hours=24), _links),
+    Task("token-uses", timedelta(hours=24), _token_uses),
+    Task("applications", timedelta(hours=24), _applications),
+    Task("erased-keys", timedelta(minutes=10), _erased_keys),
 )
 
 

@@ -10,7 +10,7 @@ import json
 import os
 import sys
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 PASSWORD = "correct horse battery staple"
@@ -41,6 +41,12 @@ class Filled:
     personal_token: str
     invitation: str
     reset: str
+    service_token: str
+    rule: str
+    provider: str
+    left: str
+    gone: str
+    erased: str
 
 
 def fill(*, many: bool) -> Filled:
@@ -60,6 +66,7 @@ def fill(*, many: bool) -> Filled:
     from ensign.control.flags.operations import create_flag
     from ensign.control.incidents import operations as incidents
     from ensign.control.kernel import clock
+    from ensign.control.privacy import erasure
     from ensign.control.projects.operations import create_project
     from ensign.control.projects.tokens import create_token
     from ensign.control.segments.domain import Constraint
@@ -67,6 +74,7 @@ def fill(*, many: bool) -> Filled:
 
     from ensign_testkit import reaching
     from ensign_testkit.people import add_person
+    from ensign_testkit.providers import add_identity, add_provider
     from ensign_testkit.targets import rollout
 
     at = clock.now() - timedelta(hours=3)
@@ -82,6 +90,12 @@ def fill(*, many: bool) -> Filled:
     invited = people.invite(actor=ada, at=at, email="ida@example.com", name="Ida Invited")
     group = groups.create(actor=ada, at=at, name="Checkout team")
     groups.add_member(actor=ada, at=at, group_id=group.id, person_id=dan.id)
+    okta = add_provider(
+        "okta", shape="okta", secret="x", status="disabled", domains=["example.com", "example.org"], at=at,
+        settings={"issuer": "https://example.okta.com", "client_id": "0oa1b2c3d4", "scopes": "openid email groups"},
+        mapping=[("eng-checkout", group.id)],
+    )  # fmt: skip
+    add_identity(okta, dan.id, "00u1a2b3c4d5e6f7g8", at=at)
     service = service_accounts.create(actor=ada, at=at, name="deploy-pipeline", purpose="Ships", owner=dan.id)
     grant = give(actor=ada, at=at, subject=group.id, wish=Wish(role="viewer"))
     lead = RoleWish(
@@ -106,6 +120,7 @@ def fill(*, many: bool) -> Filled:
         actor=ada, at=at, subject=dan.id, reason="Runs the checkout team while Ida is away.",
         wish=Wish(role="team-lead", scope=Scope("shop"), narrowing=tagged, ends_at=at + timedelta(days=30)),
     )  # fmt: skip
+    made = _credentials(ada, service.id, at=at)
     for key in ("new-checkout", "search-ranking-v3", "old-login", LONG):
         create_flag(actor=dan, at=at, project="shop", key=key, description="One page instead of three.",
                     tags=("team:checkout",))  # fmt: skip
@@ -148,6 +163,17 @@ def fill(*, many: bool) -> Filled:
                 text="Not before the sale.")  # fmt: skip
     draft = propose("production", FlagEnable(flag=LONG), by=ada, wish="draft", title="Draft of a long key")
     reaching.fill("shop", at=clock.now())
+    bea = person("Bea Admin", "admin")
+    leavers = [person(name, "viewer") for name in ("Lea Left", "Gus Gone", "Ella Erased")]
+    for leaver in leavers:
+        people.deactivate(actor=ada, at=at, person_id=leaver.id, reason="Last day")
+    left, gone, erased = (leaver.id for leaver in leavers)
+
+    def asks(who: str, by: Any) -> Any:
+        return erasure.ask(actor=by, at=at, person_id=who, reason="They asked us to", early=True)
+
+    asks(gone, bea)
+    erasure.confirm(actor=bea, at=at, erasure_id=asks(erased, ada).id)
     if many:
         create_project(actor=ada, at=at, key=MANY, name="A thousand flags", preset="open")
         for number in range(1000):
@@ -157,8 +183,44 @@ def fill(*, many: bool) -> Filled:
         kill=killed.kill.id, person=dan.id, invited=invited.person.id, group=group.id, service=service.id,
         grant=grant.id, narrowed=narrowed.id, role="team-lead",
         strategy=live.id, client_token=client.row.id, personal_token=mine.token.id,
-        invitation=invited.link, reset=people.make_reset_link(actor=ada, at=clock.now(), person_id=dan.id).link,
+        invitation=invited.link, service_token=made.token, rule=made.rule,
+        reset=people.make_reset_link(actor=ada, at=clock.now(), person_id=dan.id).link,
+        provider=okta.id, left=left, gone=gone, erased=erased,
     )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Credentials:
+    token: str
+    rule: str
+
+
+def _credentials(ada: Any, service: str, *, at: datetime) -> _Credentials:
+    """Tokens in every state, and a rule for a CI, all of the service account."""
+    # Deferred: Django must be set up before its models are imported.
+    from ensign.control.access import rotation, tokens
+    from ensign.control.access.tokens import TokenWish
+    from ensign.control.federation import operations as federation
+    from ensign.control.federation.domain import GITHUB, RuleWish
+    from ensign.control.projects import token_rotation
+    from ensign.control.projects.tokens import create_token
+
+    first = tokens.create_for_service(
+        actor=ada, at=at, service_account_id=service, wish=TokenWish(name="deploy", purpose="GitLab, group variables")
+    )
+    rotation.rotate(actor=ada, at=at, token_id=first.token.id)
+    second = tokens.create_for_service(
+        actor=ada, at=at, service_account_id=service,
+        wish=TokenWish(name="nightly", permissions=frozenset({"project:read"}), renew_days=90),
+    )  # fmt: skip
+    edge = create_token(actor=ada, at=at, name="Oslo", type="edge", projects=["shop"], environment="production")
+    token_rotation.rotate_token(actor=ada, at=at, id=edge.row.id)
+    rule = federation.create(
+        actor=ada, at=at, service_account_id=service,
+        wish=RuleWish(name="deploy from main", shape="github", issuer=GITHUB, audience="https://ensign.example.com",
+                      claims={"repository": "acme/shop", "sub": "repo:acme/shop:environment:*"}),
+    )  # fmt: skip
+    return _Credentials(token=second.token.id, rule=rule.id)
 
 
 def main() -> None:

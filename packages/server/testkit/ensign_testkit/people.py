@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from allauth.usersessions.models import UserSession
 from django.test import Client
 from ensign.control.access.actions import GRANT_GIVEN, ROLE_CREATED
 from ensign.control.access.models import CustomRole, Grant
 from ensign.control.audit.ledger import Where, record
 from ensign.control.audit.staging import stage
 from ensign.control.identity.actions import PERSON_JOINED, SERVICE_ACCOUNT_CREATED
-from ensign.control.identity.actors import MFA_AT
+from ensign.control.identity.actors import MFA_AT, MFA_WAY
 from ensign.control.identity.models import Account, Person, ServiceAccount
+from ensign.control.identity.sessions import SIGNED_IN_AT, WAY
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor, system
 from ensign.control.kernel.ids import new_id
@@ -69,11 +71,16 @@ def add_service(name: str = "pipeline", *roles: str, owner: str = "usr_test", at
 
 def sign_in(client: Client, actor: Actor) -> Client:
     """Let Django's test client sit in a session of ``actor``, with the second factor that the actor has proved."""
-    client.force_login(Account.objects.get(person_id=actor.id))
+    account, at = Account.objects.get(person_id=actor.id), clock.now()
+    client.force_login(account)
     session = client.session
+    session[SIGNED_IN_AT], session[WAY] = clock.text(at), "password"
     if actor.mfa_at is not None:
-        session[MFA_AT] = clock.text(actor.mfa_at)
+        session[MFA_AT], session[MFA_WAY] = clock.text(actor.mfa_at), "passkey"
     session.save()
+    UserSession.objects.create(
+        user=account, ip="127.0.0.1", user_agent="test", session_key=session.session_key, data={"way": "password"}
+    )
     return client
 
 

@@ -80,9 +80,14 @@ def databases(request: pytest.FixtureRequest) -> Iterator[object]:
 
 @pytest.fixture
 def db(databases: object) -> Iterator[str]:
-    """A fresh, migrated database with an empty ledger (two entries: log created, schema migrated)."""
+    """A fresh, migrated database with an empty ledger (two entries: log created, schema migrated).
+
+    Whatever the test did, no entry of it may name anybody.
+    """
     from ensign_testkit.databases import PostgresFactory, SqliteFactory
+    from ensign_testkit.nameless import personal_in_entries
 
     assert isinstance(databases, SqliteFactory | PostgresFactory)
     with databases.clone() as name:
         yield name
+        assert personal_in_entries() == [], "an entry of the log names somebody"

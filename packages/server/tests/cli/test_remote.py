@@ -112,6 +112,19 @@ def test_roles_tokens_and_segments_are_managed_too(ingrid: Terminal, seeded: dic
     assert seeded["ids"]["bo"] in json.dumps(
         ingrid.json("access", "who-can", "change:approve", "-p", "shop", "-e", "production")
     )
+    shown = ingrid("access", "who-can", "change:approve", "shop/production")
+    assert "Bo Lind" in shown
+    assert "from the rows" in shown
+    assert "Nobody." in ingrid("access", "who-can", "change:approve", "shop/production", "--as-of", "2020-01-01")
+    assert "zone" in ingrid("access", "who-can", "org:read", "--as-of", "2020-01-01T10:00", code=3)
+    assert "future" in ingrid("access", "who-can", "org:read", "--as-of", "2199-01-01", code=3)
+    assert "approver" in ingrid("access", "what-can", "bo@example.com")
+    assert "nobody of this id then" in ingrid(
+        "access", "what-can", seeded["ids"]["bo"], "--as-of", "2020-01-01", code=4
+    )
+    assert "the role was given" in ingrid("access", "diff", "2020-01-01")
+    listed = ingrid("access", "export", "-o", "-")
+    assert {row["name"] for row in csv.DictReader(listed.splitlines())} >= {"Bo Lind"}
     assert "tests" in ingrid("tokens", "list")
     ingrid("segments", "create", "nordics", "--name", "Nordics")
     assert "nordics" in ingrid("segments", "list")
@@ -119,6 +132,15 @@ def test_roles_tokens_and_segments_are_managed_too(ingrid: Terminal, seeded: dic
     token = ingrid.json("projects", "client-token", "shop", "development", "--name", "cart service")["token"]
     answer = ingrid.server.get("/api/client/features", Authorization=token)
     assert answer.status == 200
+
+
+def test_signing_in_is_read_here_and_its_rules_are_reset_on_the_server_alone(ingrid: Terminal) -> None:
+    assert ingrid.json("access", "logins", "--outcome", "signed-in", "--from", "2026-01-01T00:00:00Z") == []
+    assert "session_hours: 12" in ingrid("access", "rules", "show")
+    assert "defaults hold" in ingrid("access", "rules", "history")
+    reset = run(ingrid.server.data_dir, "access", "rules", "reset", "--reason", "locked out")
+    assert reset.returncode == 6
+    assert "defaults already" in reset.stderr
 
 
 def test_errors_name_the_field_and_end_with_their_code(bo: Terminal) -> None:

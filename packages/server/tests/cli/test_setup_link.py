@@ -38,7 +38,7 @@ def test_an_expired_link_says_how_to_get_a_fresh_one_which_works_once(tmp_path: 
         assert server.get(old).status == 200
         [database] = data_dir.glob("*.sqlite3")
         with sqlite3.connect(database, timeout=10) as connection:
-            connection.execute("UPDATE identity_link SET expires_at = '2026-01-01 00:00:00'")
+            connection.execute("UPDATE identity_link SET expires_at = datetime('now', '-1 day')")
         connection.close()
         expired = server.get(old)
         assert expired.status == 410

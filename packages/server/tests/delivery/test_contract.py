@@ -133,7 +133,7 @@ def test_what_is_published_satisfies_a_node_that_verifies_and_its_proof_follows(
 def test_tokens_are_found_by_their_text_and_lost_once_they_are_revoked(anna: Actor, feed: Feed) -> None:
     """Within a second, as both sources look more often than that."""
     assert max(SqliteSource.POLL, PostgresSource.POLL) < 1
-    text = token(anna)
+    text = token(anna, never=True)
     soon(lambda: find(text, feed.state.tokens))
     found = find(text, feed.state.tokens)
     assert found is not None

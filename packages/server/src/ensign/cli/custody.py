@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from ensign.control.audit.models import Entry
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Invalid, Unavailable
+from ensign.control.privacy import keeping
 from ensign.control.publishing import operations as publishing
 
 
@@ -31,15 +33,17 @@ def backup(*, file: Path, actor: Actor, at: datetime, as_json: bool) -> None:
     """Write a backup."""
     with database_errors():
         _require_schema()
+        keeping.reconcile(at=at)  # keys are made here, perhaps on another machine than the one that destroyed them
         made = backups.backup(out=file, actor=actor, at=at)
     show(_plain(made), as_json=as_json, text=f"Backed up {made.size:,} entries of {made.origin} to {made.path}.\n"
-         "The keys directory is not in it: keep a copy of it elsewhere.")  # fmt: skip
+         "The keys directory is not in it: keep a copy of it elsewhere, as it is now.\n"
+         "Its folder “people”, which grows when people join, opens what the backup holds of them.")  # fmt: skip
 
 
-def restore(*, file: Path, actor: Actor, at: datetime, as_json: bool) -> None:
+def restore(*, file: Path, actor: Actor, at: datetime, without_keys: bool, as_json: bool) -> None:
     """Restore a backup into an empty database and start a new epoch."""
     with only_one(), database_errors(), as_owner() as role:
-        restored = backups.restore(source=file, actor=actor, at=at, application_role=role)
+        restored = backups.restore(source=file, actor=actor, at=at, application_role=role, without_keys=without_keys)
         epoch = publishing.new_epoch(actor=actor, at=at, reason=f"restored the backup of {restored.made_at}")
     show(
         {**_plain(restored), "epoch": epoch},
@@ -90,11 +94,19 @@ def verify(*, anchors: list[Path], as_json: bool) -> None:
     verdict = "The log and every row agree." if report.ok else f"{len(report.findings)} findings:\n{findings}"
     text = (
         f"{report.size:,} entries, {report.objects:,} objects, {report.anchored:,} anchors.\n"
-        f"root {report.root}\n{verdict}"
+        f"root {report.root}\n{_forgotten(report.redacted)}{verdict}"
     )
     show({**_plain(report), "ok": report.ok}, as_json=as_json, text=text)
     if not report.ok:
         raise typer.Exit(Exit.FINDINGS)
+
+
+def _forgotten(redacted: Mapping[int, int]) -> str:
+    """Which entries authorised forgetting how many documents, the latest ten of them."""
+    if not redacted:
+        return ""
+    latest = ", ".join(f"{count:,} by entry {seq:,}" for seq, count in sorted(redacted.items(), reverse=True)[:10])
+    return f"{sum(redacted.values()):,} documents forgotten, authorised by {len(redacted):,} entries ({latest}).\n"
 
 
 def anchor(*, actor: Actor, at: datetime, as_json: bool) -> None:

@@ -14,7 +14,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ensign.cli import remote_access, remote_changes, remote_flags, remote_projects, remote_roles
+from ensign.cli import (
+    remote_access,
+    remote_changes,
+    remote_duties,
+    remote_flags,
+    remote_inquiries,
+    remote_privacy,
+    remote_projects,
+    remote_providers,
+    remote_roles,
+    remote_sign_in,
+    remote_tokens,
+)
 from ensign.cli.codegen import codegen
 from ensign.cli.frame import Exit, Json, group, out, show
 from ensign.cli.sockets import listen
@@ -33,8 +45,18 @@ remote_flags.app.command()(codegen)
 app.add_typer(remote_flags.segments, name="segments")
 app.add_typer(remote_changes.app, name="changes")
 app.add_typer(remote_access.app, name="access")
+remote_access.app.command()(remote_sign_in.logins)
+remote_access.app.add_typer(remote_sign_in.rules, name="rules")
+remote_inquiries.add_to(remote_access.app)
+remote_duties.add_to(remote_access.app)
+remote_access.app.add_typer(remote_providers.app, name="providers")
 remote_access.app.add_typer(remote_roles.app, name="roles")
-app.add_typer(remote_access.tokens, name="tokens")
+app.add_typer(remote_tokens.tokens, name="tokens")
+app.add_typer(remote_privacy.app, name="privacy")
+sso = group(help="Getting people in again when their identity provider fails. On this machine's database.")
+app.add_typer(sso, name="sso")
+emergency = group(help="Sealed emergency access. On this machine's database.")
+app.add_typer(emergency, name="emergency")
 
 _OPERATOR = system("cli")
 
@@ -135,10 +157,14 @@ def backup(file: Annotated[Path, typer.Argument(help="File to write; must not ex
 
 @app.command()
 def restore(
-    file: Annotated[Path, typer.Argument(help="A file that `ensign backup` wrote.")], as_json: Json = False
+    file: Annotated[Path, typer.Argument(help="A file that `ensign backup` wrote.")],
+    without_keys: Annotated[
+        bool, typer.Option(help="Restore although keys of people are missing; they come back as erased people.")
+    ] = False,
+    as_json: Json = False,
 ) -> None:
     """Load a backup into an empty database, verify it, and start a new epoch of rulesets. Stop the server first."""
-    _custody().restore(file=file, actor=_OPERATOR, at=clock.now(), as_json=as_json)
+    _custody().restore(file=file, actor=_OPERATOR, at=clock.now(), without_keys=without_keys, as_json=as_json)
 
 
 @app.command()
@@ -161,6 +187,28 @@ def demo(
         showcase.fill(seed=seed, at=clock.now())
         if serve:
             server.serve(listener=listener, worker=True)
+
+
+@sso.command("release")
+def release_sso(
+    key: Annotated[str, typer.Argument(help="The provider's key, as in its redirect address.")],
+    reason: Annotated[str, typer.Option(help="Why; stands in the log.")],
+    as_json: Json = False,
+) -> None:
+    """End the enforcement of an identity provider: its people sign in by password and passkey again, too."""
+    _server()
+    from ensign.cli import sign_in_recovery  # deferred: it reads the settings, too
+
+    sign_in_recovery.release(key=key, reason=reason, actor=_OPERATOR, at=clock.now(), as_json=as_json)
+
+
+@emergency.command("status")
+def emergency_status(as_json: Json = False) -> None:
+    """Whether emergency access is sealed, open or neither, and who holds it."""
+    _server()
+    from ensign.cli import emergency as access  # deferred: it reads the settings, too
+
+    access.status(at=clock.now(), as_json=as_json)
 
 
 @ledger.command()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -59,10 +59,21 @@ def client_token(
     all_projects: Annotated[
         bool, typer.Option("--all-projects", help="It reaches all projects, not this one.")
     ] = False,
+    expires_at: Annotated[
+        str | None, typer.Option(help="When it ends, with a time zone; else after a year, or the rules' longest time.")
+    ] = None,
+    never: Annotated[bool, typer.Option("--never", help="It does not end, where the rules allow that.")] = False,
+    purpose: Annotated[str, typer.Option(help="What it is for, where the name does not say it.")] = "",
     as_json: Json = False,
 ) -> None:
     """Make a token for an application's SDK or for an edge; it is shown once."""
-    body = {"name": name, "type": type, "projects": ["*"] if all_projects else [project], "environment": environment}
+    body: dict[str, Any] = {
+        "name": name,
+        "type": type,
+        "projects": ["*"] if all_projects else [project],
+        "environment": environment,
+    }
+    body |= {"expires_at": expires_at, "never": never, "purpose": purpose}
     made = connect().call("POST", "/client-tokens", body)
     show(made, as_json=as_json, text=f"{made['token']}\nKeep it now: it is not shown again.")
 
@@ -79,6 +90,9 @@ def client_tokens(project: Project, as_json: Json = False) -> None:
             ("type", "type"),
             ("environment", "environment"),
             ("status", "status"),
+            ("ends", "expires_at"),
+            ("last used", "last_used_at"),
+            ("successor", "successor"),
         ),
         empty="There are no client tokens.",
     )

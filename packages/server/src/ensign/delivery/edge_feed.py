@@ -168,7 +168,7 @@ class EdgeFeed:
                 # One that was refused may count from now on; the edge asks anew and gets what it reaches.
                 if now is not None and now.type == EDGE and not now.expired(at):
                     return True
-            elif now != was or was.expired(at):
+            elif now is None or not now.alike(was) or now.expired(at):
                 return True
         return False
 

@@ -288,8 +288,8 @@ class Hub:
                     self._end(stream)
 
     def _admitted(self, lane: Lane) -> bool:
-        token = lane.token
-        return self._feed.latest.state.tokens.get(token.hash) == token and not token.expired(self._clock())
+        now = self._feed.latest.state.tokens.get(lane.token.hash)
+        return now is not None and now.alike(lane.token) and not now.expired(self._clock())
 
     def _end(self, stream: Stream) -> None:
         """End the response; one that is in the middle of something is cut off."""

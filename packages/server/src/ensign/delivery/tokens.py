@@ -29,6 +29,10 @@ class Token:
         """Whether it no longer counts at `at`."""
         return self.expires_at is not None and self.expires_at <= at
 
+    def alike(self, other: Token) -> bool:
+        """Whether both see the same; their ends may differ, as one that is rotated gets another end."""
+        return (self.type, self.environment, self.projects) == (other.type, other.environment, other.projects)
+
 
 @dataclass(frozen=True, slots=True)
 class TokenRow:

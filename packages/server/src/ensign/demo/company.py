@@ -14,14 +14,15 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.http import HttpRequest
 from django.test import RequestFactory
 
-from ensign.control.access import grants, groups, people, service_accounts, setup, tokens
+from ensign.control.access import grants, groups, people, requests, service_accounts, setup, tokens
 from ensign.control.access.domain import Scope
 from ensign.control.access.grants import Wish
 from ensign.control.access.tokens import TokenWish
-from ensign.control.identity import factors, sign_in
+from ensign.control.identity import accounts, factors, sign_in
 from ensign.control.identity import operations as identity
 from ensign.control.identity.models import Account
 from ensign.control.kernel.actor import ANONYMOUS, Actor
+from ensign.control.kernel.transactions import write_door
 from ensign.control.projects import enforcement
 from ensign.control.projects import operations as projects
 from ensign.control.projects import tokens as client_tokens
@@ -67,7 +68,8 @@ class Company:
     def sign_in(self, key: str, *, at: datetime) -> None:
         """Begin a session with the second factor, as the page does; the one before has run out."""
         if key in self.sessions:
-            self.sessions[key][1].session.flush()
+            with write_door():
+                accounts.end_sessions(self.ids[key])
         request = RequestFactory(headers={"User-Agent": "Mozilla/5.0 (demo)"}).get("/login")
         request.session, request.user = SessionStore(), AnonymousUser()
         account = Account.objects.select_related("person").get(person_id=self.ids[key])
@@ -126,7 +128,11 @@ def join(company: Company, player: Player, at: datetime) -> None:
     """An invitation with roles, accepted within the hour; a second factor; a group."""
     admin = company.actor(cast.FIRST.key, at=at)
     wishes = [Wish(role=role, scope=Scope(project)) for role, project in player.roles]
-    invited = people.invite(actor=admin, at=at, email=player.email, name=player.name, wishes=wishes)
+    invited = people.invite(
+        actor=admin, at=at, email=player.email, name=player.name, wishes=wishes, reason="Joins the team."
+    )
+    for waiting in invited.waiting:
+        confirm(company, waiting.id, at + timedelta(minutes=20))
     joined = at + timedelta(minutes=35)
     identity.accept_invitation(actor=ANONYMOUS, at=joined, link=invited.link, name=player.name, password=cast.PASSWORD)
     company.ids[player.key] = invited.person.id
@@ -134,7 +140,14 @@ def join(company: Company, player: Player, at: datetime) -> None:
     _enrol(company, player.key, at=joined)
     if player.group is not None:
         group = company.groups[player.group]
+        admin = company.actor(cast.FIRST.key, at=joined)
         groups.add_member(actor=admin, at=joined, group_id=group, person_id=invited.person.id)
+
+
+def confirm(company: Company, request_id: str, at: datetime) -> None:
+    """The second person for what approves production: the other administrator, who has proved a second factor."""
+    second = company.actor(cast.SECOND, at=at)
+    requests.approve(actor=second, at=at, request_id=request_id, reason="Agreed with the team's lead.")
 
 
 def leave(company: Company, player: Player, at: datetime) -> None:

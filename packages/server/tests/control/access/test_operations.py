@@ -136,7 +136,7 @@ def test_a_token_is_shown_once_stored_hashed_and_used_at_most_every_ten_minutes(
     at = clock.now()
     made = tokens.create_personal(actor=admin, at=at, wish=TokenWish(name="laptop", days=30))
     assert made.text.startswith("ensign_pat_")
-    assert len(made.text) == len("ensign_pat_") + 43
+    assert len(made.text) == len("ensign_pat_") + 43 + 6
     assert Token.objects.get().token_hash == hashed(made.text)
     stored = "".join(text or "" for text in Document.objects.values_list("content", flat=True)) + "".join(
         Entry.objects.values_list("body", flat=True)

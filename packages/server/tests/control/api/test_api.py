@@ -23,14 +23,13 @@ from ensign.control.audit.ledger import record
 from ensign.control.audit.models import Entry
 from ensign.control.audit.staging import stage
 from ensign.control.identity.actions import TOKEN_CREATED, TOKEN_REVOKED
-from ensign.control.identity.models import Account, Token
-from ensign.control.identity.sign_in import SIGNED_IN_AT
+from ensign.control.identity.models import Token
 from ensign.control.identity.tokens import hashed, new_token
 from ensign.control.kernel import clock, ids
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Denied, Invalid, RateLimited, Unavailable
 from ensign.control.kernel.transactions import write_door
-from ensign_testkit.people import SYSTEM, add_person
+from ensign_testkit.people import SYSTEM, add_person, sign_in
 from ninja import Router
 
 router = Router(tags=["toy"])
@@ -121,13 +120,6 @@ def token_for(actor: Actor) -> str:
             action=TOKEN_CREATED, actor=SYSTEM, at=at, staged=[stage(Token, id=ids.new_id("tok", at=at), state=state)]
         )
     return text
-
-
-def sign_in(client: Client, actor: Actor) -> None:
-    client.force_login(Account.objects.get(person_id=actor.id))
-    session = client.session
-    session[SIGNED_IN_AT] = clock.text(clock.now())
-    session.save()
 
 
 def send(client: Client, body: Any, headers: dict[str, str], raw: bytes | None = None) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.test import Client
 from ensign.control.flags import queries as flags
@@ -145,7 +147,8 @@ def test_a_token_is_shown_once_and_revoked(client: Client) -> None:
     assert "no-store" in response["Cache-Control"]
     assert "shop:production." not in client.get("/projects/shop").content.decode()
     row = queries.tokens("shop")[0]
-    assert row.expires_at is None
+    assert row.expires_at is not None
+    assert timedelta(days=364) < row.expires_at - clock.now() <= timedelta(days=365)
     assert client.post("/projects/shop/tokens/new", {**typed, "name": "Oslo", "type": "edge"}).status_code == 200
     assert [token.type for token in queries.tokens("shop")] == ["edge", "backend"]
     client.post(f"/projects/shop/tokens/{row.id}/revoke", {"reason": "leaked"})

@@ -12,7 +12,7 @@ from ensign.control.access.permissions import Permission
 from ensign.control.audit.ledger import record
 from ensign.control.audit.models import Entry
 from ensign.control.flags.operations import create_flag, update_flag
-from ensign.control.identity.tokens import hashed
+from ensign.control.identity.tokens import hashed, is_genuine
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import ANONYMOUS, Actor, system
 from ensign.control.kernel.errors import Conflict, Denied, Invalid, NotFound
@@ -145,7 +145,8 @@ def test_only_the_hash_of_a_token_is_stored(db: str) -> None:
     )
     prefix, _, secret = made.text.partition(".")
     assert prefix == "shop:production"
-    assert len(secret) == 56
+    assert is_genuine(secret)
+    assert len(secret) == len("ensign_ct_") + 43 + 6
     row = ClientToken.objects.get()
     assert row.token_hash == hashed(made.text)
     assert secret not in row.content

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from ensign.control.access.decisions import Held, denied, held, views
+from ensign.control.access.decisions import Held, denied, held, step_up, views
 from ensign.control.access.domain import ORGANISATION, Decision, GrantView, Scope, subject_kind
 from ensign.control.access.models import Grant
 from ensign.control.access.permissions import Permission
@@ -38,6 +38,7 @@ def require_assigning(actor: Actor, role: Role, scope: Scope, *, at: datetime, h
     """:func:`assigning`, or else a refusal that becomes an entry.
 
     :raises Denied: code ``not-assignable`` when they give roles there, but not this one.
+    :raises NeedsMfa: as ``decisions.step_up``.
     """
     decision = assigning(held(actor, at=at) if holds is None else holds, role, scope)
     if not decision.allowed:
@@ -45,6 +46,7 @@ def require_assigning(actor: Actor, role: Role, scope: Scope, *, at: datetime, h
         if decision.code == "not-assignable":
             error.remedy = "Ask somebody whose role lists it, such as an administrator of the whole organisation."
         raise error
+    step_up(actor, _permission(scope), scope, at=at)
     return decision
 
 

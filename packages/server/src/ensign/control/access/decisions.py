@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.db.models import Q
 
@@ -25,14 +25,15 @@ from ensign.control.access.domain import (
     TokenScope,
 )
 from ensign.control.access.models import Grant
-from ensign.control.access.permissions import NEVER_BY_TOKEN, Permission, as_narrowed
+from ensign.control.access.permissions import ADMINISTRATIVE, NEVER_BY_TOKEN, Permission, as_narrowed
 from ensign.control.access.roles import SYSTEM, Role
 from ensign.control.audit.models import Governed
 from ensign.control.audit.rows import Value, rows
+from ensign.control.identity import enforcing
 from ensign.control.identity.models import Group, Membership, Person, ServiceAccount, Token
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
-from ensign.control.kernel.errors import Denied
+from ensign.control.kernel.errors import Denied, NeedsMfa
 from ensign.control.kernel.transactions import inside_write_door
 
 _Row = TypeVar("_Row", bound=Governed)
@@ -96,10 +97,13 @@ class Held:
         """:meth:`decide`, or else :class:`Denied`, which the door turns into an entry.
 
         :raises Denied: with the permission, the scope and a remedy.
+        :raises NeedsMfa: for an administrative permission, as :func:`step_up`.
         """
         decision = self.decide(permission, scope)
         if not decision.allowed:
             raise denied(decision, permission, scope)
+        if permission in ADMINISTRATIVE:
+            step_up(self.actor, permission, scope, at=self.at)
         return decision
 
     def allows(self, permission: Permission, scope: Scope = ORGANISATION) -> bool:
@@ -178,6 +182,21 @@ def require(actor: Actor, permission: Permission, scope: Scope = ORGANISATION, *
     return held(actor, at=at).require(permission, scope)
 
 
+def step_up(actor: Actor, permission: Permission, scope: Scope = ORGANISATION, *, at: datetime) -> None:
+    """Refuse to administer in a session that has not proved a second factor lately, if its person has one.
+
+    :raises NeedsMfa: it leads to the page where that is done, and back.
+    """
+    if actor.interactive and not actor.recent_mfa(at=at) and enforcing.must_prove(actor.id):
+        minutes = int(actor.mfa_window.total_seconds()) // 60
+        raise NeedsMfa(
+            f"To {permission.description} you need a second factor, proved within the last {minutes} minutes.",
+            permission=str(permission),
+            scope=str(scope),
+            remedy="Confirm it is you, then go on.",
+        )
+
+
 def denied(decision: Decision, permission: Permission, scope: Scope) -> Denied:
     """The error for a refusal."""
     lacking = decision.code in {"no-grant", "other-flags"}
@@ -220,11 +239,17 @@ def narrowing(state: Mapping[str, object]) -> Narrowing:
 def view(row: Grant, *, means: Role | None = None) -> GrantView:
     """A grant's row as a value; ``means`` its role, when it was read already."""
     state = row.state
+    role = means or definitions([state["role"]])[state["role"]]
+    return view_of(row.pk, state, means=role, version=row.version, ledger_seq=row.ledger_seq)
+
+
+def view_of(id: str, state: Mapping[str, Any], *, means: Role, version: int, ledger_seq: int) -> GrantView:
+    """A grant's state, of a row or of one of the log's documents, as a value; ``means`` its role as of then."""
     return GrantView(
-        id=row.pk,
+        id=id,
         subject=state["subject"],
         role=state["role"],
-        definition=means or definitions([state["role"]])[state["role"]],
+        definition=means,
         scope=Scope(state["project"], state["environment"]),
         narrowing=narrowing(state),
         granted_by=state["granted_by"],
@@ -232,8 +257,8 @@ def view(row: Grant, *, means: Role | None = None) -> GrantView:
         ends_at=clock.parse(state["ends_at"]) if state["ends_at"] else None,
         status=state["status"],
         reason=state.get("reason", ""),
-        version=row.version,
-        ledger_seq=row.ledger_seq,
+        version=version,
+        ledger_seq=ledger_seq,
     )
 
 

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
+from typing import Any, Final
 
 from django import forms
 
 from ensign.control.access.domain import Narrowing, Scope
 from ensign.control.access.grants import Wish
-from ensign.control.access.permissions import Permission
 from ensign.control.access.places import flag_types, places
 from ensign.control.access.presets import PRESETS, Preset
 from ensign.control.access.roles import Role
 from ensign.control.access.tokens import GRANTABLE, TokenWish
-from ensign.control.identity.domain import TOKEN_LIFETIME, TOKEN_LIFETIME_MAX
+from ensign.control.identity.domain import PURPOSE_MAX, TOKEN_LIFETIME, TOKEN_LIFETIME_MAX
 from ensign.control.identity.forms import PlainForm, password_field
 from ensign.control.kernel.errors import Invalid
 
 Choices = Sequence[tuple[str, str]]
 
+#: Hours that a rotated token goes on for, as pages offer them; the API takes any up to seven days.
+OVERLAPS: Final = ((0, "No longer: it ends now"), (1, "1 hour"), (24, "24 hours"), (72, "3 days"), (168, "7 days"))
 
-def _reason(help_text: str = "Stands in the log; say what an auditor would ask.") -> forms.CharField:
+
+def reason_field(help_text: str = "Stands in the log; say what an auditor would ask.") -> forms.CharField:
     return forms.CharField(
         label="Reason",
         required=False,
@@ -109,7 +111,7 @@ class InviteForm(ScopeFields):
     email = forms.CharField(label="E-mail address", max_length=254, widget=forms.EmailInput)
     name = forms.CharField(label="Name", required=False, max_length=100, help_text="They may change it on joining.")
     role = forms.ChoiceField(label="Role", required=False, widget=forms.RadioSelect, initial="")
-    reason = _reason()
+    reason = reason_field()
     field_order = ("email", "name", "role", "project", "environment", "reason")
 
     def __init__(self, *args: Any, roles: Iterable[Role], **kwargs: Any) -> None:
@@ -151,7 +153,7 @@ class GrantForm(ScopeFields):
         help_text="The role ends by itself after this day (UTC). Empty: until somebody ends it.",
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
     )
-    reason = _reason("Stands with the role and in the log; say what an auditor would ask.")
+    reason = reason_field("Stands with the role and in the log; say what an auditor would ask.")
     field_order = ("subject", "role", "project", "environment", "flag_types", "tags", "starts_on", "ends_on", "reason")
 
     def __init__(self, *args: Any, subjects: Choices, roles: Iterable[Role], **kwargs: Any) -> None:
@@ -184,7 +186,7 @@ class RescheduleForm(PlainForm):
         help_text="The role ends by itself after this day (UTC). Empty: until somebody ends it.",
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
     )
-    reason = _reason()
+    reason = reason_field()
 
     def ends_at(self) -> datetime | None:
         """The end asked for."""
@@ -198,7 +200,7 @@ def _end_of(day: date | None) -> datetime | None:
 class ReasonForm(PlainForm):
     """Why."""
 
-    reason = _reason()
+    reason = reason_field()
 
 
 class GroupForm(PlainForm):
@@ -238,7 +240,10 @@ class TokenForm(ScopeFields):
         help_text="None chosen: everything that its owner may do and a token can. A token never approves.",
         widget=forms.SelectMultiple(attrs={"size": 8}),
     )
-    field_order = ("name", "days", "permissions", "project", "environment")
+    purpose = forms.CharField(
+        label="Purpose", required=False, max_length=PURPOSE_MAX, help_text="Where the name does not say it."
+    )
+    field_order = ("name", "purpose", "days", "permissions", "project", "environment", "renew_days")
 
     def wish(self) -> TokenWish:
         """The token asked for."""
@@ -248,13 +253,38 @@ class TokenForm(ScopeFields):
             days=self.cleaned_data["days"],
             permissions=frozenset(chosen) or None,
             scope=self.scope(),
+            purpose=self.cleaned_data["purpose"],
+            renew_days=self.cleaned_data.get("renew_days"),
         )
 
 
-class WhoCanForm(ScopeFields):
-    """A question: who may do this there?"""
+class ServiceTokenForm(TokenForm):
+    """A token of a service account, which may be let rotate itself."""
 
-    permission = forms.ChoiceField(
-        label="May", choices=[(str(permission), str(permission)) for permission in Permission]
+    renew_days = forms.IntegerField(
+        label="May rotate itself for so many days",
+        required=False,
+        min_value=1,
+        max_value=TOKEN_LIFETIME_MAX.days,
+        help_text="It then makes its own successors, of the same scope, until that day. Empty: people rotate it.",
     )
-    field_order = ("permission", "project", "environment")
+
+
+class RotateForm(PlainForm):
+    """How long a token goes on beside its successor, and why it is rotated."""
+
+    overlap = forms.TypedChoiceField(
+        label="The present token goes on for", choices=OVERLAPS, coerce=int, initial=24, widget=forms.RadioSelect
+    )
+    days = forms.IntegerField(
+        label="Lifetime of the new one in days",
+        required=False,
+        min_value=1,
+        max_value=TOKEN_LIFETIME_MAX.days,
+        help_text="Empty: as long as the present one was made for.",
+    )
+    reason = reason_field()
+
+    def overlap_chosen(self) -> timedelta:
+        """For how long both work."""
+        return timedelta(hours=self.cleaned_data["overlap"])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
+from ensign.control.access import segregation, two_people
 from ensign.control.access.assigning import (
     check_not_oneself,
     gives_everything,
@@ -12,12 +14,14 @@ from ensign.control.access.assigning import (
 )
 from ensign.control.access.decisions import require, views
 from ensign.control.access.domain import ORGANISATION, GrantView
+from ensign.control.access.grants import clean_reason
+from ensign.control.access.memberships import stage_joining
 from ensign.control.access.models import Grant
 from ensign.control.access.permissions import Permission
 from ensign.control.audit.door import operation
 from ensign.control.audit.ledger import record
 from ensign.control.audit.staging import stage
-from ensign.control.identity import accounts, actions, queries
+from ensign.control.identity import actions, queries
 from ensign.control.identity.domain import GroupView, clean_name
 from ensign.control.identity.models import Group, Membership
 from ensign.control.kernel.actor import Actor
@@ -76,25 +80,31 @@ def archive(*, actor: Actor, at: datetime, group_id: str, reason: str = "") -> G
 
 @operation
 def add_member(*, actor: Actor, at: datetime, group_id: str, person_id: str, reason: str = "") -> GroupView:
-    """Add a person to a group; never oneself.
+    """Add a person to a group; never oneself. Where a role of the group takes two people to give, they join once the
+    second has confirmed it, and are not among the members of the answer yet.
 
-    :raises Denied: without ``org:groups:members``; also unless they could give each role that the group holds.
+    :raises Denied: without ``org:groups:members``; also unless they could give each role that the group holds; for a
+        pair of permissions that is kept apart.
+    :raises Invalid: without a reason, where it takes two people and there is no second one.
     :raises Conflict: when they belong to it already, or group or person are not active.
     """
     decision = require(actor, Permission.ORG_GROUPS_MEMBERS, at=at)
     check_not_oneself(actor, person_id, ORGANISATION, decision)
     group = _locked(group_id)
-    require_assigning_all(actor, _grants(group_id), at=at)
-    person = accounts.locked_person(person_id)
-    if person.status == "disabled":
-        raise Conflict("This person is deactivated.", remedy="Reactivate them first.")
-    current = Membership.objects.select_for_update().filter(group=group.pk, person=person.pk).first()
-    if current is not None and current.status == "active":
-        raise Conflict("This person belongs to the group already.", fields={"person": "Belongs to it already."})
-    state = {"group": group.pk, "person": person.pk, "added_by": actor.id, "status": "active"}
-    staged = stage(Membership, id=new_id("mem", at=at) if current is None else current.pk, state=state, current=current)
-    detail = {"group": group.pk, "person": person.pk}
-    record(action=actions.MEMBER_ADDED, actor=actor, at=at, staged=[staged], reason=reason, detail=detail)
+    held = _grants(group_id)
+    require_assigning_all(actor, held, at=at)
+    segregation.check_gain(person_id, held, at=at)
+    rows = [stage_joining(group.pk, person_id, added_by=actor.id, at=at)]
+    detail: dict[str, Any] = {"group": group.pk, "person": person_id}
+    if two_people.any_needed(held, at=at):
+        roles = two_people.roles_of(held, at=at)
+        plan = two_people.Plan(kind="membership", subject=person_id, roles=roles, group=group.pk)
+        if two_people.begin(actor=actor, at=at, plan=plan, reason=clean_reason(reason)) is not None:
+            return queries.group(group_id)
+        row, facts = two_people.sole(actor=actor, at=at, plan=plan, reason=reason, grant=None)
+        rows.append(row)
+        detail |= facts
+    record(action=actions.MEMBER_ADDED, actor=actor, at=at, staged=rows, reason=reason, detail=detail)
     return queries.group(group_id)
 
 

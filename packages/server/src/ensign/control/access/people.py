@@ -7,30 +7,38 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ensign.control.access import queries as access
-from ensign.control.access.actions import GRANT_GIVEN
+from ensign.control.access import segregation, staging, two_people
+from ensign.control.access.asked import RequestView
 from ensign.control.access.assigning import require_another_granter, require_assigning, require_assigning_all
 from ensign.control.access.catalogue import definitions
 from ensign.control.access.decisions import require
-from ensign.control.access.grants import Wish, stage_wish
+from ensign.control.access.domain import GrantView
+from ensign.control.access.grants import Wish, give_wish
+from ensign.control.access.models import Grant
 from ensign.control.access.permissions import Permission
 from ensign.control.audit import history
 from ensign.control.audit.door import operation
-from ensign.control.audit.ledger import Where, record
-from ensign.control.audit.staging import stage
+from ensign.control.audit.ledger import record
+from ensign.control.audit.staging import Staged, stage
 from ensign.control.identity import accounts, actions, links, queries
 from ensign.control.identity.domain import PersonView, clean_email, clean_name
-from ensign.control.identity.models import Account, Person
+from ensign.control.identity.models import Account, Membership, Person
+from ensign.control.identity.sso.queries import enforced_for
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Denied, NeedsMfa
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invitation:
-    """A person with the secret part of a one-time link for them, which exists nowhere else, and its end."""
+    """A person with the secret part of a one-time link for them, which exists nowhere else, and its end.
+
+    ``waiting``: those of the roles asked for that take a second person's confirmation.
+    """
 
     person: PersonView
     link: str
     expires_at: datetime
+    waiting: tuple[RequestView, ...] = ()
 
 
 @operation
@@ -39,8 +47,8 @@ def invite(
 ) -> Invitation:
     """Invite somebody by a link that works once within 7 days; roles given with it count once they have joined.
 
-    :raises Denied: without ``org:people:invite``, or for ``wishes`` that they could not give.
-    :raises Invalid: for a malformed address.
+    :raises Denied: without ``org:people:invite``, or for ``wishes`` that they could not give or that are kept apart.
+    :raises Invalid: for a malformed address; without a reason, where a wish takes two people and there is no second.
     :raises Conflict: when the address is taken.
     """
     require(actor, Permission.ORG_PEOPLE_INVITE, at=at)
@@ -50,17 +58,9 @@ def invite(
     staged = accounts.stage_new_person(email=clean_email(email), name=name, status="invited", at=at)
     link, text = links.make("invite", person_id=staged.id, at=at)
     record(action=actions.PERSON_INVITED, actor=actor, at=at, staged=[staged], reason=reason, detail={"link": link.id})
-    for wish in wishes:
-        record(
-            action=GRANT_GIVEN,
-            actor=actor,
-            at=at,
-            staged=[stage_wish(staged.id, wish, granted_by=actor.id, at=at, reason=reason)],
-            where=Where(project=wish.scope.project, environment=wish.scope.environment),
-            reason=reason,
-            detail={"role": wish.role, "subject": staged.id},
-        )
-    return Invitation(person=queries.person(staged.id), link=text, expires_at=link.expires_at)
+    given = [give_wish(actor=actor, at=at, subject=staged.id, wish=wish, reason=reason) for wish in wishes]
+    waiting = tuple(one for one in given if isinstance(one, RequestView))
+    return Invitation(person=queries.person(staged.id), link=text, expires_at=link.expires_at, waiting=waiting)
 
 
 @operation
@@ -137,12 +137,12 @@ def deactivate(*, actor: Actor, at: datetime, person_id: str, reason: str = "") 
             code="own-access",
         )
     person = accounts.locked_person(person_id)
-    if person.status == "disabled":
+    if person.status in {"disabled", "erased"}:
         raise Conflict("This person is deactivated already.")
     if person.status == "active":
         require_another_granter(without_person=person.pk, at=at)
     row = stage(Person, id=person.pk, state={**person.state, "status": "disabled"}, current=person)
-    tokens = accounts.stage_token_revocations(person.pk)
+    tokens = accounts.stage_token_revocations(person.pk, at=at)
     detail = {
         "sessions": accounts.end_sessions(person.pk),
         "tokens": len(tokens),
@@ -157,19 +157,43 @@ def deactivate(*, actor: Actor, at: datetime, person_id: str, reason: str = "") 
 def reactivate(*, actor: Actor, at: datetime, person_id: str, reason: str = "") -> PersonView:
     """Reactivate somebody. Grants that are still in force count again; sessions and tokens do not come back.
 
-    :raises Denied: without ``org:people:manage``, or unless they could give each role that comes back with them.
+    What it takes two people to give does not come back by one: those roles end, those groups are left, in the same
+    entry, and are given again in the ordinary way.
+
+    :raises Denied: without ``org:people:manage``, or unless they could give each role that comes back with them; for
+        what comes back and is kept apart.
     :raises Conflict: when they are not deactivated.
     """
     require(actor, Permission.ORG_PEOPLE_MANAGE, at=at)
     person = accounts.locked_person(person_id)
     if person.status != "disabled":
         raise Conflict("This person is not deactivated.")
-    require_assigning_all(actor, access.grants_of(person.pk), at=at)
+    grants = access.grants_of(person.pk)
+    require_assigning_all(actor, grants, at=at)
+    behind = [grant for grant in grants if two_people.any_needed([grant], at=at)]
+    segregation.check_return(person.pk, [grant for grant in grants if grant not in behind], at=at)
+    left = _left_behind(person.pk, behind, by=actor.id)
     joined = Account.objects.filter(person_id=person.pk).update(is_active=True)
     status = "active" if joined else "invited"
     row = stage(Person, id=person.pk, state={**person.state, "status": status}, current=person)
-    record(action=actions.PERSON_REACTIVATED, actor=actor, at=at, staged=[row], reason=reason)
+    detail = {"ended": len(left)} if left else None
+    rows = [row, *left]
+    record(action=actions.PERSON_REACTIVATED, actor=actor, at=at, staged=rows, reason=reason, detail=detail)
     return queries.person(person.pk)
+
+
+def _left_behind(person_id: str, grants: Sequence[GrantView], *, by: str) -> list[Staged]:
+    """The ends of direct grants, and the memberships in groups that hold the others."""
+    direct = [grant.id for grant in grants if grant.subject == person_id]
+    groups = {grant.subject for grant in grants} - {person_id}
+    rows = Grant.objects.select_for_update().filter(pk__in=direct).order_by("pk")
+    found = [staging.stage_grant_end(row, ended_by=by) for row in rows]
+    belongs = Membership.objects.select_for_update().filter(person=person_id, group__in=groups, status="active")
+    found += [
+        stage(Membership, id=row.pk, state={**row.state, "status": "removed"}, current=row)
+        for row in belongs.order_by("pk")
+    ]
+    return found
 
 
 def _both_hands(message: str) -> Denied:
@@ -187,6 +211,11 @@ def _link(actor: Actor, person: Person, kind: links.Kind, *, at: datetime) -> In
     if person.status != wanted:
         remedy = "They sign in; if they forgot their password, make a reset link." if kind == "invite" else ""
         raise Conflict(f"This person is not {wanted}, but {person.status}.", remedy=remedy)
+    if kind == "reset" and enforced_for(person.email):
+        raise Conflict(
+            "People of this domain sign in through their provider alone; a link to a new password would open nothing.",
+            remedy="They sign in there. If it is down for long, end its enforcement or use the emergency access.",
+        )
     link, text = links.make(kind, person_id=person.pk, at=at)
     detail = {"kind": kind, "person": person.pk, "link": link.id}
     record(action=actions.LINK_CREATED, actor=actor, at=at, detail=detail)

@@ -257,6 +257,19 @@ NEVER_BY_TOKEN: frozenset[Permission] = frozenset(
     }
 )
 
+#: What changes who may do what, or how that is guarded: in a session it needs a second factor proved a short while ago,
+#: of everybody who has one (ADR 0026). ``decisions.Held.require`` asks for it, so that no operation can forget it.
+#: Approving is not here: it asks for a second factor of everybody, in ``changes.domain.trust``.
+#: Nor is what stops harm: revoking, ending and switching off wait for nothing.
+ADMINISTRATIVE: frozenset[Permission] = (NEVER_BY_TOKEN - {P.CHANGE_APPROVE, P.CHANGE_REVIEW}) | {
+    P.ORG_GROUPS_MANAGE,
+    P.ORG_GROUPS_MEMBERS,
+    P.ORG_SETTINGS_MANAGE,
+    P.ORG_LEDGER_ANCHOR,
+    P.PROJECT_TOKENS_MANAGE,
+    P.PROJECT_POLICY_PROPOSE,
+}
+
 #: The edition of this catalogue. A token's state says by which one it was narrowed; without, by the first.
 EDITION = 2
 

@@ -85,11 +85,12 @@ class InviteIn(Input):
 
 
 class LinkOut(Schema):
-    """A one-time link, shown in this answer only."""
+    """A one-time link, shown in this answer only. ``waiting``: requests for roles that a second person confirms."""
 
     person: PersonOut
     url: str
     expires_at: datetime
+    waiting: list[str] = []
 
 
 class ReasonIn(Input):
@@ -218,9 +219,13 @@ class ServiceAccountOut(Schema):
 
 
 class TokenIn(Input):
-    """A token to make. ``permissions`` null: all that its owner has and a token can."""
+    """A token to make. ``permissions`` null: all that its owner has and a token can. ``renew_days``: for how many days
+    a service account may rotate it by itself.
+    """
 
     name: str
+    purpose: str = ""
+    renew_days: int | None = None
     days: int = TOKEN_LIFETIME.days
     permissions: list[str] | None = None
     project: str | None = None
@@ -233,15 +238,18 @@ class TokenIn(Input):
             days=self.days,
             permissions=None if self.permissions is None else frozenset(self.permissions),
             scope=scope_of(self.project, self.environment),
+            purpose=self.purpose,
+            renew_days=self.renew_days,
         )
 
 
 class TokenOut(Schema):
-    """A token without its secret."""
+    """A token without its secret. With a ``successor`` it ends when the overlap does."""
 
     id: str
     kind: str
     name: str
+    purpose: str
     subject: str
     hint: str
     permissions: list[str] | None
@@ -252,6 +260,9 @@ class TokenOut(Schema):
     expires_at: datetime
     last_used_at: datetime | None
     status: str
+    predecessor: str | None
+    successor: str | None
+    renewable_until: datetime | None
 
     @staticmethod
     def of(token: TokenView) -> TokenOut:
@@ -260,6 +271,7 @@ class TokenOut(Schema):
             id=token.id,
             kind=token.kind,
             name=token.name,
+            purpose=token.purpose,
             subject=token.subject,
             hint=token.hint,
             permissions=None if token.permissions is None else list(token.permissions),
@@ -270,6 +282,9 @@ class TokenOut(Schema):
             expires_at=token.expires_at,
             last_used_at=token.last_used_at,
             status=token.status,
+            predecessor=token.predecessor,
+            successor=token.successor,
+            renewable_until=token.renewable_until,
         )
 
 

@@ -15,6 +15,7 @@ from ensign.control.audit.staging import stage
 from ensign.control.identity import accounts, actions, queries
 from ensign.control.identity.domain import ServiceAccountView, clean_name
 from ensign.control.identity.models import ServiceAccount
+from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Invalid, NotFound
 from ensign.control.kernel.ids import new_id
@@ -51,8 +52,35 @@ def update(
     account = _locked(service_account_id)
     state = {**account.state, **_described(name, purpose, owner, but=account.pk)}
     if state != account.state:
+        if state["owner"] != account.owner:
+            # Whoever answered for it may know tokens that were made until now; findings ask.
+            former = account.state.get("former_owners", [])
+            state["former_owners"] = [*former, {"owner": account.owner, "until": clock.text(at)}]
         row = stage(ServiceAccount, id=account.pk, state=state, current=account)
         record(action=actions.SERVICE_ACCOUNT_UPDATED, actor=actor, at=at, staged=[row])
+    return queries.service_account(service_account_id)
+
+
+@operation
+def take_over(*, actor: Actor, at: datetime, service_account_id: str, reason: str = "") -> ServiceAccountView:
+    """Become its owner, leaving name and purpose as they are.
+
+    :raises Denied: without ``org:service-accounts:manage``.
+    :raises Conflict: when one owns it already, or it is disabled.
+    """
+    require(actor, Permission.ORG_SERVICE_ACCOUNTS_MANAGE, at=at)
+    account = _locked(service_account_id)
+    if account.owner == actor.id or account.status != "active":
+        raise Conflict("You own it already." if account.owner == actor.id else "This service account is disabled.")
+    former = [*account.state.get("former_owners", []), {"owner": account.owner, "until": clock.text(at)}]
+    row = stage(
+        ServiceAccount,
+        id=account.pk,
+        state={**account.state, "owner": actor.id, "former_owners": former},
+        current=account,
+    )
+    detail = {"owner": actor.id}
+    record(action=actions.SERVICE_ACCOUNT_UPDATED, actor=actor, at=at, staged=[row], reason=reason, detail=detail)
     return queries.service_account(service_account_id)
 
 
@@ -68,7 +96,7 @@ def disable(*, actor: Actor, at: datetime, service_account_id: str, reason: str 
     if account.status == "disabled":
         raise Conflict("This service account is disabled already.")
     row = stage(ServiceAccount, id=account.pk, state={**account.state, "status": "disabled"}, current=account)
-    tokens = accounts.stage_token_revocations(account.pk)
+    tokens = accounts.stage_token_revocations(account.pk, at=at)
     record(
         action=actions.SERVICE_ACCOUNT_DISABLED,
         actor=actor,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from ensign.control.access import queries as access
 from ensign.control.access.assigning import require_assigning_all
@@ -13,22 +14,28 @@ from ensign.control.access.permissions import EDITION, NEVER_BY_TOKEN, Permissio
 from ensign.control.access.places import require_known
 from ensign.control.audit.door import operation
 from ensign.control.audit.ledger import record
-from ensign.control.identity import accounts, queries
+from ensign.control.identity import accounts, enforcing, queries
 from ensign.control.identity.actions import TOKEN_CREATED, TOKEN_REVOKED
-from ensign.control.identity.domain import TOKEN_LIFETIME, TOKEN_LIFETIME_MAX, TokenView
+from ensign.control.identity.domain import TOKEN_LIFETIME, TOKEN_LIFETIME_MAX, TokenView, clean_purpose
 from ensign.control.identity.operations import own_account
+from ensign.control.identity.tokens import Kind
+from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
-from ensign.control.kernel.errors import Conflict, Denied, Invalid, NotFound
+from ensign.control.kernel.errors import Conflict, Denied, Invalid, NeedsMfa, NotFound
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenWish:
-    """What a token should be. ``permissions`` None: all that its owner has and a token can."""
+    """What a token should be. ``permissions`` None: all that its owner has and a token can. ``renew_days``: for how
+    many days a service account may rotate it by itself (None: never).
+    """
 
     name: str
     days: int = TOKEN_LIFETIME.days
     permissions: frozenset[str] | None = None
     scope: Scope = ORGANISATION
+    purpose: str = ""
+    renew_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,10 +54,12 @@ GRANTABLE = tuple(permission for permission in Permission if permission not in N
 def create_personal(*, actor: Actor, at: datetime, wish: TokenWish) -> NewToken:
     """A token that acts as the person who makes it, within their grants.
 
-    :raises Denied: when asked by a token: a stolen token must not make others.
+    :raises Denied: when asked by a token: a stolen token must not make others. NeedsMfa in a session without a recent
+        second factor, of who has one: a session ends, a token would outlive it.
     :raises Invalid: for an unknown permission or place, or a permission that no token has.
     """
     own_account(actor, act="token.create")
+    require_step_up(actor, at=at)
     return _create(actor, actor.id, "personal", wish, at=at)
 
 
@@ -85,29 +94,38 @@ def revoke(*, actor: Actor, at: datetime, token_id: str, reason: str = "") -> To
             raise Denied("Sign in first.", permission="token.revoke") from None
         raise
     if token.subject != actor.id:
-        service = token.kind == "service"
-        require(actor, Permission.ORG_SERVICE_ACCOUNTS_MANAGE if service else Permission.ORG_PEOPLE_MANAGE, at=at)
-    staged = accounts.stage_revocation(token)
+        personal = token.kind == "personal"
+        require(actor, Permission.ORG_PEOPLE_MANAGE if personal else Permission.ORG_SERVICE_ACCOUNTS_MANAGE, at=at)
+    staged = accounts.stage_revocation(token, at=at)
     record(action=TOKEN_REVOKED, actor=actor, at=at, staged=[staged], reason=reason, detail={"subject": token.subject})
     return queries.token(token_id)
 
 
-def _create(actor: Actor, subject: str, kind: str, wish: TokenWish, *, at: datetime) -> NewToken:
-    unknown = sorted((wish.permissions or frozenset()) - set(GRANTABLE))
-    if unknown:
-        raise Invalid(
-            "A token cannot have some of these permissions.",
-            fields={"permissions": f"Not possible for tokens: {', '.join(unknown)[:200]}."},
+def require_step_up(actor: Actor, *, at: datetime) -> None:
+    """A stolen session must not leave a token behind.
+
+    :raises NeedsMfa: as ``decisions.step_up``.
+    """
+    if actor.interactive and not actor.recent_mfa(at=at) and enforcing.must_prove(actor.id):
+        raise NeedsMfa(
+            "To make a token you need a second factor, proved a short while ago.",
+            permission="token.create",
+            remedy="Confirm it is you, then go on.",
         )
-    if wish.permissions is not None and not wish.permissions:
-        raise Invalid("The token could do nothing.", fields={"permissions": "Choose at least one, or do not narrow."})
-    if not 1 <= wish.days <= TOKEN_LIFETIME_MAX.days:
-        raise Invalid(
-            "A token must expire.", fields={"days": f"Choose a lifetime of 1 to {TOKEN_LIFETIME_MAX.days} days."}
-        )
+
+
+def _create(actor: Actor, subject: str, kind: Kind, wish: TokenWish, *, at: datetime) -> NewToken:
+    check_permissions(wish.permissions)
+    check_days(wish.days)
     require_known(wish.scope)
+    more: dict[str, Any] = {"purpose": clean_purpose(wish.purpose), "vouched_by": actor.id}
+    if wish.renew_days is not None:
+        if kind != "service":
+            raise Invalid("Only a service account's token rotates itself.", fields={"renew_days": "Leave it out."})
+        check_days(wish.renew_days, field="renew_days")
+        more["renewable_until"] = clock.text(at + timedelta(days=wish.renew_days))
     staged, text = accounts.stage_token(
-        kind="service" if kind == "service" else "personal",
+        kind=kind,
         subject=subject,
         name=wish.name,
         permissions=None if wish.permissions is None else tuple(wish.permissions),
@@ -117,6 +135,33 @@ def _create(actor: Actor, subject: str, kind: str, wish: TokenWish, *, at: datet
         created_by=actor.id,
         expires_at=at + timedelta(days=wish.days),
         at=at,
+        more=more,
     )
     record(action=TOKEN_CREATED, actor=actor, at=at, staged=[staged], detail={"kind": kind, "subject": subject})
     return NewToken(token=queries.token(staged.id), text=text)
+
+
+def check_permissions(permissions: frozenset[str] | None) -> None:
+    """Refuse what no token can be narrowed to. None, which is no narrowing, is right.
+
+    :raises Invalid: for an unknown permission, one that no token has, or none at all.
+    """
+    unknown = sorted((permissions or frozenset()) - set(GRANTABLE))
+    if unknown:
+        raise Invalid(
+            "A token cannot have some of these permissions.",
+            fields={"permissions": f"Not possible for tokens: {', '.join(unknown)[:200]}."},
+        )
+    if permissions is not None and not permissions:
+        raise Invalid("The token could do nothing.", fields={"permissions": "Choose at least one, or do not narrow."})
+
+
+def check_days(days: int, *, field: str = "days") -> None:
+    """Refuse a lifetime that no token has.
+
+    :raises Invalid: naming ``field``.
+    """
+    if not 1 <= days <= TOKEN_LIFETIME_MAX.days:
+        raise Invalid(
+            "A token must expire.", fields={field: f"Choose a lifetime of 1 to {TOKEN_LIFETIME_MAX.days} days."}
+        )

@@ -5,11 +5,14 @@ Either way ``request.actor`` is set. A header that does not hold a valid token n
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.http import HttpRequest
 from ninja.errors import HttpError
 from ninja.security import APIKeyCookie, HttpBearer
 
-from ensign.control.identity import actors
+from ensign.control.api.limits import GUESSES_SHARE, Guesses
+from ensign.control.identity import actors, gate, sign_in
+from ensign.control.identity.web import network_address
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Denied, Unauthenticated
@@ -20,6 +23,9 @@ _REMEDY = (
 )
 
 
+_guesses = Guesses(per_minute=max(10, settings.API_RATE // GUESSES_SHARE))
+
+
 class CsrfFailed(Denied):
     """A write in a session came without the CSRF token."""
 
@@ -27,7 +33,7 @@ class CsrfFailed(Denied):
 
 
 class TokenAuth(HttpBearer):
-    """``Authorization: Bearer ensign_pat_…`` or ``ensign_svc_…``."""
+    """``Authorization: Bearer ensign_pat_…``, ``ensign_svc_…`` or ``ensign_fed_…``."""
 
     def __call__(self, request: HttpRequest) -> Actor | None:
         """The token's owner, or None when there is no Authorization header at all.
@@ -44,7 +50,14 @@ class TokenAuth(HttpBearer):
 
     def authenticate(self, request: HttpRequest, token: str) -> Actor:
         """The token's owner, kept as ``request.actor``."""
-        actor = actors.from_token(token, at=clock.now())
+        at = clock.now()
+        try:
+            actor = actors.from_token(token, at=at)
+        except Unauthenticated:
+            _guesses.failed(network_address(request))
+            sign_in.refused("token", person_id=None, at=at)
+            raise
+        gate.require_network(request, actor, at=at)
         request.actor = actor  # type: ignore[attr-defined]  # Django's request takes attributes; views read this one
         return actor
 
@@ -70,6 +83,7 @@ class SessionAuth(APIKeyCookie):
                 permission="session",
                 remedy="Send the csrftoken cookie's value as X-CSRFToken, or use a token instead of the session.",
             ) from error
+        gate.require(request, at=clock.now())
         request.actor = actor  # type: ignore[attr-defined]  # as above
         return actor
 

@@ -22,6 +22,30 @@ ADDRESS_FACTOR = 10
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
+#: Wrong tokens that one address may send in a minute, as a part of what a caller may send at all: 60 of 1,200.
+GUESSES_SHARE = 20
+
+
+class Guesses:
+    """Wrong tokens of one address, in this process. Valid ones are never held up: an office may share an address."""
+
+    def __init__(self, *, per_minute: int) -> None:
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._item = RateLimitItemPerMinute(per_minute)
+
+    def failed(self, address: str) -> None:
+        """Count a wrong token.
+
+        :raises RateLimited: when it is one too many. Then nothing is written for it any more, not even a summary.
+        """
+        if not self._limiter.hit(self._item, address):
+            raise RateLimited(
+                f"More than {self._item.amount} wrong tokens in a minute from this address.",
+                retry_after=60,
+                remedy="Find what sends them; a valid token still works.",
+            )
+
+
 class ApiLimits:
     """The counters of one process."""
 

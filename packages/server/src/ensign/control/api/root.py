@@ -13,16 +13,25 @@ from ninja.operation import Operation
 
 import ensign
 from ensign.control.access.api import router as access
+from ensign.control.access.duty_api import router as access_duties
+from ensign.control.access.emergency_api import router as emergency_access
+from ensign.control.access.inquiry_api import router as access_inquiries
+from ensign.control.access.provider_api import router as identity_providers
 from ensign.control.access.roles_api import router as roles
+from ensign.control.access.rotation_api import router as rotation
+from ensign.control.access.sign_in_api import router as signing_in
 from ensign.control.api import problems
 from ensign.control.api.auth import AUTHENTICATION
 from ensign.control.api.parser import StrictParser
 from ensign.control.changes.api import router as changes
 from ensign.control.changes.reach_api import router as change_reach
 from ensign.control.evidence.api import router as evidence
+from ensign.control.federation.api import router as federation
 from ensign.control.flags.api import router as flags
 from ensign.control.incidents.api import router as incidents
+from ensign.control.privacy.api import router as privacy
 from ensign.control.projects.api import router as projects
+from ensign.control.projects.tokens_api import router as all_tokens
 from ensign.control.publishing.api import router as publishing
 from ensign.control.publishing.reach_api import router as flag_reach
 from ensign.control.segments.api import router as segments
@@ -115,6 +124,25 @@ api = EnsignAPI(
 )
 problems.install(api)
 for router in (
-    access, roles, projects, segments, flags, publishing, changes, incidents, evidence, flag_reach, change_reach,
-):  # fmt: skip
+    access,
+    signing_in,
+    access_inquiries,
+    access_duties,
+    identity_providers,
+    emergency_access,
+    projects,
+    segments,
+    flags,
+    publishing,
+    changes,
+    incidents,
+    evidence,
+    privacy,
+    flag_reach,
+    change_reach,
+    rotation,
+    all_tokens,
+    federation,
+    roles,
+):
     api.add_router("", router)

@@ -1,7 +1,8 @@
 """Backup and restore, both databases, verified against the signed log.
 
-A backup is one tar file: ``manifest.json`` (log, size, signed checkpoint, digest of the dump) and the dump. It does not
-hold the keys directory: whoever has both could sign a forged log, so they are to be kept apart.
+A backup is one tar file: ``manifest.json`` (log, size, signed checkpoint, digests of the other two), the dump, and
+``people``: what is personal, each person's rows sealed under their key (``audit.sealing``). It does not hold the keys
+directory: whoever has both could sign a forged log, so they are to be kept apart.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import sqlite3
 import subprocess
 import tarfile
 import tempfile
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,10 +24,10 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from ensign_ledger.checkpoint import CheckpointError, parse_checkpoint
 
-from ensign.control.audit import boot, checkpoints, inspect
+from ensign.control.audit import boot, checkpoints, inspect, personal, schema, sealing, unsealing
 from ensign.control.audit.ledger import record
 from ensign.control.audit.registry import action
 from ensign.control.kernel import clock
@@ -36,8 +38,11 @@ from ensign.control.kernel.transactions import write_door
 BACKED_UP = action("backup.made", "made a backup")
 RESTORED = action("backup.restored", "restored a backup")
 
-FORMAT = 1
+FORMAT = 2
+_READ = (1, 2)
+"""In format 1 people lay in the dump, in clear."""
 _DUMP = "database"
+_PEOPLE = "people"
 _MAX_MANIFEST = 65_536
 
 
@@ -65,17 +70,18 @@ def backup(*, out: Path, actor: Actor, at: datetime) -> Backup:
     checkpoint, note = checkpoints.sign()
     try:
         with tempfile.TemporaryDirectory(prefix=".ensign-backup-", dir=out.absolute().parent) as folder:
-            dump = Path(folder) / _DUMP
-            _dump(dump)
+            dump, people = Path(folder) / _DUMP, Path(folder) / _PEOPLE
+            _dump(dump, people, origin=checkpoint.origin)
             manifest = {
                 "format": FORMAT,
                 "database": connection.vendor,
                 "made_at": clock.text(at),
                 "checkpoint": note,
                 "sha256": _sha256(dump),
+                "people_sha256": _sha256(people),
             }
             partial = Path(folder) / "backup.tar"
-            _pack(partial, manifest, dump)
+            _pack(partial, manifest, dump, people)
             os.link(partial, out)
     except OSError as error:
         raise Invalid(f"The backup cannot be written to {out}: {error}", remedy="Choose a writable place.") from error
@@ -94,7 +100,7 @@ def read(path: Path) -> tuple[Backup, dict[str, Any]]:
             if file is None or member.size > _MAX_MANIFEST:
                 raise ValueError("no manifest")
             manifest = json.loads(file.read())
-        if manifest["format"] != FORMAT or manifest["database"] not in {"sqlite", "postgresql"}:
+        if manifest["format"] not in _READ or manifest["database"] not in {"sqlite", "postgresql"}:
             raise ValueError(f"unknown format {manifest['format']!r}")
         checkpoint, _ = parse_checkpoint(manifest["checkpoint"].encode())
     except (OSError, tarfile.TarError, KeyError, TypeError, ValueError, CheckpointError) as error:
@@ -106,14 +112,24 @@ def read(path: Path) -> tuple[Backup, dict[str, Any]]:
     ), manifest
 
 
-def restore(*, source: Path, actor: Actor, at: datetime, application_role: str | None = None) -> Backup:
+def restore(
+    *,
+    source: Path,
+    actor: Actor,
+    at: datetime,
+    application_role: str | None = None,
+    without_keys: bool = False,
+) -> Backup:
     """Load a backup into an empty database, verify it against its signed checkpoint, and log it.
 
-    On PostgreSQL run it as the owner. The caller starts a new revision epoch afterwards, so that SDKs follow.
+    Whoever was erased since the backup was made is erased again before anybody sees the database. On PostgreSQL run it
+    as the owner. The caller starts a new revision epoch afterwards, so that SDKs follow.
+
+    ``without_keys``: go on although keys of people are missing who were not erased; they are then erased people.
 
     :raises Invalid: when the file is damaged or of the other kind of database.
-    :raises Unavailable: when the database is not empty or the log's key is not at hand (nothing is changed), or when
-        what was restored does not verify (it stays for inspection).
+    :raises Unavailable: when the database is not empty, or the log's key or keys of people are not at hand (nothing is
+        changed), or when what was restored does not verify (it stays for inspection).
     """
     info, manifest = read(source)
     if info.vendor != connection.vendor:
@@ -123,24 +139,65 @@ def restore(*, source: Path, actor: Actor, at: datetime, application_role: str |
     _require_empty()
     Path(settings.DATA_DIR).mkdir(parents=True, exist_ok=True)  # new, where keys and database lie elsewhere
     with tempfile.TemporaryDirectory(prefix=".ensign-restore-", dir=settings.DATA_DIR) as folder:
-        dump = Path(folder) / _DUMP
-        with tarfile.open(source, "r:") as archive:
-            file = archive.extractfile(_DUMP)
-            if file is None:
-                raise Invalid(f"{source} holds no dump.", remedy="Give an intact backup file.")
-            with dump.open("wb") as target:
-                shutil.copyfileobj(file, target)
-        if _sha256(dump) != manifest["sha256"]:
-            raise Invalid(f"{source} is damaged: its dump has another digest.", remedy="Give an intact backup file.")
+        dump = _unpack(source, _DUMP, Path(folder), manifest["sha256"])
+        people = None
+        if manifest["format"] > 1:
+            people = _unpack(source, _PEOPLE, Path(folder), manifest["people_sha256"])
         checkpoints.require_key_of(parse_checkpoint(manifest["checkpoint"].encode())[1], info.origin)
+        if people is not None and not without_keys:
+            _require_keys(people)
         _load(dump)
+        lost: dict[str, list[personal.Lost]] = {}
+        if people is not None:
+            schema.drop()  # they come back with the migration that follows
+            with transaction.atomic():
+                lost = unsealing.put_back(_lines(people), origin=info.origin)
     boot.migrate(at=at, application_role=application_role)
+    personal.replay(lost, at=at)
     _verify(info)
     with write_door():
         record(
             action=RESTORED, actor=actor, at=at, detail={"size": info.size, "root": info.root, "made_at": info.made_at}
         )
     return info
+
+
+def _unpack(source: Path, name: str, folder: Path, sha256: str) -> Path:
+    """One member of the archive as a file.
+
+    :raises Invalid: when it is missing or not what the manifest says.
+    """
+    path = folder / name
+    try:
+        with tarfile.open(source, "r:") as archive:
+            file = archive.extractfile(name)
+            if file is None:
+                raise KeyError(name)
+            with path.open("wb") as target:
+                shutil.copyfileobj(file, target)
+    except (KeyError, tarfile.TarError) as error:
+        raise Invalid(f"{source} holds no {name}: {error}", remedy="Give an intact backup file.") from error
+    if _sha256(path) != sha256:
+        raise Invalid(f"{source} is damaged: its {name} has another digest.", remedy="Give an intact backup file.")
+    return path
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open(encoding="utf-8") as file:
+        for line in file:
+            row: dict[str, Any] = json.loads(line)
+            yield row
+
+
+def _require_keys(people: Path) -> None:
+    """:raises Unavailable: when keys of people are missing who were not erased."""
+    missing = unsealing.missing_keys(_lines(people))
+    if missing:
+        raise Unavailable(
+            f"The keys of {len(missing)} people are missing, who were not erased ({', '.join(missing[:3])} …).",
+            remedy="Restore the latest copy of the keys directory, its folder “people” included. If there is none,"
+            " `--without-keys` restores everything else, and these people as erased ones.",
+        )
 
 
 def _verify(info: Backup) -> None:
@@ -168,15 +225,31 @@ def _require_empty() -> None:
         )
 
 
-def _dump(path: Path) -> None:
-    if connection.vendor == "sqlite":
-        with (
-            closing(sqlite3.connect(str(settings.DATABASES["default"]["NAME"]))) as source,
-            closing(sqlite3.connect(path)) as target,
-        ):
-            source.backup(target)
-        return
-    _run("pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={path}")
+def _dump(path: Path, people: Path, *, origin: str) -> None:
+    """Write the database without people to ``path``, and people to ``people``: both of one moment."""
+    with people.open("w", encoding="utf-8") as out:
+        if connection.vendor == "sqlite":
+            with (
+                closing(sqlite3.connect(str(settings.DATABASES["default"]["NAME"]))) as source,
+                closing(sqlite3.connect(path)) as target,
+            ):
+                source.backup(target)
+            sealing.cut_sqlite(path, out, origin=origin)
+            return
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            cursor.execute("SELECT pg_export_snapshot()")
+            snapshot = cursor.fetchone()[0]
+            without = [f"--exclude-table-data=public.{table}" for table in (*sealing.tables(), sealing.DOCUMENTS)]
+            form = ("--format=custom", "--no-owner", "--no-privileges")
+            _run("pg_dump", *form, f"--snapshot={snapshot}", *without, f"--file={path}")
+
+            def query(sql: str, parameters: Sequence[str | int]) -> list[tuple[Any, ...]]:
+                cursor.execute(sql, list(parameters))
+                rows: list[tuple[Any, ...]] = cursor.fetchall()
+                return rows
+
+            sealing.take_out(query, out, origin=origin, documents=True)
 
 
 def _load(path: Path) -> None:
@@ -213,13 +286,14 @@ def _run(tool: str, *arguments: str) -> None:
         raise Unavailable(f"{tool} failed: {done.stderr.strip()[:400]}", remedy=remedy)
 
 
-def _pack(path: Path, manifest: dict[str, Any], dump: Path) -> None:
+def _pack(path: Path, manifest: dict[str, Any], dump: Path, people: Path) -> None:
     with tarfile.open(path, "w:") as archive:
         body = json.dumps(manifest, sort_keys=True, indent=1).encode()
         member = tarfile.TarInfo("manifest.json")
         member.size, member.mode = len(body), 0o600
         archive.addfile(member, io.BytesIO(body))
         archive.add(dump, arcname=_DUMP)
+        archive.add(people, arcname=_PEOPLE)
     path.chmod(0o600)
 
 

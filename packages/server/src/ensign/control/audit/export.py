@@ -7,16 +7,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from ensign_ledger import canonical, merkle
 from ensign_ledger.bundle import write_bundle
 from ensign_ledger.checkpoint import Checkpoint, parse_checkpoint
 from ensign_ledger.entry import commitments
 
-from ensign.control.audit import anchors, checkpoints
+from ensign.control.audit import anchors, checkpoints, personal
 from ensign.control.audit.ledger import record
 from ensign.control.audit.models import Document, Entry
-from ensign.control.audit.registry import action
+from ensign.control.audit.registry import action, governed_models
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Invalid
@@ -100,12 +101,18 @@ def _entries(start: int, end: int) -> Iterator[bytes]:
 
 
 def _documents(start: int, end: int) -> Iterator[bytes]:
-    """Every document that an entry of the range commits to and that has neither been redacted nor is a ruleset's."""
+    """Every document that an entry of the range commits to, without those that were redacted, those of rulesets, and
+    those of people: a bundle is a copy that no erasure reaches, and what it proves needs ids only.
+    """
     seen: set[str] = set()
     wanted: list[str] = []
+    people = tuple(f"{kind}:" for kind, model in governed_models().items() if personal.sealed(model._meta.db_table))
     for body in _entries(start, end):
         entry = json.loads(body)
+        about = any(touch["object"].startswith(people) for touch in entry["touch"])
         for name in commitments(entry):
+            if about and name in _of_people(entry, people):
+                continue
             if name not in seen:
                 seen.add(name)
                 wanted.append(name)
@@ -113,6 +120,13 @@ def _documents(start: int, end: int) -> Iterator[bytes]:
             yield from _contents(wanted)
             wanted = []
     yield from _contents(wanted)
+
+
+def _of_people(entry: dict[str, Any], people: tuple[str, ...]) -> set[str]:
+    """Digests of people's states in the entry, and of the reason that was given with them."""
+    touches = [touch for touch in entry["touch"] if touch["object"].startswith(people)]
+    found = {touch[side] for touch in touches for side in ("before", "after")}
+    return found | {entry["reason"]["commit"]} if "reason" in entry else found
 
 
 def _contents(names: list[str]) -> Iterator[bytes]:

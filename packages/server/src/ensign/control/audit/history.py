@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 from ensign_ledger import canonical
 
 from ensign.control.audit.models import Document, Entry, Redaction, Touch
@@ -72,6 +72,10 @@ class Filters:
     until: datetime | None = None
     changes_only: bool = False
     projects: frozenset[str] | None = None
+    #: Only these actions.
+    actions: tuple[str, ...] | None = None
+    #: Only what this person did, or what names them as ``detail.person`` (by id).
+    concerning: str | None = None
     #: Only entries with a lower number: a later append does not alter what is found.
     below: int | None = None
 
@@ -99,6 +103,16 @@ def entry(seq: int) -> EntryView:
     if row is None:
         raise NotFound(f"The log has no entry {seq}.", remedy="Look at the log's newest entries.")
     return _open([row])[0]
+
+
+def opened(seqs: Iterable[int]) -> dict[int, EntryView]:
+    """Entries by their numbers; a number that the log does not have is left out."""
+    wanted = sorted(set(seqs))
+    found: dict[int, EntryView] = {}
+    for start in range(0, len(wanted), 500):
+        rows = Entry.objects.filter(pk__in=wanted[start : start + 500]).order_by("seq")
+        found.update({view.seq: view for view in _open(list(rows))})
+    return found
 
 
 def of_object(name: str, *, limit: int = 100) -> list[EntryView]:
@@ -136,6 +150,11 @@ def _matching(filters: Filters) -> QuerySet[Entry]:
         wanted = getattr(filters, column)
         if wanted:
             rows = rows.filter(**{f"{column}__startswith" if wanted.endswith(".") else column: wanted})
+    if filters.actions is not None:
+        rows = rows.filter(action__in=filters.actions)
+    if filters.concerning is not None:
+        named = json.dumps({"person": filters.concerning}, separators=(",", ":"))[1:-1]
+        rows = rows.filter(Q(actor=filters.concerning) | Q(body__contains=named))
     if filters.projects is not None:
         rows = rows.filter(project__in=filters.projects)
     if filters.object:

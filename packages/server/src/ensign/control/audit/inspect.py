@@ -42,13 +42,17 @@ class Finding:
 
 @dataclass(slots=True)
 class Report:
-    """The result: ``entries`` and ``objects`` counted, the log's head, and what was found."""
+    """The result: ``entries`` and ``objects`` counted, the log's head, and what was found.
+
+    ``redacted`` maps the number of each entry that authorised forgetting documents to how many.
+    """
 
     size: int = 0
     root: str = ""
     objects: int = 0
     state_root: str = ""
     anchored: int = 0
+    redacted: dict[int, int] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     truncated: bool = False
 
@@ -208,6 +212,9 @@ def _documents(report: Report, replay: _Replay) -> None:
         elif digest(content) != name:
             report.add("document", name, "its content is not what the digest stands for")
         present.add(name)
+        if content is None and name in replay.redacted:
+            seq = replay.redacted[name]
+            report.redacted[seq] = report.redacted.get(seq, 0) + 1
     kept = {kind for kind, model in governed_models().items() if model.keeps_history}
     for name, (_, seq, after) in replay.latest.items():
         if name.partition(":")[0] in kept and after not in present:

@@ -17,7 +17,7 @@ from ensign.control.audit.models import Document, Touch
 from ensign.control.audit.registry import action, governed_models
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Invalid, NotFound
-from ensign.control.kernel.transactions import after_commit
+from ensign.control.kernel.transactions import after_commit, require_write_door
 
 REDACTED = action("document.redacted", "redacted documents")
 
@@ -53,14 +53,29 @@ def redact(*, actor: Actor, at: datetime, digests: Sequence[str], reason: str) -
             remedy="Change the object first, so that only its history holds it.",
             code="still-in-use",
         )
+    overwrite_what_is_freed()
+    recorded = record(action=REDACTED, actor=actor, at=at, redacts=wanted, reason=reason)
+    forget(wanted)
+    return recorded
+
+
+def overwrite_what_is_freed() -> None:
+    """From here on this connection overwrites what it frees (SQLite). Call it before the first write of an erasure."""
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
             cursor.execute("PRAGMA secure_delete = ON")
-    recorded = record(action=REDACTED, actor=actor, at=at, redacts=wanted, reason=reason)
-    Document.objects.filter(pk__in=wanted).update(content=None)
+
+
+def forget(digests: Sequence[str]) -> int:
+    """Empty the documents of these digests, which entries of this transaction redact; returns how many there were."""
+    require_write_door()
+    emptied = 0
+    for start in range(0, len(digests), MAX_DIGESTS):
+        rows = Document.objects.filter(pk__in=digests[start : start + MAX_DIGESTS], content__isnull=False)
+        emptied += rows.update(content=None)
     if connection.vendor == "sqlite":
         after_commit(_empty_write_ahead_log)
-    return recorded
+    return emptied
 
 
 def _live(digests: Sequence[str]) -> list[str]:

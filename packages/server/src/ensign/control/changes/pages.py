@@ -14,6 +14,7 @@ from ensign.control.changes.domain.requests import ChangeRequest
 from ensign.control.changes.domain.world import Ref
 from ensign.control.changes.queries import CommentView, Effect, RequestRow, Standing, Step
 from ensign.control.identity import queries as identity
+from ensign.control.identity.domain import former
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import NeedsMfa
 from ensign.control.projects.pages import Place, places
@@ -23,7 +24,7 @@ from ensign.control.ui.looks import Tone
 
 def person(id: str, names: Mapping[str, str]) -> looks.Person:
     """Who did it."""
-    name = names.get(id, identity.FORMER)
+    name = names.get(id) or former(id)
     if id.startswith("svc_"):
         return looks.Person(name=name, kind="service")
     return looks.Person(name=name, kind="system" if id.startswith("sys_") else "person")
@@ -114,7 +115,7 @@ def people(request: ChangeRequest, comments: Sequence[CommentView], steps: Seque
 def checks(request: ChangeRequest, standing: Standing, names: Mapping[str, str]) -> list[looks.Check]:
     """What an open request has, and what it lacks."""
     verdict, policy = standing.verdict, standing.policy
-    given = ", ".join(names.get(a.person, identity.FORMER) for a in verdict.counted)
+    given = ", ".join(names.get(a.person) or former(a.person) for a in verdict.counted)
     needed = f"{len(verdict.counted)} of {verdict.required} approvals" if verdict.required else "No approval needed"
     found = [
         looks.Check(
@@ -131,7 +132,7 @@ def checks(request: ChangeRequest, standing: Standing, names: Mapping[str, str])
     for approval, why in verdict.lost:
         found.append(
             looks.Check(
-                label=f"The approval of {names.get(approval.person, identity.FORMER)} no longer counts",
+                label=f"The approval of {names.get(approval.person) or former(approval.person)} no longer counts",
                 met=False,
                 detail=f"Because: {why}.",
             )

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from ensign.control.audit import history
 from ensign.control.audit.models import Touch
-from ensign.control.identity.queries import FORMER, names
+from ensign.control.identity.domain import former
+from ensign.control.identity.queries import names
 
 _CHUNK = 400
 
@@ -34,7 +35,7 @@ class Identities:
             return Identity(self._built_in[id])
         numbers, states = self._versions.get(id, ([], []))
         place = bisect_right(numbers, seq)
-        return states[place - 1] if place else Identity(FORMER)
+        return states[place - 1] if place else Identity(former(id))
 
 
 def identities(ids: Iterable[str]) -> Identities:
@@ -56,7 +57,7 @@ def identities(ids: Iterable[str]) -> Identities:
             numbers, states = found._versions.setdefault(objects[name], ([], []))
             numbers.append(seq)
             if state is None:
-                states.append(Identity(FORMER))
+                states.append(Identity(former(objects[name])))
             else:
                 states.append(Identity(str(state.get("name") or ""), str(state.get("email") or "")))
     return found

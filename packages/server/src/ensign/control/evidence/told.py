@@ -26,11 +26,14 @@ NOUNS: Mapping[str, str] = MappingProxyType(
     {
         "change_request": "change request",
         "client_token": "client token",
+        "client_token_rules": "rules of client tokens",
         "enforcement": "record of enforcement",
+        "federation_rule": "rule for CI jobs",
         "flag_config": "flag",
         "kill": "kill switch",
         "segment_config": "segment",
         "service_account": "service account",
+        "sign_in_rules": "rules of signing in",
     }
 )
 

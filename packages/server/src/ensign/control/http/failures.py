@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
@@ -12,11 +13,20 @@ from django.shortcuts import resolve_url
 from django.urls import reverse
 
 from ensign.control.api.problems import record_unrecorded, status_of
+from ensign.control.identity import gate, resuming
 from ensign.control.identity.web import SeeOther
-from ensign.control.kernel import errors
+from ensign.control.kernel import clock, errors
 from ensign.control.ui.errors import error_page
 
 API = "/api/"
+
+#: Why a session ended (``identity.sessions.Over``) -> what its person is told.
+_OVER = {
+    "idle": "You were signed out because the session was not used for a while.",
+    "lifetime": "You were signed out because the session had lasted as long as sessions do here.",
+    "rules": "You were signed out because people sign in by another way now.",
+    "ended": "That session has ended. Sign in again.",
+}
 
 
 class FailureMiddleware:
@@ -28,6 +38,23 @@ class FailureMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Serve the request."""
         return self._get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., Any], _arguments: Any, _named: Any
+    ) -> HttpResponseBase | None:
+        """Django calls this before a view runs: what people may not even ask for is answered here.
+
+        The API asks the same of its callers (``control.api.auth``), as it also knows tokens.
+        """
+        if request.path.startswith(API):
+            return None
+        refusal = gate.refusal(request, view, at=clock.now())
+        if refusal is None:
+            return None
+        if refusal.code == gate.ENROLMENT:
+            messages.warning(request, f"{refusal.message} {refusal.remedy}")
+            return SeeOther(reverse("identity:security"))
+        return error_page(request, status=403, cause=refusal.message, remedy=refusal.remedy)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Django calls this with what a view raised."""
@@ -52,6 +79,9 @@ class FailureMiddleware:
 
 def _sign_in(request: HttpRequest) -> HttpResponse:
     """To the sign-in page; back to this one afterwards if it can be fetched again."""
+    why = _OVER.get(getattr(request, "ensign_session_over", ""))
+    if why is not None:
+        messages.info(request, why)
     address = resolve_url(settings.LOGIN_URL)
     if request.method == "GET":
         address += "?" + urlencode({"next": request.get_full_path()})
@@ -59,10 +89,12 @@ def _sign_in(request: HttpRequest) -> HttpResponse:
 
 
 def _step_up(request: HttpRequest, error: errors.NeedsMfa) -> HttpResponse:
-    """To the page on which a second factor is proved; back to where the act was begun afterwards, to do it again.
+    """To the page on which a second factor is proved; afterwards what was sent is offered to be sent again as it was,
+    or, where it cannot be kept, back to where the act was begun.
 
     The shell turns the redirect into a change of page where htmx asked.
     """
+    resuming.keep(request, back=_page_of(request), at=clock.now())
     messages.warning(request, f"{error.message} {error.remedy}".strip())
     return SeeOther(reverse("identity:confirm") + "?" + urlencode({"next": _page_of(request)}))
 

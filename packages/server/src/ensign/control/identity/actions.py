@@ -19,6 +19,7 @@ PASSWORD_RESET = action("password.reset", "reset their own password by a one-tim
 
 FACTOR_ENROLLED = action("factor.enrolled", "enrolled a second factor")
 FACTOR_REMOVED = action("factor.removed", "removed a second factor")
+FACTOR_RENAMED = action("factor.renamed", "renamed a passkey")
 RECOVERY_CODES_MADE = action("factor.recovery_codes_made", "made new recovery codes")
 FACTOR_FAILED = action("factor.failed", "gave a wrong second factor")
 FACTOR_PROVED = action("factor.proved", "proved a second factor again")
@@ -29,9 +30,18 @@ SIGN_IN_FAILURES = action("session.refusals_summarised", "summed up refused sign
 SIGN_IN_BLOCKED = action("session.blocked", "blocked further tries to sign in for a while")
 SIGNED_OUT = action("session.ended", "signed out")
 SESSION_REVOKED = action("session.revoked", "ended sessions elsewhere")
+SESSION_EXPIRED = action("session.expired", "ended sessions whose time was over")
+SESSIONS_ENDED_FOR = action("session.ended_by_administrator", "ended a person's sessions")
+SESSIONS_RESET = action("session.all_ended", "ended everybody's sessions")
+SIGN_IN_UNBLOCKED = action("session.unblocked", "lifted a pause after wrong tries")
+SIGN_INS_EXPORTED = action("session.history_exported", "exported the history of sign-ins")
+
+SIGN_IN_RULES_CHANGED = action("sign_in_rules.changed", "changed the rules of signing in")
+SIGN_IN_RULES_RESET = action("sign_in_rules.reset", "reset the rules of signing in on the server itself")
 
 TOKEN_CREATED = action("token.created", "made a token")
 TOKEN_REVOKED = action("token.revoked", "revoked a token")
+TOKEN_ROTATED = action("token.rotated", "made a successor of a token, which ends after an overlap")
 
 GROUP_CREATED = action("group.created", "created a group")
 GROUP_UPDATED = action("group.updated", "changed a group's name or description")

@@ -6,14 +6,16 @@ from datetime import datetime
 
 from django.http import HttpRequest
 
+from ensign.control.identity import enforcing
 from ensign.control.identity.models import Account, Person, ServiceAccount, Token, TokenUse
 from ensign.control.identity.tokens import hashed, is_token
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import ANONYMOUS, Actor
 from ensign.control.kernel.errors import Unauthenticated
 
-#: Where a session keeps when it last proved a second factor (``kernel.clock.text``).
+#: Where a session keeps when it last proved a second factor (``kernel.clock.text``), and by what.
 MFA_AT = "ensign_mfa_at"
+MFA_WAY = "ensign_mfa_way"
 
 
 def from_request(request: HttpRequest) -> Actor:
@@ -22,8 +24,16 @@ def from_request(request: HttpRequest) -> Actor:
     if not isinstance(user, Account) or not user.is_active:
         return ANONYMOUS
     proved = request.session.get(MFA_AT)
+    if not isinstance(proved, str):
+        return Actor(kind="person", id=user.person_id, via="session")
+    rules, by_passkey = enforcing.of_request(request), request.session.get(MFA_WAY) == "passkey"
     return Actor(
-        kind="person", id=user.person_id, via="session", mfa_at=clock.parse(proved) if isinstance(proved, str) else None
+        kind="person",
+        id=user.person_id,
+        via="session",
+        mfa_at=clock.parse(proved),
+        mfa_window=rules.step_up,
+        weak_mfa=not by_passkey and enforcing.needs_passkey(user.person_id, rules=rules, at=clock.now()),
     )
 
 

@@ -12,6 +12,7 @@ from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from django.conf import settings
 from django.http import HttpRequest
 
+from ensign.control.identity.sso.oidc.client import GuardedSession
 from ensign.control.identity.web import network_address
 from ensign.control.kernel.keys import load_or_create
 from ensign.control.kernel.vault import Vault
@@ -50,6 +51,10 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  
     def is_open_for_signup(self, request: HttpRequest, sociallogin: Any) -> bool:  # noqa: ARG002  # the signature is allauth's
         """Never."""
         return False
+
+    def get_requests_session(self) -> GuardedSession:
+        """Whatever allauth asks of a provider goes through the guard on outgoing URLs."""
+        return GuardedSession()
 
 
 class MfaAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # as above

@@ -6,16 +6,17 @@ the table says nothing about who was tried.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from django.utils.crypto import salted_hmac
 
+from ensign.control.identity import traces
 from ensign.control.identity.models import Attempts
 from ensign.control.kernel.errors import RateLimited
-from ensign.control.kernel.transactions import write_door
+from ensign.control.kernel.transactions import require_write_door, write_door
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,11 @@ ADDRESS: Final = Limit("address", 100, _QUARTER, _QUARTER)
 FACTOR: Final = Limit("factor", 5, _QUARTER, _QUARTER)
 #: One-time links from one address.
 LINK: Final = Limit("link", 30, _QUARTER, _QUARTER)
+
+#: Emergency codes from one address.
+EMERGENCY: Final = Limit("emergency", 10, _QUARTER, _QUARTER)
+#: Answers of identity providers from one address that opened nothing.
+PROVIDER: Final = Limit("provider", 60, _QUARTER, _QUARTER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +97,45 @@ def succeeded(reservation: Reservation, *, forget: Limit, parts: tuple[str, ...]
                 row.count -= 1
                 row.blocked_until = None
                 row.save(update_fields=["count", "blocked_until"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """A pause that somebody is in: the counter's key, the limit's name (``pair``, ``account``, ``factor``), its end."""
+
+    key: str
+    limit: str
+    until: datetime
+
+
+def blocks_of(people: Mapping[str, str], *, at: datetime) -> dict[str, tuple[Block, ...]]:
+    """Which of ``people`` (id -> address of e-mail) are in a pause. One for a network address alone concerns nobody.
+
+    Keys are hashes, so every key that could be theirs is worked out; a pair needs the network address, which is known
+    of those tries whose trace is kept (``traces``).
+    """
+    stuck = dict(Attempts.objects.filter(blocked_until__gt=at).values_list("key", "blocked_until"))
+    if not stuck:
+        return {}
+    found: dict[str, tuple[Block, ...]] = {}
+    for person_id, email in people.items():
+        keys = {key_of(ACCOUNT, email): ACCOUNT.name, key_of(FACTOR, person_id): FACTOR.name}
+        for address in traces.addresses_of(person_id, since=at - PAIR.window - PAIR.pause):
+            keys[key_of(PAIR, email, address)] = PAIR.name
+        blocks = [
+            Block(key=key, limit=name, until=until)
+            for key, name in keys.items()
+            if (until := stuck.get(key)) is not None
+        ]
+        if blocks:
+            found[person_id] = tuple(blocks)
+    return found
+
+
+def lift(blocks: Iterable[Block]) -> None:
+    """Forget the counters of these pauses."""
+    require_write_door()
+    Attempts.objects.filter(key__in=[block.key for block in blocks]).delete()
 
 
 def prune(*, at: datetime) -> int:

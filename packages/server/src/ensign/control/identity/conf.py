@@ -1,6 +1,6 @@
 """What the settings need to know of identity, as plain constants (imports no Django app).
 
-allauth is confined to this app and brings second factors and, later, identity providers. Everything it could do by
+allauth is confined to this app and brings second factors and speaks to identity providers. Everything it could do by
 itself (public sign-up, sign-in by mailed code, address confirmation, password reset by mail) is off: none of its URLs
 is mounted, and its adapters refuse as well.
 """
@@ -9,11 +9,15 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-MIDDLEWARE: Final = ("ensign.control.identity.middleware.SessionMiddleware",)
+MIDDLEWARE: Final = (
+    "ensign.control.identity.middleware.SessionMiddleware",
+    "ensign.control.identity.sso.middleware.ProviderSessionMiddleware",
+    "ensign.control.identity.emergency.session.EmergencyMiddleware",
+)
 """After Django's AuthenticationMiddleware."""
 
-#: No session outlives this, however busy it is (seconds).
-SESSION_LIFETIME: Final = 12 * 3600
+#: No session outlives this, whatever the rules say (seconds); ``rules.Rules.session_hours`` is the limit in force.
+SESSION_LIFETIME: Final = 24 * 3600
 
 SETTINGS: Final[dict[str, Any]] = {
     "AUTH_USER_MODEL": "identity.Account",

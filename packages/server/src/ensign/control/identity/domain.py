@@ -8,15 +8,25 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
+from ensign.control.identity import agents
+from ensign.control.identity.tokens import Kind
 from ensign.control.kernel.errors import Invalid
 
-PersonStatus = Literal["invited", "active", "disabled"]
+PersonStatus = Literal["invited", "active", "disabled", "erased"]
+
+FORMER: Final = "former person"
 
 INVITATION_LIFETIME: Final = timedelta(days=7)
 RESET_LIFETIME: Final = timedelta(days=1)
 SETUP_LIFETIME: Final = timedelta(hours=24)
 TOKEN_LIFETIME: Final = timedelta(days=90)
 TOKEN_LIFETIME_MAX: Final = timedelta(days=365)
+#: How long a token counts at most that the identity of a CI job was exchanged for.
+FEDERATED_LIFETIME_MAX: Final = timedelta(minutes=60)
+#: For how long a rotated token goes on beside its successor, unless chosen otherwise; and at most.
+OVERLAP: Final = timedelta(hours=24)
+OVERLAP_MAX: Final = timedelta(days=7)
+PURPOSE_MAX: Final = 500
 
 #: zxcvbn's running time grows with the square of the length; what comes after 72 characters adds nothing to its score.
 PASSWORD_JUDGED: Final = 72
@@ -28,7 +38,7 @@ _EMAIL: Final = re.compile(r"[^@\s<>\"(),:;\\\[\]]{1,64}@[^@\s<>\"(),:;\\\[\]/]+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PersonView:
-    """A person as it stands. ``has_account``: whether they have chosen a password yet."""
+    """A person as it stands. One who was erased has neither address nor name."""
 
     id: str
     email: str
@@ -40,7 +50,7 @@ class PersonView:
     @property
     def display(self) -> str:
         """The name, or the address while there is none."""
-        return self.name or self.email or "former person"
+        return self.name or self.email or former(self.id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +67,7 @@ class GroupView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceAccountView:
-    """A service account; ``owner`` is the id of a person."""
+    """A service account; ``owner`` is the id of a person, ``former_owners`` who owned it until when."""
 
     id: str
     name: str
@@ -65,14 +75,18 @@ class ServiceAccountView:
     owner: str
     status: Literal["active", "disabled"]
     version: int
+    former_owners: tuple[tuple[str, datetime], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenView:
-    """A token without its secret. ``permissions`` None: all that its owner has."""
+    """A token without its secret. ``permissions`` None: all that its owner has. ``renewable_until``: how long it may
+    make its own successor; ``rule``: of a federated one, the id of the rule that let it be made;
+    ``vouched_by`` and ``vouched_at``: whose act, and when, it rests on; ``fingerprint``: how its SHA-256 begins.
+    """
 
     id: str
-    kind: Literal["personal", "service"]
+    kind: Kind
     name: str
     subject: str
     hint: str
@@ -85,6 +99,16 @@ class TokenView:
     status: Literal["active", "revoked"]
     last_used_at: datetime | None
     version: int
+    purpose: str = ""
+    predecessor: str | None = None
+    successor: str | None = None
+    rotated_at: datetime | None = None
+    revoked_at: datetime | None = None
+    renewable_until: datetime | None = None
+    rule: str | None = None
+    vouched_by: str = ""
+    vouched_at: datetime | None = None
+    fingerprint: str = ""
 
     def usable(self, *, at: datetime) -> bool:
         """Whether it opens anything at ``at``."""
@@ -101,6 +125,12 @@ class SessionView:
     started_at: datetime
     seen_at: datetime
     current: bool
+    way: str = ""
+
+    @property
+    def device(self) -> str:
+        """Browser and system in words."""
+        return agents.device(self.agent)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +142,11 @@ class FactorView:
     name: str
     created_at: datetime
     last_used_at: datetime | None
+
+
+def former(id: str) -> str:
+    """How somebody is shown who was erased: by their id, so that the log still tells people apart."""
+    return f"{FORMER} ({id})"
 
 
 def clean_email(text: str) -> str:
@@ -138,6 +173,28 @@ def clean_name(text: str, *, field: str = "name", limit: int = 100) -> str:
     if any(unicodedata.category(character) in {"Cc", "Cf", "Co", "Cs", "Cn"} for character in name):
         raise Invalid("The name holds unreadable characters.", fields={field: "Remove control characters."})
     return name
+
+
+def clean_purpose(text: str, *, field: str = "purpose") -> str:
+    """What something is for, trimmed; may be empty.
+
+    :raises Invalid: when it is too long.
+    """
+    text = text.strip()
+    if len(text) > PURPOSE_MAX:
+        raise Invalid("The purpose is too long.", fields={field: f"Use at most {PURPOSE_MAX} characters."})
+    return text
+
+
+def check_overlap(overlap: timedelta) -> timedelta:
+    """For how long a rotated token goes on.
+
+    :raises Invalid: when it is negative or longer than seven days.
+    """
+    if not timedelta(0) <= overlap <= OVERLAP_MAX:
+        hours = int(OVERLAP_MAX.total_seconds() // 3600)
+        raise Invalid("The overlap is not possible.", fields={"overlap": f"Choose 0 to {hours} hours (seven days)."})
+    return overlap
 
 
 def check_password(password: str, *, about: tuple[str, ...] = (), field: str = "password") -> None:

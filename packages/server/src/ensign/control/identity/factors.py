@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from datetime import datetime
+from datetime import datetime, timedelta
 from io import BytesIO
 from typing import Any, Final, Literal
 
@@ -17,7 +17,7 @@ from qrcode.image.svg import SvgPathImage
 
 from ensign.control.audit.door import operation
 from ensign.control.audit.ledger import record
-from ensign.control.identity import accounts, actions, webauthn
+from ensign.control.identity import accounts, actions, enforcing, webauthn
 from ensign.control.identity.domain import FactorView, clean_name
 from ensign.control.identity.models import Account
 from ensign.control.identity.operations import confirm_password, own_account
@@ -26,6 +26,8 @@ from ensign.control.kernel.errors import Conflict, Invalid, NeedsMfa, NotFound
 from ensign.control.kernel.transactions import write_door
 
 PASSKEYS_MAX: Final = 20
+#: Who has no password enrols their first factor this soon after signing in through their provider.
+FRESH_SIGN_IN: Final = timedelta(minutes=15)
 
 _NAMES: Final = {"totp": "Authenticator app", "recovery_codes": "Recovery codes"}
 
@@ -140,6 +142,7 @@ def remove(*, actor: Actor, at: datetime, factor_id: int) -> None:
 
     :raises NeedsMfa: unless a second factor was proved within the last 30 minutes.
     :raises NotFound: when it is not theirs.
+    :raises Conflict: when it is the last of a kind that the sign-in rules ask this person to have.
     """
     account = own_account(actor, act="factor.change")
     _demand_mfa(actor, at=at)
@@ -147,10 +150,40 @@ def remove(*, actor: Actor, at: datetime, factor_id: int) -> None:
     if row is None:
         raise NotFound("There is no such second factor of yours.")
     kind = row.type
+    if kind != Authenticator.Type.RECOVERY_CODES:
+        rules = enforcing.current()
+        owed = enforcing.owed(actor.id, rules=rules, at=at, without=row.pk)
+        if owed and not enforcing.owed(actor.id, rules=rules, at=at):
+            what = "a passkey" if owed == "passkey" else "a second factor"
+            raise Conflict(f"The sign-in rules ask you to have {what}.", remedy="Enrol another one first.")
     row.delete()
     if not has_factor(account):
         accounts.remove_factors(actor.id)
     record(action=actions.FACTOR_REMOVED, actor=actor, at=at, detail={"kind": kind, "factor": factor_id})
+
+
+@operation
+def rename(*, actor: Actor, at: datetime, factor_id: int, name: str) -> None:
+    """Give one of one's own passkeys another name.
+
+    :raises NeedsMfa: unless a second factor was proved within the last 30 minutes.
+    :raises NotFound: when there is no such passkey of theirs.
+    :raises Invalid: for a name that is empty or longer than 60 characters.
+    """
+    account = own_account(actor, act="factor.change")
+    _demand_mfa(actor, at=at)
+    rows = Authenticator.objects.select_for_update().filter(user_id=account.pk, type=Authenticator.Type.WEBAUTHN)
+    row = rows.filter(pk=factor_id).first()
+    if row is None:
+        raise NotFound("There is no such passkey of yours.")
+    row.data = {**row.data, "name": clean_name(name, limit=60)}
+    row.save(update_fields=["data"])
+    record(action=actions.FACTOR_RENAMED, actor=actor, at=at, detail={"kind": "passkey", "factor": row.pk})
+
+
+def new_factors(person_id: str, *, since: datetime) -> tuple[FactorView, ...]:
+    """What was enrolled lately: shown at sign-in, so that whoever did not do it notices."""
+    return tuple(factor for factor in factors_of(person_id) if factor.created_at >= since)
 
 
 def use_code(account: Account, code: str, *, at: datetime) -> Literal["totp", "recovery_code"]:
@@ -222,16 +255,30 @@ def _may_enrol(actor: Actor, password: str, *, at: datetime) -> Account:
     """A hijacked session must not enrol a factor: the password is asked for, or a recent second factor."""
     account = own_account(actor, act="factor.change")
     if not has_factor(account):
-        confirm_password(account, password)
+        _confirm_first(account, password, at=at)
     else:
         _demand_mfa(actor, at=at)
     return account
 
 
+def _confirm_first(account: Account, password: str, *, at: datetime) -> None:
+    """Before the first factor: the password, or for who has none, that the provider has just vouched for them.
+
+    :raises Invalid: when the password is wrong, or they signed in too long ago.
+    """
+    if account.has_usable_password():
+        confirm_password(account, password)
+    elif account.last_login is None or at - account.last_login > FRESH_SIGN_IN:
+        raise Invalid(
+            "You signed in too long ago to enrol your first second factor.",
+            remedy="Sign out, sign in again through your provider, and enrol it within 15 minutes.",
+        )
+
+
 def _demand_mfa(actor: Actor, *, at: datetime) -> None:
-    if not actor.recent_mfa(at=at):
+    if not actor.proved(at=at):
         raise NeedsMfa(
-            "This needs a second factor proved within the last 30 minutes.",
+            "This needs a second factor, proved a short while ago.",
             permission="factor.change",
             remedy="Confirm it is you, then try again.",
         )

@@ -41,6 +41,16 @@ class SignInForm(PlainForm):
     password = password_field("Password", new=False)
 
 
+class AddressForm(PlainForm):
+    """The address alone: where its people sign in is told by its domain."""
+
+    email = forms.CharField(
+        label="E-mail address",
+        max_length=254,
+        widget=forms.EmailInput(attrs={"autocomplete": "username", "autofocus": True, "spellcheck": "false"}),
+    )
+
+
 class CodeForm(PlainForm):
     """A code of an authenticator app, or a recovery code."""
 

@@ -10,10 +10,17 @@ from django.db import models
 from ensign.control.audit.columns import derived_text
 from ensign.control.audit.models import Governed
 from ensign.control.audit.registry import exempt
+from ensign.control.identity.emergency.models import EmergencySeal  # noqa: F401  # Django looks for models here
+from ensign.control.identity.sign_in_models import SignInRules as SignInRules
+from ensign.control.identity.sign_in_models import Trace as Trace
+from ensign.control.identity.sso.models import IdentityProvider  # noqa: F401  # Django looks for models here
+from ensign.control.identity.sso.saml_models import SamlTicket  # noqa: F401  # as above
 
 
 class Person(Governed):
-    """A human being, known in the log by id only. State: ``email, name, status`` (``invited|active|disabled``)."""
+    """A human being, known in the log by id only. State: ``email, name, status`` (``invited|active|disabled``).
+
+    Of somebody who was erased only ``status`` (``erased``) is left."""
 
     object_type = "person"
 
@@ -80,7 +87,9 @@ class Membership(Governed):
 
 
 class ServiceAccount(Governed):
-    """A tool's own identity. State: ``name, purpose, owner`` (a person), ``status`` (``active|disabled``)."""
+    """A tool's own identity. State: ``name, purpose, owner`` (a person), ``status`` (``active|disabled``); perhaps
+    ``former_owners``: list of ``owner, until``.
+    """
 
     object_type = "service_account"
 
@@ -94,11 +103,16 @@ class ServiceAccount(Governed):
 
 
 class Token(Governed):
-    """A personal or service token, of which only the SHA-256 is known.
+    """A personal, service or federated token, of which only the SHA-256 is known.
 
-    State: ``kind`` (``personal|service``), ``name, subject`` (person or service account), ``token_hash`` (hex),
-    ``hint`` (first characters, shown in lists), ``permissions`` (list of codes, or null), ``project, environment``
-    (keys or null), ``created_by, created_at, expires_at, status`` (``active|revoked``).
+    State: ``kind`` (``personal|service|federated``), ``name, subject`` (person or service account), ``token_hash``
+    (hex), ``hint`` (first characters, shown in lists), ``permissions`` (list of codes, or null), ``project,
+    environment`` (keys or null), ``created_by, created_at, expires_at, status`` (``active|revoked``).
+
+    Since tokens rotate, rows may also hold ``purpose``, ``vouched_by`` (the person who made the first of a line that
+    rotates itself), ``predecessor`` and ``successor`` (ids), ``rotated_at``, ``made_until``
+    (its end before it was rotated), ``revoked_at``, ``renewable_until`` and ``renewable_since`` (while it may rotate
+    itself), and, when federated, ``federation``: ``rule, issuer, subject``.
     """
 
     object_type = "token"

@@ -10,6 +10,7 @@ from ensign.control.audit.staging import stage
 from ensign.control.identity import accounts, actions, links, queries
 from ensign.control.identity.domain import PersonView, check_password, clean_name
 from ensign.control.identity.models import Account, Person
+from ensign.control.identity.sso import enforcement
 from ensign.control.kernel.actor import Actor, system
 from ensign.control.kernel.errors import Conflict, Denied, Invalid, Unauthenticated
 from ensign.control.kernel.transactions import write_door
@@ -45,6 +46,7 @@ def accept_invitation(
     """
     found = links.consume(link, "invite", at=at)
     person = accounts.locked_person(found.person_id or "")
+    enforcement.require_local(person.email)
     if person.status != "invited":
         raise Conflict("You have joined already.", remedy="Sign in.")
     name = clean_name(name)
@@ -72,6 +74,7 @@ def reset_password(
     """
     found = links.consume(link, "reset", at=at)
     person = queries.person(found.person_id or "")
+    enforcement.require_local(person.email)
     account = Account.objects.select_for_update().filter(person_id=person.id).first()
     if account is None or person.status != "active":
         raise Conflict("This person is not active.", remedy="Ask an administrator to reactivate you first.")

@@ -9,25 +9,34 @@ from datetime import datetime
 from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
 
-from ensign.control.identity.domain import GroupView, PersonView, ServiceAccountView, SessionView, TokenView
+from ensign.control.identity.domain import (
+    FORMER,
+    GroupView,
+    PersonView,
+    ServiceAccountView,
+    SessionView,
+    TokenView,
+    former,
+)
 from ensign.control.identity.models import Account, Group, Membership, Person, ServiceAccount, Token, TokenUse
 from ensign.control.kernel import clock
 from ensign.control.kernel.errors import NotFound
 
-FORMER = "former person"
+FINGERPRINT = 16
+"""How many hex digits of a token's SHA-256 a list shows: enough to tell tokens apart, not to try texts against."""
 
 
 def names(ids: Iterable[str]) -> dict[str, str]:
     """Display names by id, for people, groups, service accounts and Ensign's own actors; in at most three queries.
 
-    Every id asked for is answered: an erased or unknown person is "former person".
+    Every id asked for is answered: an erased person is "former person (usr_…)", an unknown one "former person".
     """
     wanted = {id for id in ids if id}
     found = {id: _built_in(id) for id in wanted if not id.startswith(("usr_", "grp_", "svc_"))}
     people = [id for id in wanted if id.startswith("usr_")]
     if people:
         rows = Person.objects.filter(pk__in=people).values_list("pk", "name", "email")
-        found.update({pk: name or email or FORMER for pk, name, email in rows})
+        found.update({pk: name or email or former(pk) for pk, name, email in rows})
     groups = [id for id in wanted if id.startswith("grp_")]
     if groups:
         found.update(Group.objects.filter(pk__in=groups).values_list("pk", "name"))
@@ -60,10 +69,9 @@ def person_by_email(email: str) -> PersonView | None:
 
 
 def people(*, status: str | None = None) -> tuple[PersonView, ...]:
-    """All people by name, or those of one status (``invited|active|disabled``)."""
+    """All people by name without those who were erased, or those of one status."""
     rows = Person.objects.order_by("name", "pk")
-    if status is not None:
-        rows = rows.filter(status=status)
+    rows = rows.exclude(status="erased") if status is None else rows.filter(status=status)
     return tuple(_person(row) for row in rows)
 
 
@@ -125,9 +133,25 @@ def service_accounts() -> tuple[ServiceAccountView, ...]:
 
 
 def tokens_of(subject: str) -> tuple[TokenView, ...]:
-    """A person's or service account's tokens, newest first, ended ones included."""
-    rows = list(Token.objects.filter(subject=subject).order_by("-pk"))
-    return _tokens(rows)
+    """A person's or service account's tokens, newest first, ended ones included; federated ones, which end within an
+    hour and are many, are told by :func:`federated_of`.
+    """
+    return _tokens(list(Token.objects.filter(subject=subject).exclude(kind="federated").order_by("-pk")))
+
+
+def federated_of(subject: str, *, limit: int = 20) -> tuple[TokenView, ...]:
+    """The newest federated tokens of a service account."""
+    return _tokens(list(Token.objects.filter(subject=subject, kind="federated").order_by("-pk")[:limit]))
+
+
+def all_tokens(*, active: bool = False, kind: str | None = None) -> tuple[TokenView, ...]:
+    """Every token of people and service accounts, newest first; with ``active`` those that are not revoked."""
+    rows = Token.objects.order_by("-pk")
+    if active:
+        rows = rows.filter(status="active")
+    if kind is not None:
+        rows = rows.filter(kind=kind)
+    return _tokens(list(rows))
 
 
 def token(id: str) -> TokenView:
@@ -142,7 +166,8 @@ def token(id: str) -> TokenView:
 
 
 def people_behind(actor_id: str, *, token_id: str | None = None) -> frozenset[str]:
-    """Ids of the people who stand behind an actor: themselves; a service account's owner and who made the token.
+    """Ids of the people who stand behind an actor: themselves; a service account's owner and who made the token, or
+    the first of a line of tokens that rotates itself, or the rule that a federated one was made by.
 
     For segregation of duties: whoever wrote something through a pipeline of their own must not approve it.
     """
@@ -150,7 +175,8 @@ def people_behind(actor_id: str, *, token_id: str | None = None) -> frozenset[st
         return frozenset({actor_id})
     behind = set(ServiceAccount.objects.filter(pk=actor_id).values_list("owner", flat=True))
     if token_id is not None:
-        behind |= {row.state["created_by"] for row in Token.objects.filter(pk=token_id, subject=actor_id)}
+        for row in Token.objects.filter(pk=token_id, subject=actor_id):
+            behind |= {row.state["created_by"], row.state.get("vouched_by") or row.state["created_by"]}
     return frozenset(behind)
 
 
@@ -166,6 +192,7 @@ def sessions_of(person_id: str, *, current: str | None) -> tuple[SessionView, ..
             started_at=row.created_at,
             seen_at=row.last_seen_at,
             current=row.session_key == current,
+            way=str(row.data.get("way", "")),
         )
         for row in rows
         if row.session_key in alive
@@ -187,7 +214,12 @@ def _built_in(id: str) -> str:
 
 def _person(row: Person) -> PersonView:
     return PersonView(
-        id=row.pk, email=row.email, name=row.name, status=row.status, version=row.version, ledger_seq=row.ledger_seq
+        id=row.pk,
+        email=row.email or "",
+        name=row.name or "",
+        status=row.status,
+        version=row.version,
+        ledger_seq=row.ledger_seq,
     )
 
 
@@ -218,13 +250,15 @@ def _service(row: ServiceAccount) -> ServiceAccountView:
         owner=row.owner,
         status=row.status,
         version=row.version,
+        former_owners=tuple((one["owner"], clock.parse(one["until"])) for one in state.get("former_owners", ())),
     )
 
 
 def _tokens(rows: list[Token]) -> tuple[TokenView, ...]:
-    used: dict[str, datetime] = dict(
-        TokenUse.objects.filter(pk__in=[row.pk for row in rows]).values_list("pk", "last_used_at")
-    )
+    used: dict[str, datetime] = {}
+    for start in range(0, len(rows), 500):
+        ids = [row.pk for row in rows[start : start + 500]]
+        used.update(TokenUse.objects.filter(pk__in=ids).values_list("pk", "last_used_at"))
     return tuple(_token(row, used.get(row.pk)) for row in rows)
 
 
@@ -245,4 +279,18 @@ def _token(row: Token, last_used_at: datetime | None) -> TokenView:
         status=row.status,
         last_used_at=last_used_at,
         version=row.version,
+        purpose=state.get("purpose", ""),
+        predecessor=state.get("predecessor"),
+        successor=state.get("successor"),
+        rotated_at=_instant(state.get("rotated_at")),
+        revoked_at=_instant(state.get("revoked_at")),
+        renewable_until=_instant(state.get("renewable_until")),
+        rule=(state.get("federation") or {}).get("rule"),
+        vouched_by=state.get("vouched_by") or state["created_by"],
+        vouched_at=_instant(state.get("renewable_since") or state["created_at"]),
+        fingerprint=row.token_hash[:FINGERPRINT],
     )
+
+
+def _instant(text: str | None) -> datetime | None:
+    return None if text is None else clock.parse(text)

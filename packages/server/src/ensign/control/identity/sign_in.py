@@ -7,7 +7,7 @@ the entry and the list of sessions in one transaction.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Final, Literal
@@ -18,27 +18,44 @@ from django.contrib.auth.hashers import make_password
 from django.http import HttpRequest
 
 from ensign.control.audit.ledger import record
-from ensign.control.identity import accounts, actions, attempts
-from ensign.control.identity.actors import MFA_AT, from_request
+from ensign.control.identity import accounts, actions, attempts, enforcing, traces
+from ensign.control.identity.actors import MFA_AT, MFA_WAY, from_request
 from ensign.control.identity.attempts import Limit
 from ensign.control.identity.domain import PASSWORD_MAX
 from ensign.control.identity.models import Account, Attempts
+from ensign.control.identity.sessions import SIGNED_IN_AT, WAY
+from ensign.control.identity.sso import enforcement
+from ensign.control.identity.sso.models import ProviderSession
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import ANONYMOUS, Actor
 from ensign.control.kernel.errors import Invalid, RateLimited, Unauthenticated
 from ensign.control.kernel.transactions import write_door
 
-#: Where a session keeps when it began (``kernel.clock.text``).
-SIGNED_IN_AT: Final = "ensign_signed_in_at"
 #: Where a session keeps who gave the right password and still owes the second factor.
 PENDING: Final = "ensign_pending"
 PENDING_FOR: Final = timedelta(minutes=10)
+
+#: For so long a newly enrolled factor is mentioned at every sign-in.
+FRESH: Final = timedelta(days=7)
 
 #: So many refused sign-ins a minute stand in the log one by one; the rest is one entry with their number.
 LOUD: Final = 20
 _MINUTE: Final = timedelta(minutes=1)
 
-Way = Literal["password", "totp", "recovery_code", "passkey", "setup", "invitation"]
+Way = Literal["password", "totp", "recovery_code", "passkey", "setup", "invitation", "oidc", "saml", "emergency"]
+Refusal = Literal[
+    "password",
+    "limit",
+    "factor",
+    "passkey",
+    "link",
+    "rules",
+    "network",
+    "token",
+    "provider",
+    "enforced",
+    "emergency",
+]
 
 _BACKEND: Final = "ensign.control.identity.backends.PersonBackend"
 
@@ -46,7 +63,8 @@ _BACKEND: Final = "ensign.control.identity.backends.PersonBackend"
 def authenticate(*, email: str, password: str, address: str, at: datetime) -> Account:
     """The account that this address and password belong to. ``address`` is the client's network address.
 
-    :raises Unauthenticated: when they do not fit, whatever the cause; the answer and its time tell nothing more.
+    :raises Unauthenticated: when they do not fit, whatever the cause; the answer and its time tell nothing more. When
+        they fit, and the rules want this person to sign in elsewhere, it says that.
     :raises RateLimited: when this account or network address has failed too often.
     """
     email = email.strip().lower()
@@ -59,6 +77,11 @@ def authenticate(*, email: str, password: str, address: str, at: datetime) -> Ac
     account = Account.objects.select_related("person").filter(email=email).first()
     person_id = None if account is None else account.person_id
     try:
+        enforcement.require_local(email)
+    except Unauthenticated:
+        refused("enforced", person_id=person_id, at=at)
+        raise
+    try:
         reservation = attempts.reserve(limits, at=at)
     except RateLimited:
         refused("limit", person_id=person_id, at=at)
@@ -70,7 +93,20 @@ def authenticate(*, email: str, password: str, address: str, at: datetime) -> Ac
             remedy="Check both. After a few wrong tries you have to wait; an administrator can make you a new link.",
         )
     attempts.succeeded(reservation, forget=attempts.PAIR, parts=pair)
+    require_way("password", account, at=at)
     return account
+
+
+def require_way(way: Way, account: Account, *, at: datetime) -> None:
+    """Refuse, with an entry, a way to sign in that the rules do not allow this person.
+
+    :raises Unauthenticated: with the code ``local-not-allowed``.
+    """
+    try:
+        enforcing.require_way(way, account.person_id, rules=enforcing.current())
+    except Unauthenticated:
+        refused("rules", person_id=account.person_id, at=at)
+        raise
 
 
 def _verified(account: Account | None, password: str) -> bool:
@@ -83,15 +119,16 @@ def _verified(account: Account | None, password: str) -> bool:
 
 
 def refused(
-    way: Literal["password", "limit", "factor", "passkey", "link"],
+    way: Refusal,
     *,
     person_id: str | None,
     at: datetime,
     reached: tuple[str, ...] = (),
+    more: Mapping[str, str] | None = None,
 ) -> None:
     """Record a refused try: one entry each up to 20 a minute, above that one entry with their number.
 
-    The person stands there by id if there is one; what was typed never does.
+    The person stands there by id if there is one, and ``more`` (codes and ids); what was typed never does.
     """
     with write_door():
         minute = Attempts.objects.select_for_update().filter(key=attempts.SUMMARY).first()
@@ -104,13 +141,13 @@ def refused(
         )
         if minute.count > LOUD and not reached:
             return
-        detail: dict[str, object] = {"way": way}
+        detail: dict[str, object] = {"way": way, **(more or {})}
         if person_id is not None:
             detail["person"] = person_id
         if reached:
             detail["limits"] = sorted(reached)
         action = actions.SIGN_IN_BLOCKED if reached else actions.SIGN_IN_FAILED
-        record(action=action, actor=ANONYMOUS, at=at, detail=detail)
+        traces.keep(record(action=action, actor=ANONYMOUS, at=at, detail=detail), person_id=person_id)
 
 
 def summarise(*, at: datetime) -> None:
@@ -169,27 +206,53 @@ def held_account(request: HttpRequest, *, at: datetime) -> Account:
     raise Unauthenticated("The time for the second factor is over.", remedy="Sign in again.")
 
 
-def complete(request: HttpRequest, account: Account, *, way: Way, at: datetime) -> None:
-    """Begin the session: fresh key, entry, list of sessions. A passkey or code proves the second factor at ``at``."""
-    strong = way in {"totp", "passkey"}
+def complete(
+    request: HttpRequest,
+    account: Account,
+    *,
+    way: Way,
+    at: datetime,
+    mfa_at: datetime | None = None,
+    provider: str = "",
+) -> None:
+    """Begin the session: fresh key, entry, list of sessions. A passkey or code proves the second factor at ``at``.
+
+    ``provider`` is the id of the identity provider that vouched for them, ``mfa_at`` when they proved a second factor
+    there, if that counts.
+
+    :raises Unauthenticated: when they come through a provider alone and ``way`` is another one, or the rules do not
+        allow this person this way.
+    """
+    if way not in enforcement.NOT_LOCAL:
+        enforcement.require_local(account.email)
+    require_way(way, account, at=at)
+    rules = enforcing.current()
+    proved_at = at if way in {"totp", "passkey"} else mfa_at
     with write_door():
         request.session.pop(PENDING, None)
         login(request, account, backend=_BACKEND)
-        request.session[SIGNED_IN_AT] = clock.text(at)
-        if strong:
-            request.session[MFA_AT] = clock.text(at)
+        request.session.set_expiry(int(rules.lifetime.total_seconds()))
+        request.session[SIGNED_IN_AT], request.session[WAY] = clock.text(at), way
+        if proved_at is not None:
+            request.session[MFA_AT], request.session[MFA_WAY] = clock.text(proved_at), way
         request.session.save()
         UserSession.objects.create_from_request(request)
-        actor = Actor(kind="person", id=account.person_id, via="session", mfa_at=at if strong else None)
-        record(action=actions.SIGNED_IN, actor=actor, at=at, detail={"way": way})
+        row = UserSession.objects.filter(session_key=request.session.session_key)
+        row.update(created_at=at, last_seen_at=at, data={"way": way})
+        actor = Actor(kind="person", id=account.person_id, via="session", mfa_at=proved_at)
+        detail = {"way": way, **({"provider": provider} if provider else {})}
+        recorded = record(action=actions.SIGNED_IN, actor=actor, at=at, detail=detail)
+        traces.keep(recorded, person_id=account.person_id)
 
 
 def proved(request: HttpRequest, *, way: Way, at: datetime) -> None:
-    """Note that the session has proved a second factor again: the step-up before approvals."""
+    """Note that the session has proved a second factor again: the step-up before approving and administering."""
     with write_door():
-        request.session[MFA_AT] = clock.text(at)
+        request.session[MFA_AT], request.session[MFA_WAY] = clock.text(at), way
         request.session.save()
-        record(action=actions.FACTOR_PROVED, actor=from_request(request), at=at, detail={"way": way})
+        actor = from_request(request)
+        recorded = record(action=actions.FACTOR_PROVED, actor=actor, at=at, detail={"way": way})
+        traces.keep(recorded, person_id=actor.id)
 
 
 def renew(request: HttpRequest, account: Account) -> None:
@@ -199,6 +262,7 @@ def renew(request: HttpRequest, account: Account) -> None:
         update_session_auth_hash(request, account)
         request.session.save()
         UserSession.objects.filter(session_key=old).update(session_key=request.session.session_key)
+        ProviderSession.objects.filter(pk=old).update(session_key=request.session.session_key)
 
 
 def sign_out(request: HttpRequest, *, at: datetime) -> None:
@@ -207,7 +271,7 @@ def sign_out(request: HttpRequest, *, at: datetime) -> None:
     key = request.session.session_key
     with write_door():
         if actor.kind == "person":
-            record(action=actions.SIGNED_OUT, actor=actor, at=at)
+            traces.keep(record(action=actions.SIGNED_OUT, actor=actor, at=at), person_id=actor.id)
         UserSession.objects.filter(session_key=key).delete()
         logout(request)
 
@@ -218,7 +282,8 @@ def end_session(*, actor: Actor, session_id: int, at: datetime) -> None:
         row = UserSession.objects.filter(pk=session_id, user__person_id=actor.id).first()
         if row is not None:
             row.end()
-            record(action=actions.SESSION_REVOKED, actor=actor, at=at, detail={"sessions": 1})
+            ended = record(action=actions.SESSION_REVOKED, actor=actor, at=at, detail={"sessions": 1})
+            traces.keep(ended, person_id=actor.id)
 
 
 def end_other_sessions(*, actor: Actor, session_key: str | None, at: datetime) -> int:
@@ -226,5 +291,6 @@ def end_other_sessions(*, actor: Actor, session_key: str | None, at: datetime) -
     with write_door():
         ended = accounts.end_sessions(actor.id, keep=session_key)
         if ended:
-            record(action=actions.SESSION_REVOKED, actor=actor, at=at, detail={"sessions": ended})
+            recorded = record(action=actions.SESSION_REVOKED, actor=actor, at=at, detail={"sessions": ended})
+            traces.keep(recorded, person_id=actor.id)
     return ended

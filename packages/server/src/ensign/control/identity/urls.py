@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import include, path
 
 from ensign.control.identity.views import account, factors, links, sign_in
 
@@ -16,9 +16,12 @@ urlpatterns = [
     path("logout", sign_in.sign_out, name="sign-out"),
     path("invite/<str:token>", links.join, name="join"),
     path("reset/<str:token>", links.reset, name="reset"),
+    path("", include("ensign.control.identity.sso.saml_urls")),
+    path("", include("ensign.control.identity.emergency.urls")),
     path("account", account.profile, name="account"),
     path("account/password", account.password, name="password"),
     path("account/confirm", sign_in.confirm, name="confirm"),
+    path("account/confirm/go-on", sign_in.resume, name="resume"),
     path("account/sessions", account.sessions, name="sessions"),
     path("account/sessions/<int:session_id>/end", account.end_session, name="session-end"),
     path("account/sessions/end-others", account.end_other_sessions, name="sessions-end-others"),
@@ -27,5 +30,6 @@ urlpatterns = [
     path("account/security/passkey", factors.passkey, name="passkey-new"),
     path("account/security/passkey/question", factors.passkey_question, name="passkey-new-question"),
     path("account/security/recovery-codes", factors.recovery_codes, name="recovery-codes"),
+    path("account/security/<int:factor_id>/rename", factors.rename, name="factor-rename"),
     path("account/security/<int:factor_id>/remove", factors.remove, name="factor-remove"),
 ]

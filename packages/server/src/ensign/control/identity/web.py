@@ -13,7 +13,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from ensign.control.identity.actors import from_request
 from ensign.control.kernel.actor import Actor
-from ensign.control.kernel.errors import EnsignError, NeedsMfa, RateLimited, Unauthenticated
+from ensign.control.kernel.errors import Denied, EnsignError, NeedsMfa, RateLimited, Unauthenticated
 
 
 class SeeOther(HttpResponseRedirect):
@@ -44,7 +44,11 @@ def network_address(request: HttpRequest) -> str:
 
 def next_address(request: HttpRequest, *, default: str = "/") -> str:
     """Where to go afterwards: a path on this server, or ``default``. Never another host."""
-    wanted = request.POST.get("next") or request.GET.get("next") or ""
+    return local_path(request.POST.get("next") or request.GET.get("next") or "", default=default)
+
+
+def local_path(wanted: str, *, default: str = "/") -> str:
+    """``wanted`` if it is a path on this server, else ``default``. Never another host."""
     local = wanted.startswith("/") and url_has_allowed_host_and_scheme(wanted, allowed_hosts=None)
     return wanted if local and wanted.isprintable() else default
 
@@ -62,7 +66,7 @@ def add_errors(form: forms.Form, error: EnsignError) -> int:
     if len(named) < len(error.fields) or not named:
         rest = [text for field, text in error.fields.items() if field not in named]
         form.add_error(None, " ".join(part for part in (error.message, *rest, error.remedy) if part))
-    return 429 if isinstance(error, RateLimited) else 422
+    return 429 if isinstance(error, RateLimited) else 403 if isinstance(error, Denied) else 422
 
 
 def form_page(request: HttpRequest, template: str, form: forms.Form, *, status: int = 200, **more: Any) -> HttpResponse:

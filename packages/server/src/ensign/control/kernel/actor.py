@@ -9,6 +9,7 @@ from typing import Literal
 ActorKind = Literal["person", "service", "system", "anonymous"]
 Via = Literal["session", "token", "cli", "system", "setup"]
 
+#: How long a proved second factor counts at most; sign-in rules may shorten it.
 RECENT_MFA = timedelta(minutes=30)
 
 
@@ -16,7 +17,9 @@ RECENT_MFA = timedelta(minutes=30)
 class Actor:
     """An immutable identity. ``id`` is pseudonymous (``usr_…``, ``svc_…``, ``sys_…``): it stands in the log.
 
-    ``mfa_at`` is when this session last proved a second factor; tokens never carry one.
+    ``mfa_at`` is when this session last proved a second factor; tokens never carry one. ``mfa_window`` is for how long
+    that counts (sign-in rules shorten it, never lengthen it); ``weak_mfa`` says that the rules ask this person for a
+    passkey and what was proved is none.
     """
 
     kind: ActorKind
@@ -24,6 +27,8 @@ class Actor:
     via: Via
     token_id: str | None = None
     mfa_at: datetime | None = None
+    mfa_window: timedelta = RECENT_MFA
+    weak_mfa: bool = False
 
     @property
     def interactive(self) -> bool:
@@ -31,8 +36,13 @@ class Actor:
         return self.kind == "person" and self.via == "session"
 
     def recent_mfa(self, *, at: datetime) -> bool:
-        """Whether a second factor was proved within the last 30 minutes."""
-        return self.interactive and self.mfa_at is not None and timedelta(0) <= at - self.mfa_at <= RECENT_MFA
+        """Whether a second factor that counts for approving and administering was proved within the window."""
+        return self.proved(at=at) and not self.weak_mfa
+
+    def proved(self, *, at: datetime) -> bool:
+        """Whether any second factor was proved within the window: enough to change one's own factors."""
+        window = min(self.mfa_window, RECENT_MFA)
+        return self.interactive and self.mfa_at is not None and timedelta(0) <= at - self.mfa_at <= window
 
     def to_entry(self) -> dict[str, str]:
         """The form in which the actor stands in a ledger entry."""

@@ -1,7 +1,8 @@
 """Key files of an installation: made on first use, readable by the owner alone.
 
 ``ENSIGN_KEYS_DIR`` (default: ``keys`` in the data directory) holds ``django.key``, ``ledger.key`` and
-``secrets.key``. Several server processes on one PostgreSQL share the same files.
+``secrets.key``, and in ``people`` a key for everybody who stands in a backup. Several server processes on one
+PostgreSQL share the same files.
 """
 
 from __future__ import annotations
@@ -42,3 +43,35 @@ def load_or_create(directory: Path, name: str, *, size: int = 32) -> bytes:
             remedy="Restore it from your backup.",
         )
     return key
+
+
+def load(directory: Path, name: str, *, size: int = 32) -> bytes | None:
+    """The key ``name`` of ``size`` bytes, or None when there is none.
+
+    :raises Unavailable: when the file cannot be read or has the wrong length.
+    """
+    return load_or_create(directory, name, size=size) if (directory / name).exists() else None
+
+
+def destroy(directory: Path, name: str) -> None:
+    """Overwrite the key ``name`` and remove it; nothing happens when there is none.
+
+    What the disk itself keeps of overwritten blocks (an SSD, a snapshot of the volume) is beyond a program's reach.
+
+    :raises Unavailable: when it cannot be removed.
+    """
+    path = directory / name
+    try:
+        descriptor = os.open(path, os.O_WRONLY)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise Unavailable(f"The key file {path} cannot be destroyed: {error}", remedy="Remove it by hand.") from error
+    try:
+        with os.fdopen(descriptor, "wb") as handle:
+            handle.write(b"0" * 65)
+            handle.flush()
+            os.fsync(handle.fileno())
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise Unavailable(f"The key file {path} cannot be destroyed: {error}", remedy="Remove it by hand.") from error

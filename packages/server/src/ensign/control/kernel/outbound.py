@@ -47,6 +47,13 @@ def allowed(address: Address, allow: Sequence[Network]) -> bool:
     return address.is_global and not address.is_multicast
 
 
+def within(address: str, allow: Sequence[Network]) -> bool:
+    """Whether an address lies in one of the networks that were allowed by name."""
+    found = ipaddress.ip_address(address)
+    found = getattr(found, "ipv4_mapped", None) or found
+    return any(found in network for network in allow if network.version == found.version)
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """A URL with the one address that it may be reached at."""

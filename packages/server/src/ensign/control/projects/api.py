@@ -103,21 +103,31 @@ class EnvironmentOut(Schema):
 
 
 class TokenIn(Input):
-    """A new client token for one environment of ``projects`` (keys, or ``["*"]``)."""
+    """A new client token for one environment of ``projects`` (keys, or ``["*"]``).
+
+    Without ``expires_at`` it ends after the default lifetime; with ``never`` it does not end, where the rules allow.
+    """
 
     name: str
     type: str
     projects: list[str]
     environment: str
     expires_at: AwareDatetime | None = None
+    never: bool = False
+    purpose: str = ""
 
 
 class TokenOut(Schema):
-    """A client token without its text."""
+    """A client token without its text. ``hint``: how its secret part begins; with a ``successor`` it ends when the
+    overlap does.
+    """
 
     id: str
     version: int
     name: str
+    purpose: str
+    owner: str
+    hint: str
     type: str
     projects: list[str]
     environment: str
@@ -127,6 +137,9 @@ class TokenOut(Schema):
     expires_at: datetime | None
     revoked_at: datetime | None
     last_used_at: datetime | None
+    predecessor: str | None
+    successor: str | None
+    rotated_at: datetime | None
 
 
 class NewTokenOut(TokenOut):

@@ -6,8 +6,10 @@ from typing import Any
 
 from django import forms
 
+from ensign.control.access.forms import OVERLAPS
+from ensign.control.identity.domain import PURPOSE_MAX
 from ensign.control.kernel.errors import EnsignError
-from ensign.control.projects import presets
+from ensign.control.projects import presets, token_rules
 
 _AREA = forms.Textarea(attrs={"rows": 2})
 
@@ -112,9 +114,70 @@ class TokenForm(TextForm):
         label="Ends on",
         required=False,
         widget=forms.DateInput(attrs={"type": "date"}),
-        help_text="At the end of that day in UTC. Without a date it lives until it is revoked.",
+        help_text="At the end of that day in UTC. Without a date it ends after a year, or the longest time allowed.",
+    )
+    never = forms.BooleanField(
+        label="It does not end", required=False, help_text="Only where the organisation's rules allow it."
+    )
+    purpose = forms.CharField(
+        label="Purpose", required=False, max_length=PURPOSE_MAX, help_text="Where the name does not say it."
     )
 
     def __init__(self, *args: Any, environments: list[tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["environment"].choices = environments  # type: ignore[attr-defined]  # a ChoiceField
+
+
+class RotateForm(TextForm):
+    """How long a client token goes on beside its successor."""
+
+    overlap = forms.TypedChoiceField(
+        label="The present token goes on for", choices=OVERLAPS, coerce=int, initial=24, widget=forms.RadioSelect
+    )
+    reason = forms.CharField(label="Reason", required=False, max_length=1000, widget=_AREA)
+
+
+class TokenRulesForm(TextForm):
+    """How long client tokens to come may live."""
+
+    max_days = forms.IntegerField(label="Longest lifetime in days", min_value=1, max_value=token_rules.MAX_DAYS)
+    never = forms.ChoiceField(
+        label="Tokens without an end",
+        choices=[
+            ("nowhere", "Nowhere"),
+            ("unprotected", "Where changes need no approval"),
+            ("everywhere", "Everywhere"),
+        ],
+        widget=forms.RadioSelect,
+    )
+    reason = forms.CharField(label="Reason", required=False, max_length=1000, widget=_AREA)
+
+
+class TokenFilterForm(TextForm):
+    """Which tokens to show."""
+
+    kind = forms.ChoiceField(
+        label="Kind",
+        required=False,
+        choices=[
+            ("", "Every kind"),
+            ("personal", "Personal"),
+            ("service", "Service account"),
+            ("federated", "CI job"),
+            ("backend", "Client, backend"),
+            ("frontend", "Client, front end"),
+            ("edge", "Client, edge"),
+        ],
+    )
+    state = forms.ChoiceField(
+        label="State",
+        required=False,
+        choices=[
+            ("", "Those that count"),
+            ("active", "Active"),
+            ("rotating", "Being replaced"),
+            ("expired", "Expired"),
+            ("revoked", "Revoked"),
+            ("all", "All"),
+        ],
+    )

@@ -65,7 +65,8 @@ class ClientToken(Governed):
     """What an SDK or edge signs in with. State: ``name, type`` (``backend|frontend|edge``), ``projects``
     (keys, or ``["*"]``), ``environment`` (key), ``token_hash`` (SHA-256 hex of the token's text), ``status``
     (``active|revoked``), ``created_by, created_at, expires_at`` (RFC 3339 or None), ``revoked_at``. The text itself is
-    never stored.
+    never stored. Since tokens rotate, rows may also hold ``hint, purpose, owner`` (a person), ``former_owners``
+    (``owner, until``), ``predecessor, successor, rotated_at`` and ``made_until`` (its end before it was rotated).
     """
 
     object_type = "client_token"
@@ -79,6 +80,15 @@ class ClientToken(Governed):
     class Meta:
         db_table = "projects_client_token"
         constraints = [models.UniqueConstraint(fields=["token_hash"], name="client_token_hash")]
+
+
+class TokenRules(Governed):
+    """How long client tokens may live. One row (id ``installation``); state: ``max_days, never``."""
+
+    object_type = "client_token_rules"
+
+    class Meta:
+        db_table = "projects_client_token_rules"
 
 
 class TokenUse(models.Model):

@@ -69,6 +69,9 @@ class TokenLook:
     by: looks.Person
     state: looks.Status
     live: bool
+    rotatable: bool
+    still_used: bool
+    """It has a successor and was used since."""
 
 
 def tokens(
@@ -82,10 +85,17 @@ def tokens(
             environment=known.get(row.environment),
             by=looks.Person(name=names.get(row.created_by, ""), kind="person"),
             state=_state(row, at=at),
-            live=_state(row, at=at).word == "Active",
+            live=row.live(at=at),
+            rotatable=row.live(at=at) and row.successor is None,
+            still_used=still_used(row.rotated_at, row.last_used_at),
         )
         for row in rows
     ]
+
+
+def still_used(rotated_at: datetime | None, last_used_at: datetime | None) -> bool:
+    """Whether a token was used since it got its successor; uses are known to about ten minutes."""
+    return rotated_at is not None and last_used_at is not None and last_used_at > rotated_at
 
 
 def _state(row: TokenRow, *, at: datetime) -> looks.Status:
@@ -93,4 +103,6 @@ def _state(row: TokenRow, *, at: datetime) -> looks.Status:
         return looks.Status(word="Revoked", icon="blocked", tone=looks.Tone.BAD)
     if row.expires_at is not None and not row.live(at=at):
         return looks.Status(word="Expired", icon="waiting", tone=looks.Tone.CALM)
+    if row.successor is not None:
+        return looks.Status(word="Being replaced", icon="waiting", tone=looks.Tone.INFO)
     return looks.Status(word="Active", icon="on", tone=looks.Tone.GOOD)

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from ensign.control.access.places import Place
 from ensign.control.audit import rows as governed
+from ensign.control.identity.queries import FINGERPRINT
 from ensign.control.kernel import clock
 from ensign.control.kernel.errors import NotFound
 from ensign.control.projects import token_uses
@@ -58,6 +59,14 @@ class TokenRow:
     expires_at: datetime | None
     revoked_at: datetime | None
     last_used_at: datetime | None
+    hint: str = ""
+    fingerprint: str = ""
+    purpose: str = ""
+    owner: str = ""
+    former_owners: tuple[tuple[str, datetime], ...] = ()
+    predecessor: str | None = None
+    successor: str | None = None
+    rotated_at: datetime | None = None
 
     def live(self, *, at: datetime) -> bool:
         """Whether the delivery plane accepts it."""
@@ -92,6 +101,14 @@ def to_token(row: ClientToken, *, last_used_at: datetime | None) -> TokenRow:
         expires_at=None if state["expires_at"] is None else clock.parse(state["expires_at"]),
         revoked_at=None if state["revoked_at"] is None else clock.parse(state["revoked_at"]),
         last_used_at=last_used_at,
+        hint=state.get("hint", ""),
+        fingerprint=state["token_hash"][:FINGERPRINT],
+        purpose=state.get("purpose", ""),
+        owner=state.get("owner") or state["created_by"],
+        former_owners=tuple((one["owner"], clock.parse(one["until"])) for one in state.get("former_owners", ())),
+        predecessor=state.get("predecessor"),
+        successor=state.get("successor"),
+        rotated_at=clock.parse(state["rotated_at"]) if state.get("rotated_at") else None,
     )
 
 
@@ -138,7 +155,12 @@ def places() -> list[Place]:
     """Every project, archived ones too, with its active environments: what grants and tokens may name."""
     within = all_environments()
     return [
-        Place(key=p.key, name=p.name, environments=tuple((e.key, e.name) for e in within.get(p.key, ())))
+        Place(
+            key=p.key,
+            name=p.name,
+            environments=tuple((e.key, e.name) for e in within.get(p.key, ())),
+            protected=frozenset(e.key for e in within.get(p.key, ()) if e.protected),
+        )
         for p in projects(archived=True)
     ]
 

@@ -28,6 +28,12 @@ def store(uses: Mapping[str, datetime]) -> None:
         cursor.executemany(_USED, sorted((token_hash, instant(at)) for token_hash, at in uses.items()))
 
 
+def forget(*, before: datetime) -> int:
+    """Delete what was last used before ``before``; returns how many rows went."""
+    with write_door():
+        return TokenUse.objects.filter(last_used_at__lt=before).delete()[0]
+
+
 def last_used(token_hashes: Collection[str]) -> dict[str, datetime]:
     """Token hash -> last use; what was never used is missing."""
     return dict(TokenUse.objects.filter(pk__in=token_hashes).values_list("token_hash", "last_used_at"))

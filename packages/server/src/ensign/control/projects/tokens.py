@@ -1,11 +1,10 @@
-"""Client tokens: what SDKs and edges sign in with (wire-contracts 1.2, the v1 text form).
+"""Client tokens: what SDKs and edges sign in with (Unleash's text form ``project:environment.secret``).
 
-Only the SHA-256 of the text is stored: 224 random bits need no slow hash. The text is shown once.
+Only the SHA-256 of the text is stored: 256 random bits need no slow hash. The text is shown once.
 """
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,11 +15,13 @@ from ensign.control.access.permissions import Permission
 from ensign.control.audit.door import operation
 from ensign.control.audit.ledger import Where, record
 from ensign.control.audit.staging import stage
-from ensign.control.identity.tokens import hashed
+from ensign.control.identity import queries as identity
+from ensign.control.identity.domain import clean_purpose
+from ensign.control.identity.tokens import client_hint, hashed, new_client_secret
 from ensign.control.kernel import clock, ids
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Invalid, NotFound
-from ensign.control.projects import actions, hints, queries
+from ensign.control.projects import actions, hints, queries, token_rules
 from ensign.control.projects.domain import check_name
 from ensign.control.projects.models import ClientToken, Environment, Project
 
@@ -46,8 +47,12 @@ def create_token(
     projects: Sequence[str],
     environment: str,
     expires_at: datetime | None = None,
+    never: bool = False,
+    purpose: str = "",
 ) -> NewToken:
     """A token for one environment of the given projects, or of all with ``["*"]``.
+
+    Without ``expires_at`` it ends after the default lifetime; with ``never`` it does not end, where the rules allow.
 
     :raises Invalid: naming the field that is wrong.
     :raises Denied: without ``project:tokens:manage`` in each of the projects.
@@ -59,21 +64,22 @@ def create_token(
     if type not in TYPES:
         raise Invalid("There is no such type of token.", fields={"type": f"Choose one of {', '.join(TYPES)}."})
     _check_reach(keys, environment)
-    if expires_at is not None and expires_at <= at:
-        raise Invalid("The token would be dead already.", fields={"expires_at": "Choose a time to come."})
-    prefix = keys[0] if len(keys) == 1 else "[]"
-    text = f"{prefix}:{environment}.{secrets.token_hex(28)}"
+    ends = token_rules.end_of(expires_at, never=never, projects=keys, environment=environment, at=at)
+    text = fresh_text(type, keys, environment)
     id = ids.new_id("tok", at=at)
     state = {
         "name": check_name(name),
+        "purpose": clean_purpose(purpose),
+        "owner": _answers_for(actor),
         "type": type,
         "projects": list(keys),
         "environment": environment,
         "token_hash": hashed(text),
+        "hint": client_hint(text),
         "status": "active",
         "created_by": actor.id,
         "created_at": clock.text(at),
-        "expires_at": None if expires_at is None else clock.text(expires_at),
+        "expires_at": None if ends is None else clock.text(ends),
         "revoked_at": None,
     }
     record(
@@ -81,11 +87,42 @@ def create_token(
         actor=actor,
         at=at,
         staged=[stage(ClientToken, id=id, state=state)],
-        where=Where(project=keys[0] if len(keys) == 1 and keys != (ALL,) else None, environment=environment),
+        where=where(keys, environment),
         detail={"token": id, "type": type, "projects": len(keys), "all_projects": keys == (ALL,)},
     )
     hints.TOKENS.announce(id)
     return NewToken(row=queries.token(id), text=text)
+
+
+def fresh_text(type: str, projects: Sequence[str], environment: str) -> str:
+    """The text of a new token: what SDKs read the environment from, then a secret that scanners recognise."""
+    return f"{projects[0] if len(projects) == 1 else '[]'}:{environment}.{new_client_secret(type)}"
+
+
+def where(projects: Sequence[str], environment: str) -> Where:
+    """Where an entry about a token of these projects stands."""
+    keys = list(projects)
+    return Where(project=keys[0] if len(keys) == 1 and keys != [ALL] else None, environment=environment)
+
+
+def locked(actor: Actor, id: str, *needs: Permission, at: datetime) -> ClientToken:
+    """The row, locked until commit.
+
+    :raises NotFound: when there is none.
+    :raises Denied: without all of ``needs`` in each of its projects.
+    """
+    row = ClientToken.objects.select_for_update().filter(pk=id).first()
+    if row is None:
+        raise NotFound("There is no such client token.", remedy="Look at the project's list of tokens.")
+    for key in row.state["projects"]:
+        for need in needs:
+            require(actor, need, Scope(key), at=at)
+    return row
+
+
+def _answers_for(actor: Actor) -> str:
+    """Who answers for what this actor makes: the person, or the owner of the service account."""
+    return identity.service_account(actor.id).owner if actor.kind == "service" else actor.id
 
 
 @operation
@@ -95,23 +132,16 @@ def revoke_token(*, actor: Actor, at: datetime, id: str, reason: str = "") -> qu
     :raises NotFound: when there is none.
     :raises Denied: without ``project:tokens:revoke`` in each of its projects.
     """
-    row = ClientToken.objects.select_for_update().filter(pk=id).first()
-    if row is None:
-        raise NotFound("There is no such client token.", remedy="Look at the project's list of tokens.")
+    row = locked(actor, id, Permission.PROJECT_TOKENS_REVOKE, at=at)
     state = row.state
-    for key in state["projects"]:
-        require(actor, Permission.PROJECT_TOKENS_REVOKE, Scope(key), at=at)
     if state["status"] == "active":
         state |= {"status": "revoked", "revoked_at": clock.text(at)}
-        keys = state["projects"]
         record(
             action=actions.TOKEN_REVOKED,
             actor=actor,
             at=at,
             staged=[stage(ClientToken, id=id, state=state, current=row)],
-            where=Where(
-                project=keys[0] if len(keys) == 1 and keys != [ALL] else None, environment=state["environment"]
-            ),
+            where=where(state["projects"], state["environment"]),
             reason=reason or None,
             detail={"token": id},
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from ensign.control.projects import views
+from ensign.control.projects import token_views, views
 
 _projects = [
     path("projects", views.index, name="list"),
@@ -17,6 +17,10 @@ _projects = [
     path("projects/<str:project>/environments/<str:environment>/move", views.move_environment, name="environment-move"),
     path("projects/<str:project>/tokens/new", views.create_token, name="token-new"),
     path("projects/<str:project>/tokens/<str:token>/revoke", views.revoke_token, name="token-revoke"),
+    path("projects/<str:project>/tokens/<str:token>/rotate", token_views.rotate, name="token-rotate"),
+    path("tokens", token_views.listing, name="tokens"),
+    path("tokens/rules", token_views.rules, name="token-rules"),
+    path("tokens/export", token_views.export, name="tokens-export"),
 ]
 _environments = [
     path(

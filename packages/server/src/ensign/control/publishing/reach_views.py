@@ -6,12 +6,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from ensign.control.identity.middleware import background
 from ensign.control.kernel.errors import NotFound
 from ensign.control.projects.visits import visit
 from ensign.control.publishing import reach_pages, reach_rows
 from ensign.control.publishing.models import Revision
 
 
+@background
 @require_safe
 def publication(request: HttpRequest, project: str, environment: str, number: int) -> HttpResponse:
     """One publication of one environment."""

@@ -129,6 +129,12 @@ def forget(*, before: datetime) -> int:
         return UsageHour.objects.filter(hour__lt=before).delete()[0]
 
 
+def forget_applications(*, before: datetime) -> int:
+    """Delete applications that were last seen before ``before``; returns how many rows went."""
+    with write_door():
+        return Application.objects.filter(last_seen__lt=before).delete()[0]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HourView:
     """One hour of one flag in one environment, over all applications."""

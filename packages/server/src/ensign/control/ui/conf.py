@@ -20,7 +20,7 @@ TEMPLATE_DIRS: Final = (PACKAGE_ROOT / "control" / "ui" / "templates",)
 STATICFILES_STORAGE: Final = "ensign.control.ui.storage.HashedStaticStorage"
 """For ``STORAGES["staticfiles"]["BACKEND"]`` where ``collectstatic`` has run."""
 
-CONTEXT_PROCESSORS: Final = ("ensign.control.ui.context.shell",)
+CONTEXT_PROCESSORS: Final = ("ensign.control.ui.context.shell", "ensign.control.ui.emergency.emergency")
 
 OUTER_MIDDLEWARE: Final = (
     "csp.middleware.CSPMiddleware",

@@ -83,7 +83,15 @@ ROOMS: Final = (
             ),
             _room("Kill switches", "siren", "incidents:kills", "k"),
             _room("People & access", "people", "access:people", "a", needs=Permission.ORG_READ),
-            _room("Settings", "settings", "settings:index", "t"),
+            _room(
+                "Settings",
+                "settings",
+                "settings:index",
+                "t",
+                "settings",
+                "access:sign-in-rules",
+                "access:sign-in-history",
+            ),
         ),
     ),
 )

@@ -42,7 +42,12 @@ def tabs(current: str) -> tuple[Choice, ...]:
         ("Service accounts", "access:service-accounts"),
         ("Access", "access:grants"),
         ("Roles", "access:roles"),
+        ("Requests", "access:requests"),
         ("Who can", "access:who-can"),
+        ("Sign-in", "access:providers"),
+        ("To put right", "access:findings"),
+        ("Emergency access", "access:emergency"),
+        ("Who signed in", "access:logins"),
     )
     return tuple(Choice(label=label, href=reverse(name), current=label == current) for label, name in rooms)
 

@@ -10,7 +10,8 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from ensign.control.access import people, queries
+from ensign.control.access import people, queries, segregation
+from ensign.control.access import signed_in as signed_in_where
 from ensign.control.access.assigning import assignable
 from ensign.control.access.catalogue import roles
 from ensign.control.access.forms import InviteForm, ReasonForm
@@ -27,9 +28,9 @@ from ensign.control.kernel.errors import EnsignError
 @require_GET
 def listing(request: HttpRequest) -> HttpResponse:
     """Who is here."""
-    holds, _ = open_page(request, Permission.ORG_READ)
+    holds, at = open_page(request, Permission.ORG_READ)
     status = request.GET.get("status", "")
-    wanted = status if status in {"invited", "active", "disabled"} else None
+    wanted = status if status in {"invited", "active", "disabled", "erased"} else None
     query = request.GET.get("q", "").strip().lower()
     everybody = [p for p in identity.people(status=wanted) if not query or query in f"{p.name} {p.email}".lower()]
     strong, seen = factors.people_with_factors(), identity.last_sign_ins()
@@ -37,6 +38,7 @@ def listing(request: HttpRequest) -> HttpResponse:
         "rows": [{"person": p, "strong": p.id in strong, "seen": seen.get(p.id)} for p in everybody],
         "q": request.GET.get("q", ""),
         "status": status,
+        "blocked": signed_in_where.blocked(holds.actor, at=at) if holds.allows(Permission.ORG_PEOPLE_MANAGE) else (),
         "may_invite": holds.allows(Permission.ORG_PEOPLE_INVITE),
         "tabs": tabs("People"),
     }
@@ -48,11 +50,14 @@ def detail(request: HttpRequest, person_id: str) -> HttpResponse:
     """One person: what they may do, and acts about them."""
     holds, at = open_page(request, Permission.ORG_READ)
     person = identity.person(person_id)
+    conflicts = segregation.conflicts(at=at, subject=person.id)
     context = {
         "person": person,
         "itself": person.id == holds.actor.id,
         "grants": grant_rows(queries.grants_of(person.id), holds),
         "groups": identity.groups_of(person.id),
+        "uncovered": [one for one in conflicts if one.exception is None],
+        "excepted": list({one.exception.id: one.exception for one in conflicts if one.exception}.values()),
         "factors": factors.factors_of(person.id),
         "tokens": [token for token in identity.tokens_of(person.id) if token.usable(at=at)],
         "invited_until": links.open_until("invite", person_id=person.id, at=at),
@@ -60,6 +65,7 @@ def detail(request: HttpRequest, person_id: str) -> HttpResponse:
         "may_invite": holds.allows(Permission.ORG_PEOPLE_INVITE),
         "may_recover": holds.allows(Permission.ORG_PEOPLE_RECOVER),
         "may_grant": may_grant(holds),
+        "may_see_sessions": any(map(holds.allows, (Permission.ORG_LEDGER_READ, Permission.ORG_PEOPLE_MANAGE))),
         "form": ReasonForm(),
         "tabs": tabs("People"),
     }

@@ -10,7 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from ensign.control.access import queries, service_accounts, tokens
-from ensign.control.access.forms import ServiceAccountForm, TokenForm
+from ensign.control.access.forms import ServiceAccountForm, ServiceTokenForm
 from ensign.control.access.permissions import Permission
 from ensign.control.access.views.common import grant_rows, open_page, people_choices, shown, tabs
 from ensign.control.identity import queries as identity
@@ -29,6 +29,7 @@ def listing(request: HttpRequest) -> HttpResponse:
     context = {
         "rows": [{"account": a, "owner": owners[a.owner], "orphan": a.owner not in active} for a in accounts],
         "may_manage": holds.allows(Permission.ORG_SERVICE_ACCOUNTS_MANAGE),
+        "may_list_tokens": holds.allows(Permission.ORG_LEDGER_READ),
         "tabs": tabs("Service accounts"),
     }
     return render(request, "access/service_accounts.html", context)
@@ -89,7 +90,7 @@ def create_token(request: HttpRequest, service_account_id: str) -> HttpResponse:
     """Make a token, shown once."""
     holds, at = open_page(request, Permission.ORG_SERVICE_ACCOUNTS_MANAGE)
     account = identity.service_account(service_account_id)
-    form = TokenForm(request.POST or None)
+    form = ServiceTokenForm(request.POST or None)
     status = 200
     back = reverse("access:service-account", args=[account.id])
     if request.method == "POST" and form.is_valid():
@@ -101,6 +102,14 @@ def create_token(request: HttpRequest, service_account_id: str) -> HttpResponse:
             return secret_page(request, "access/token.html", {"made": made, "back": back})
     more = {"title": f"A token for {account.name}", "act": "Make the token", "back": back}
     return form_page(request, "access/form.html", form, status=status, **more)
+
+
+@require_POST
+def take_over(request: HttpRequest, service_account_id: str) -> HttpResponse:
+    """Become its owner."""
+    service_accounts.take_over(actor=signed_in(request), at=clock.now(), service_account_id=service_account_id)
+    messages.success(request, "You answer for it now. Rotate its tokens: who owned it may have kept copies.")
+    return SeeOther(reverse("access:service-account", args=[service_account_id]))
 
 
 @require_POST

@@ -9,9 +9,9 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from ensign.control.access import tokens
-from ensign.control.access.decisions import held
-from ensign.control.access.forms import TokenForm
+from ensign.control.access import rotation, tokens
+from ensign.control.access.decisions import held, require
+from ensign.control.access.forms import RotateForm, TokenForm
 from ensign.control.access.permissions import Permission
 from ensign.control.identity import queries as identity
 from ensign.control.identity.views.account import tabs
@@ -55,6 +55,42 @@ def create(request: HttpRequest) -> HttpResponse:
         "title": "Make a personal token",
         "lead": "It acts as you, within your roles, and ends with them. For pipelines make a service account instead.",
         "act": "Make the token",
+        "back": back,
+    }
+    return form_page(request, "access/form.html", form, status=status, **more)
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+def rotate(request: HttpRequest, token_id: str) -> HttpResponse:
+    """Make a successor of one's own token or of a service account's, shown once."""
+    actor, at = signed_in(request), clock.now()
+    token = identity.token(token_id)
+    mine = token.subject == actor.id
+    if not mine:
+        require(actor, Permission.ORG_SERVICE_ACCOUNTS_MANAGE, at=at)
+    back = reverse("access:tokens") if mine else reverse("access:service-account", args=[token.subject])
+    form = RotateForm(request.POST or None)
+    status = 200
+    if request.method == "POST" and form.is_valid():
+        data = form.cleaned_data
+        try:
+            done = rotation.rotate(
+                actor=actor,
+                at=at,
+                token_id=token_id,
+                overlap=form.overlap_chosen(),
+                days=data["days"],
+                reason=data["reason"],
+            )
+        except EnsignError as error:
+            status = add_errors(form, error)
+        else:
+            return secret_page(request, "access/token.html", {"made": done.new, "old": done.predecessor, "back": back})
+    more = {
+        "title": f"Rotate “{token.name}”",
+        "lead": "A new token of the same scope takes its place; both work until the present one ends.",
+        "act": "Make the successor",
         "back": back,
     }
     return form_page(request, "access/form.html", form, status=status, **more)

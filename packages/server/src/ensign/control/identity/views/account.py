@@ -10,7 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from ensign.control.identity import operations, queries, sign_in
+from ensign.control.identity import enforcing, operations, queries, sign_in
 from ensign.control.identity.forms import PasswordForm, ProfileForm
 from ensign.control.identity.models import Account
 from ensign.control.identity.web import SeeOther, add_errors, form_page, signed_in
@@ -25,7 +25,9 @@ def tabs(current: str) -> tuple[Choice, ...]:
         ("Profile", reverse("identity:account")),
         ("Second factors", reverse("identity:security")),
         ("Sessions", reverse("identity:sessions")),
+        ("Sign-ins", reverse("access:own-logins")),
         ("Tokens", reverse("access:tokens")),
+        ("What is held", reverse("privacy:mine")),
     )
     return tuple(Choice(label=label, href=href, current=label == current) for label, href in rooms)
 
@@ -83,7 +85,8 @@ def sessions(request: HttpRequest) -> HttpResponse:
     """Where one is signed in."""
     actor = signed_in(request)
     rows = queries.sessions_of(actor.id, current=request.session.session_key)
-    return render(request, "identity/sessions.html", {"sessions": rows, "tabs": tabs("Sessions")})
+    context = {"sessions": rows, "rules": enforcing.of_request(request), "tabs": tabs("Sessions")}
+    return render(request, "identity/sessions.html", context)
 
 
 @require_POST

@@ -13,9 +13,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from ensign.control.identity import factors, sign_in, webauthn
+from ensign.control.identity import enforcing, factors, sign_in, webauthn
 from ensign.control.identity.adapters import relying_party
 from ensign.control.identity.forms import AuthenticatorForm, PasskeyForm
+from ensign.control.identity.gate import while_enrolling
 from ensign.control.identity.operations import own_account
 from ensign.control.identity.views.account import tabs
 from ensign.control.identity.views.sign_in import ask, question_of
@@ -28,23 +29,28 @@ from ensign.control.kernel.errors import EnsignError
 SECRET: Final = "ensign_totp_secret"  # noqa: S105  # the name of a session's key
 
 
+@while_enrolling
 @never_cache
 @require_GET
 def overview(request: HttpRequest) -> HttpResponse:
     """What one has enrolled, and what is missing."""
     actor, at = signed_in(request), clock.now()
-    rows = factors.factors_of(actor.id)
+    rows, rules = factors.factors_of(actor.id), enforcing.of_request(request)
     context = {
         "factors": rows,
         "has_totp": any(row.kind == "totp" for row in rows),
         "has_codes": any(row.kind == "recovery_codes" for row in rows),
         "strong": any(row.kind != "recovery_codes" for row in rows),
-        "recent": actor.recent_mfa(at=at),
+        "recent": actor.proved(at=at),
+        "fresh": factors.new_factors(actor.id, since=at - sign_in.FRESH),
+        "owed": enforcing.owed(actor.id, rules=rules, at=at),
+        "rules": rules,
         "tabs": tabs("Second factors"),
     }
     return render(request, "identity/security.html", context)
 
 
+@while_enrolling
 @never_cache
 @sensitive_post_parameters("password", "code")
 @require_http_methods(["GET", "POST"])
@@ -53,12 +59,12 @@ def authenticator(request: HttpRequest) -> HttpResponse:
     actor, at = signed_in(request), clock.now()
     account = own_account(actor, act="factor.change")
     first = not factors.has_factor(account)
-    if not first and not actor.recent_mfa(at=at):
+    if not first and not actor.proved(at=at):
         return _step_up("identity:authenticator")
     secret = request.session.get(SECRET)
     if not isinstance(secret, str):
         secret = request.session[SECRET] = factors.new_totp_secret()
-    form = AuthenticatorForm(request.POST or None, ask_password=first)
+    form = AuthenticatorForm(request.POST or None, ask_password=first and account.has_usable_password())
     status = 200
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
@@ -80,6 +86,7 @@ def authenticator(request: HttpRequest) -> HttpResponse:
     )
 
 
+@while_enrolling
 @never_cache
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "POST"])
@@ -88,9 +95,9 @@ def passkey(request: HttpRequest) -> HttpResponse:
     actor, at = signed_in(request), clock.now()
     account = own_account(actor, act="factor.change")
     first = not factors.has_factor(account)
-    if not first and not actor.recent_mfa(at=at):
+    if not first and not actor.proved(at=at):
         return _step_up("identity:passkey-new")
-    form = PasskeyForm(request.POST or None, ask_password=first)
+    form = PasskeyForm(request.POST or None, ask_password=first and account.has_usable_password())
     status = 200
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
@@ -112,6 +119,7 @@ def passkey(request: HttpRequest) -> HttpResponse:
     return form_page(request, "identity/passkey.html", form, status=status, host=relying_party())
 
 
+@while_enrolling
 @never_cache
 @require_POST
 def passkey_question(request: HttpRequest) -> JsonResponse:
@@ -120,22 +128,34 @@ def passkey_question(request: HttpRequest) -> JsonResponse:
     return ask(request, webauthn.ask_to_register(account))
 
 
+@while_enrolling
 @never_cache
 @require_POST
 def recovery_codes(request: HttpRequest) -> HttpResponse:
     """Fresh recovery codes, shown once."""
     actor, at = signed_in(request), clock.now()
-    if not actor.recent_mfa(at=at):
+    if not actor.proved(at=at):
         return _step_up("identity:security")
     codes = factors.make_recovery_codes(actor=actor, at=at)
     return secret_page(request, "identity/recovery_codes.html", {"codes": codes, "tabs": tabs("Second factors")})
 
 
 @require_POST
+def rename(request: HttpRequest, factor_id: int) -> HttpResponse:
+    """Give one of one's own passkeys another name."""
+    actor, at = signed_in(request), clock.now()
+    if not actor.proved(at=at):
+        return _step_up("identity:security")
+    factors.rename(actor=actor, at=at, factor_id=factor_id, name=request.POST.get("name", ""))
+    messages.success(request, "That passkey has another name.")
+    return SeeOther(reverse("identity:security"))
+
+
+@require_POST
 def remove(request: HttpRequest, factor_id: int) -> HttpResponse:
     """Remove one of one's own factors."""
     actor, at = signed_in(request), clock.now()
-    if not actor.recent_mfa(at=at):
+    if not actor.proved(at=at):
         return _step_up("identity:security")
     factors.remove(actor=actor, at=at, factor_id=factor_id)
     messages.success(request, "That second factor was removed.")

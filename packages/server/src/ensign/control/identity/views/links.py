@@ -10,14 +10,15 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from ensign.control.identity import attempts, links, operations, queries, sign_in
+from ensign.control.identity import attempts, enforcing, links, operations, queries, sign_in
 from ensign.control.identity.forms import JoinForm, ResetForm
 from ensign.control.identity.links import Kind, LinkView
 from ensign.control.identity.models import Account
+from ensign.control.identity.sso import enforcement
 from ensign.control.identity.web import SeeOther, add_errors, form_page, network_address
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import ANONYMOUS
-from ensign.control.kernel.errors import Conflict, EnsignError, NotFound
+from ensign.control.kernel.errors import Conflict, EnsignError, NotFound, Unauthenticated
 
 
 def find(request: HttpRequest, text: str, kind: Kind) -> LinkView | HttpResponse:
@@ -29,7 +30,13 @@ def find(request: HttpRequest, text: str, kind: Kind) -> LinkView | HttpResponse
     """
     at = clock.now()
     try:
-        return links.find(text, kind, at=at)
+        found = links.find(text, kind, at=at)
+        if found.person_id is not None:
+            enforcement.require_local(queries.person(found.person_id).email)
+            enforcing.require_way("password", found.person_id, rules=enforcing.of_request(request))
+        return found
+    except Unauthenticated as error:
+        return render(request, "identity/link_problem.html", {"problem": error, "kind": kind}, status=403)
     except NotFound as error:
         attempts.reserve([(attempts.LINK, (network_address(request),))], at=at)
         sign_in.refused("link", person_id=None, at=at)

@@ -6,17 +6,21 @@ from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from ensign.control.identity import attempts, factors, queries, sign_in, webauthn
-from ensign.control.identity.forms import CodeForm, ConfirmForm, SignInForm
+from ensign.control.identity import attempts, enforcing, factors, queries, resuming, sign_in, webauthn
+from ensign.control.identity.forms import AddressForm, CodeForm, ConfirmForm, SignInForm
+from ensign.control.identity.gate import while_enrolling
 from ensign.control.identity.models import Account
 from ensign.control.identity.operations import own_account
+from ensign.control.identity.sso import enforcement, sessions
+from ensign.control.identity.sso.queries import active_providers, confirming
 from ensign.control.identity.web import SeeOther, add_errors, form_page, network_address, next_address, signed_in
 from ensign.control.kernel import clock
 from ensign.control.kernel.errors import EnsignError, Invalid, RateLimited, Unauthenticated
@@ -25,14 +29,19 @@ from ensign.control.kernel.errors import EnsignError, Invalid, RateLimited, Unau
 QUESTION: Final = "ensign_passkey_question"
 
 
+@while_enrolling
 @never_cache
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "POST"])
 def page(request: HttpRequest) -> HttpResponse:
-    """Sign in by address and password, or by passkey."""
+    """Sign in by address and password, by passkey, or through a provider; with providers the address comes first."""
     target = next_address(request)
     if request.user.is_authenticated:
         return redirect(target)
+    providers = active_providers()
+    if providers and request.method == "GET":
+        context = {"form": AddressForm(), "next": target, "providers": providers, "password": False, "step": 1}
+        return render(request, "identity/sign_in.html", context)
     form = SignInForm(request.POST or None)
     status = 200
     if request.method == "POST" and form.is_valid():
@@ -48,17 +57,38 @@ def page(request: HttpRequest) -> HttpResponse:
             status = add_errors(form, error)
         else:
             return _after_password(request, account, target, at=at)
-    return form_page(request, "identity/sign_in.html", form, status=status, next=target, empty=not queries.anybody())
+    empty = not queries.anybody()
+    return form_page(request, "identity/sign_in.html", form, status=status, next=target, password=True, empty=empty)
 
 
 def _after_password(request: HttpRequest, account: Account, target: str, *, at: datetime) -> HttpResponse:
     if factors.has_factor(account):
         sign_in.hold(request, account, at=at)
         return SeeOther(f"{reverse('identity:second-factor')}?{urlencode({'next': target})}")
-    sign_in.complete(request, account, way="password", at=at)
+    return _signed_in(request, account, "password", target, at=at)
+
+
+def _signed_in(request: HttpRequest, account: Account, way: sign_in.Way, target: str, *, at: datetime) -> HttpResponse:
+    """Begin the session, and say what was enrolled lately: whoever did not do it must notice."""
+    sign_in.complete(request, account, way=way, at=at)
+    rules = enforcing.of_request(request)
+    owed = enforcing.owed(account.person_id, rules=rules, at=at)
+    if owed and rules.due_at is not None and at < rules.due_at:
+        what = "a passkey" if owed == "passkey" else "a second factor"
+        text = f"Your organisation asks you to have {what} from {rules.due_at:%-d %B} on."
+        messages.warning(
+            request, f"{text} Enrol it under Your account → Second factors; afterwards nothing else works."
+        )
+    for factor in factors.new_factors(account.person_id, since=at - sign_in.FRESH):
+        if factor.kind != "recovery_codes":
+            days = (at - factor.created_at).days
+            when = "today" if days == 0 else f"{days} {'day' if days == 1 else 'days'} ago"
+            text = f"The second factor “{factor.name}” was enrolled {when}. If that was not you, remove it under"
+            messages.info(request, f"{text} Your account → Second factors, and tell an administrator.")
     return SeeOther(target)
 
 
+@while_enrolling
 @never_cache
 @sensitive_post_parameters("code")
 @require_http_methods(["GET", "POST"])
@@ -83,8 +113,7 @@ def second_factor(request: HttpRequest) -> HttpResponse:
         except EnsignError as error:
             status, problem = _refusal(form, error, answered=bool(answer))
         else:
-            sign_in.complete(request, account, way=way, at=at)
-            return SeeOther(target)
+            return _signed_in(request, account, way, target, at=at)
     kinds = {factor.kind for factor in factors.factors_of(account.person_id)}
     return form_page(
         request,
@@ -98,6 +127,7 @@ def second_factor(request: HttpRequest) -> HttpResponse:
     )
 
 
+@while_enrolling
 @never_cache
 @require_POST
 def passkey(request: HttpRequest) -> HttpResponse:
@@ -109,17 +139,30 @@ def passkey(request: HttpRequest) -> HttpResponse:
         account = factors.use_passkey(request.POST.get("answer", ""), state=question_of(request), account=None, at=at)
         if not account.is_active or account.person.status != "active":
             raise Invalid("The passkey's answer is not valid.")
+        enforcement.require_local(account.email)
     except RateLimited as error:
-        return form_page(request, "identity/sign_in.html", SignInForm(), status=429, next=target, problem=error.message)
+        return _passkey_refused(request, error, status=429)
     except Invalid as error:
         sign_in.refused("passkey", person_id=None, at=at)
-        problem = f"{error.message} {error.remedy}"
-        return form_page(request, "identity/sign_in.html", SignInForm(), status=422, next=target, problem=problem)
+        return _passkey_refused(request, error, status=422)
+    except Unauthenticated as error:
+        sign_in.refused("enforced", person_id=account.person_id, at=at)
+        return _passkey_refused(request, error, status=422)
+    try:
+        sign_in.require_way("passkey", account, at=at)
+    except Unauthenticated as error:
+        return _passkey_refused(request, error, status=422)
     attempts.succeeded(reservation, forget=attempts.PAIR, parts=())
-    sign_in.complete(request, account, way="passkey", at=at)
-    return SeeOther(target)
+    return _signed_in(request, account, "passkey", target, at=at)
 
 
+def _passkey_refused(request: HttpRequest, error: EnsignError, *, status: int) -> HttpResponse:
+    problem = f"{error.message} {error.remedy}".strip()
+    more = {"next": next_address(request), "password": True, "problem": problem}
+    return form_page(request, "identity/sign_in.html", SignInForm(), status=status, **more)
+
+
+@while_enrolling
 @never_cache
 @require_POST
 def passkey_question(request: HttpRequest) -> JsonResponse:
@@ -145,6 +188,7 @@ def question_of(request: HttpRequest) -> dict[str, Any] | None:
     return state if isinstance(state, dict) else None
 
 
+@while_enrolling
 @never_cache
 @sensitive_post_parameters("code")
 @require_http_methods(["GET", "POST"])
@@ -167,9 +211,30 @@ def confirm(request: HttpRequest) -> HttpResponse:
             status, problem = _refusal(form, error, answered=bool(answer))
         else:
             sign_in.proved(request, way="passkey" if answer else "totp", at=at)
-            return SeeOther(target)
-    context = {"has_code": "totp" in kinds, "has_passkey": "webauthn" in kinds, "next": target, "problem": problem}
+            return SeeOther(reverse("identity:resume") if resuming.kept(request, at=at) else target)
+    if enforcing.needs_passkey(actor.id, rules=enforcing.of_request(request), at=at) and "webauthn" in kinds:
+        kinds.discard("totp")  # it would be accepted, and count for nothing
+    context: dict[str, Any] = {
+        "has_code": "totp" in kinds,
+        "has_passkey": "webauthn" in kinds,
+        "next": target,
+        "problem": problem,
+    }
+    context["provider"] = confirming(sessions.mark(request))
+    context["minutes"] = enforcing.of_request(request).step_up_minutes
     return form_page(request, "identity/confirm.html", form, status=status, **context)
+
+
+@never_cache
+@require_GET
+def resume(request: HttpRequest) -> HttpResponse:
+    """After the step-up: what was sent when it was asked for, to be sent again."""
+    signed_in(request)
+    found = resuming.kept(request, at=clock.now())
+    if found is None:
+        messages.info(request, "There is nothing to go on with any more: begin again where you were.")
+        return SeeOther("/")
+    return render(request, "identity/resume.html", {"kept": found})
 
 
 def _refusal(form: CodeForm, error: EnsignError, *, answered: bool) -> tuple[int, str]:
@@ -179,6 +244,7 @@ def _refusal(form: CodeForm, error: EnsignError, *, answered: bool) -> tuple[int
     return add_errors(form, error), ""
 
 
+@while_enrolling
 @require_POST
 def sign_out(request: HttpRequest) -> HttpResponse:
     """End this session."""

@@ -1,0 +1,277 @@
+"""The lines of the data map: every table. Their order is that of the page."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ensign.control.privacy.datamap import PERSON, Line
+
+_STAFF: Final = "people who use Ensign"
+_ID_ONLY: Final = "holds pseudonymous ids only; they name nobody once the person is erased"
+_FOR_EVER: Final = "for good: the log vouches for it"
+_INSTALLED: Final = "as long as the installation"
+_TEXTS: Final = "an erasure takes the person's name and address out of the present text; earlier versions are forgotten"
+_BY_ACCOUNT: Final = "(SELECT a.person_id FROM identity_account AS a WHERE a.id = t.user_id)"
+_BY_HAND: Final = "an erasure lists the objects whose text still names the person, for somebody to change"
+_UNUSED: Final = "nothing: Ensign does not use this table"
+
+PEOPLE: Final = (
+    Line(
+        table="identity_person", what="E-mail address, name and status of everybody", whose=_STAFF,
+        purpose="signing in, showing who did what", subject="t.id",
+        kept="while they are here, and after they left as long as evidence needs it (24 months unless set otherwise)",
+        erased="the row becomes a tombstone with a status only, its earlier versions are forgotten",
+        on_erasure="tombstone", state={"status": "erased"}, backup="sealed",
+    ),
+    Line(
+        table="identity_account", what="E-mail address, password hash (argon2id), last sign-in", whose=_STAFF,
+        purpose="signing in", subject="t.person_id", secret=("password",), kept="until the person is erased",
+        erased="the row is removed", on_erasure="removed", backup="sealed",
+    ),
+    Line(
+        table="mfa_authenticator", what="Second factors: secrets of authenticator apps, public keys of passkeys",
+        whose=_STAFF, purpose="proving a second factor", subject=_BY_ACCOUNT, secret=("data",),
+        kept="until the factor is removed or the person is erased", erased="the rows are removed",
+        on_erasure="removed", backup="sealed",
+    ),
+    Line(
+        table="usersessions_usersession", what="Where people are signed in: network address, browser, times",
+        whose=_STAFF, purpose="showing people their sessions, ending them", subject=_BY_ACCOUNT,
+        secret=("session_key", "data"), kept="until the session ends; a left-over row goes within 6 hours",
+        erased="the rows are removed", on_erasure="removed", backup="left out", task="sessions",
+    ),
+    Line(
+        table="django_session", what="Sessions: a person's id, when they signed in, when they proved a second factor",
+        purpose="being signed in", kept="12 hours at most; expired ones go within 6 hours",
+        erased="ended when the person is deactivated", backup="left out", task="sessions",
+    ),
+    Line(
+        table="identity_link", what="Hashes of one-time links, whose they are, when and why they ended",
+        purpose="invitations and new passwords", subject="t.person_id", secret=("token_hash",),
+        kept="90 days after the link has ended or expired", erased="the rows are removed", on_erasure="removed",
+        task="links",
+    ),
+    Line(
+        table="identity_attempts", what="Counts of failed tries under keyed hashes; never what was typed",
+        purpose="stopping guesses", kept="until the window of the count is over; looked at daily", task="tries",
+    ),
+    Line(
+        table="identity_token", what="Personal and service tokens: name, scope, hash, end", whose=_STAFF,
+        purpose="calling the API", subject="t.subject", secret=("token_hash",), mentions=("created_by",),
+        kept=_FOR_EVER, erased="names that people gave to their tokens are emptied, earlier versions forgotten",
+        on_erasure="emptied", state={"name": "(erased)"},
+    ),
+    Line(
+        table="identity_token_use", what="When a token was last used", purpose="finding tokens that nobody uses",
+        subject="(SELECT k.subject FROM identity_token AS k WHERE k.id = t.token_id)",
+        kept="400 days after the last use", erased="the rows are removed", on_erasure="removed", task="token-uses",
+    ),
+    Line(
+        table="identity_group", what="Groups: name and description", purpose="sharing roles", kept=_FOR_EVER,
+        erased=_BY_HAND,
+    ),
+    Line(
+        table="identity_membership", what="Who belongs to which group, by ids", purpose="sharing roles",
+        subject="t.person", mentions=("added_by",), kept=_FOR_EVER, erased=_ID_ONLY,
+    ),
+    Line(
+        table="identity_service_account", what="Service accounts: name, purpose, owner's id",
+        purpose="identities of tools", subject="t.owner", kept=_FOR_EVER, erased=_BY_HAND,
+    ),
+    Line(
+        table="account_emailaddress", what="Nothing", purpose=_UNUSED, subject=_BY_ACCOUNT, kept="empty",
+        on_erasure="removed", backup="sealed",
+    ),
+    Line(table="account_emailconfirmation", what="Nothing", purpose=_UNUSED, kept="empty", backup="left out"),
+    Line(
+        table="socialaccount_socialaccount", what="Who somebody is at an identity provider", whose=_STAFF,
+        purpose="signing in through it", subject=_BY_ACCOUNT, kept="until the person is erased",
+        erased="the rows are removed", on_erasure="removed", backup="sealed",
+    ),
+    Line(
+        table="socialaccount_socialtoken", what="Nothing: tokens of identity providers are not stored",
+        purpose=_UNUSED, kept="empty", backup="left out",
+    ),
+    Line(
+        table="socialaccount_socialapp", what="Connections to identity providers, with their secrets",
+        purpose="signing in through them", kept="until the connection is removed",
+    ),
+    Line(
+        table="identity_provider", what="Connections to identity providers: addresses, domains, mapped groups",
+        purpose="signing in through them", kept=_FOR_EVER,
+    ),
+    Line(
+        table="identity_provider_secret", what="Secrets of identity providers, sealed", secret=("sealed",),
+        purpose="signing in through them", kept="until they are replaced",
+    ),
+    Line(
+        table="identity_external", what="Who somebody is at an identity provider: the provider's own name for them",
+        whose=_STAFF, purpose="signing in through it", subject="t.person",
+        kept="until the person is erased", erased="the row becomes a tombstone, its earlier versions are forgotten",
+        on_erasure="tombstone", state={"person": PERSON, "status": "erased"}, backup="sealed",
+    ),
+    Line(
+        table="identity_provider_session", what="Which sessions began at which provider, as hashes; a person's id",
+        purpose="ending them when the provider says so", subject="t.person_id",
+        secret=("session_key", "subject_hash", "sid_hash"), kept="31 days", erased="the rows are removed",
+        on_erasure="removed", backup="left out", task="providers",
+    ),
+    Line(
+        table="identity_seen_message", what="Hashes of messages of providers that count once",
+        purpose="against replay", kept="until they would be refused as too old; looked at hourly", task="providers",
+    ),
+    Line(
+        table="identity_saml_ticket", what="What a SAML provider answered, sealed, on its way to a session",
+        whose=_STAFF, purpose="signing in through it", kept="two minutes; what is left over goes within the hour",
+        erased="over before an erasure can be asked for", backup="left out", task="providers",
+    ),
+    Line(
+        table="access_role", what="Roles that the organisation made: name, description, permissions",
+        purpose="deciding what somebody may do", kept=_FOR_EVER, erased=_BY_HAND,
+    ),
+    Line(
+        table="access_grant", what="Who holds which role where, by ids, and why", whose="whoever is named in a text",
+        purpose="deciding what somebody may do", subject="t.subject", mentions=("granted_by", "ended_by"),
+        kept=_FOR_EVER, erased="ends, and its reason is emptied; earlier versions are forgotten",
+        on_erasure="emptied", state={"reason": ""},
+    ),
+    Line(
+        table="access_organisation", what="The organisation's name and how it decided to approve changes",
+        purpose="evidence", kept=_FOR_EVER,
+    ),
+    Line(
+        table="privacy_erasure", what="Erasures: who asked, who confirmed, by ids", purpose="erasing takes two people",
+        subject="t.person", mentions=("asked_by", "ended_by"), kept=_FOR_EVER, erased=_ID_ONLY,
+    ),
+    Line(
+        table="privacy_rules", what="How long identities of people who left are kept", purpose="retention",
+        kept=_FOR_EVER,
+    ),
+)  # fmt: skip
+
+FLAGS: Final = (
+    Line(
+        table="projects_project", what="Projects: key, name, description", purpose="ordering flags", kept=_FOR_EVER,
+        erased=_BY_HAND,
+    ),
+    Line(table="projects_environment", what="Environments", purpose="ordering flags", kept=_FOR_EVER),
+    Line(
+        table="projects_policy", what="Approval policies", purpose="deciding what a change needs", kept=_FOR_EVER,
+    ),
+    Line(table="projects_enforcement", what="What new projects ask for", purpose="policy", kept=_FOR_EVER),
+    Line(
+        table="projects_client_token", what="Tokens of applications: name, scope, hash, who made it (id)",
+        purpose="serving applications", secret=("token_hash",), mentions=("created_by",), kept=_FOR_EVER,
+        erased=_ID_ONLY,
+    ),
+    Line(
+        table="projects_client_token_use", what="When an application's token was last used",
+        purpose="finding tokens that nothing uses", kept="400 days after the last use", task="token-uses",
+    ),
+    Line(
+        table="segments_segment", what="Segments: key, name, description", purpose="targeting", kept=_FOR_EVER,
+        erased=_BY_HAND,
+    ),
+    Line(
+        table="segments_segment_environment", whose="whoever your people put into rules",
+        what="Conditions of segments; they can hold lists of ids or addresses that somebody typed",
+        purpose="targeting", kept=_FOR_EVER,
+        erased="taken out by a change of the segment; earlier versions by a redaction (document.redacted)",
+    ),
+    Line(
+        table="flags_flag", what="Flags: key, description, owner's id, tags", purpose="serving flags", kept=_FOR_EVER,
+        mentions=("owner",), erased=_BY_HAND,
+    ),
+    Line(
+        table="flags_flag_environment", whose="whoever your people put into rules",
+        what="Strategies, constraints and variants; they can hold lists of ids or addresses that somebody typed",
+        purpose="targeting", kept=_FOR_EVER,
+        erased="taken out by a change of the flag; earlier versions by a redaction (document.redacted)",
+    ),
+    Line(
+        table="publishing_ruleset", whose="whoever your people put into rules", what="The current ruleset of each"
+        " environment, as applications get it", purpose="serving applications", kept="until the next publication",
+        erased="follows the flags and segments that it is made of",
+    ),
+    Line(
+        table="publishing_revision", whose="whoever your people put into rules",
+        what="What each publication changed in a ruleset", purpose="streaming, evidence", kept=_FOR_EVER,
+        erased="insert-only: what a rule held stays in the difference that brought it. Keep people out of rules; Ensign"
+        " warns about lists that look like addresses or numbers",
+    ),
+    Line(
+        table="publishing_proof", what="Inclusion proofs of rulesets", purpose="signed rulesets",
+        kept="until the next publication",
+    ),
+    Line(
+        table="publishing_usage_hour", what="How often each flag was evaluated, by application and hour: counts",
+        purpose="showing use, finding stale flags", kept="400 days", task="usage",
+    ),
+    Line(
+        table="publishing_application", what="Applications and SDKs that reported in: names and counts of instances",
+        purpose="showing use", kept="400 days after they were last seen", task="applications",
+    ),
+    Line(
+        table="publishing_refusal", what="How many requests of applications were refused, by minute and reason",
+        purpose="summaries in the log", kept="until the worker has summed them up", task="refusals",
+    ),
+    Line(
+        table="publishing_reach", what="How far publications came: counts by node and application",
+        purpose="propagation", kept="90 days", task="reach",
+    ),
+    Line(
+        table="changes_request", what="Change requests: title, reason, operations, who wrote and approved them (ids)",
+        whose="whoever is named in a text", purpose="the write door, evidence", kept=_FOR_EVER,
+        mentions=("author", "applied_by"), erased=_TEXTS, texts=("title", "reason"),
+    ),
+    Line(
+        table="changes_comment", what="Comments on change requests", whose="whoever is named in a text",
+        purpose="review, evidence", kept=_FOR_EVER, mentions=("author",), erased=_TEXTS, texts=("text",),
+    ),
+    Line(
+        table="incidents_kill", what="Kill switches that were pressed, when, by whom (id), and why",
+        whose="whoever is named in a text", purpose="incident evidence", kept=_FOR_EVER,
+        mentions=("by", "reason_by"), erased=_TEXTS, texts=("reason",),
+    ),
+)  # fmt: skip
+
+LOG: Final = (
+    Line(
+        table="ledger_entry", what="The log: who (id), what, when, digests", purpose="evidence", kept=_FOR_EVER,
+        erased=_ID_ONLY,
+    ),
+    Line(table="ledger_touch", what="Which entry changed which object, by digests", purpose="evidence", kept=_FOR_EVER),
+    Line(
+        table="ledger_document", whose="whoever a state or a reason names",
+        what="What the digests stand for: every version of every object, and reasons", purpose="history, evidence",
+        kept=_FOR_EVER, erased="an entry authorises that a document is forgotten: its content goes, its digest stays",
+    ),
+    Line(table="ledger_redaction", what="Which entry authorised forgetting which document", purpose="evidence",
+         kept=_FOR_EVER),
+    Line(table="ledger_checkpoint", what="Signed checkpoints", purpose="evidence", kept=_FOR_EVER),
+    Line(table="ledger_head", what="How long the log is", purpose="appending", kept=_FOR_EVER),
+    Line(table="ledger_pending", what="Nothing between two transactions", purpose="completeness", kept="empty"),
+    Line(table="ledger_never", what="Nothing", purpose="completeness", kept="empty"),
+    Line(
+        table="api_answer", what="Answers to writes that carried an Idempotency-Key, sealed", whose=_STAFF,
+        purpose="a write that is sent twice happens once", kept="24 hours; looked at every 10 minutes",
+        erased="over before an erasure can be asked for", backup="left out", task="answers",
+    ),
+    Line(table="django_migrations", what="Which schema migrations were applied", purpose="upgrades", kept=_INSTALLED),
+    Line(table="django_content_type", what="Django's list of models", purpose="Django", kept=_INSTALLED),
+    Line(table="auth_permission", what="Django's own permissions", purpose=_UNUSED, kept=_INSTALLED),
+    Line(table="auth_group", what="Nothing", purpose=_UNUSED, kept="empty"),
+    Line(table="auth_group_permissions", what="Nothing", purpose=_UNUSED, kept="empty"),
+)  # fmt: skip
+
+#: Heading -> its lines.
+SECTIONS: Final = (
+    ("People and access", PEOPLE),
+    ("Flags and changes", FLAGS),
+    ("The log and Ensign's own", LOG),
+)
+
+LINES: Final = tuple(line for _, lines in SECTIONS for line in lines)
+BY_TABLE: Final = {line.table: line for line in LINES}
+
+__all__ = ["BY_TABLE", "FLAGS", "LINES", "LOG", "PEOPLE", "SECTIONS"]
