@@ -48,6 +48,7 @@ PAGES = (
     _row("identity:join", {"token": "=invitation"}, signed_in=False),
     _row("identity:reset", {"token": "=reset"}, signed_in=False),
     _row("access:setup", {"token": "unknown"}, signed_in=False, name="setup-link-unknown"),
+    _row("identity:emergency", signed_in=False),
     _row("identity:account"),
     _row("identity:password"),
     _row("identity:confirm"),
@@ -73,6 +74,8 @@ PAGES = (
     _row("access:providers"),
     _row("access:provider-new"),
     _row("access:provider", {"provider_id": "=provider"}),
+    _row("access:emergency"),
+    _row("access:provider-new", query="?kind=saml", name="provider-new-saml"),
     _row("access:tokens"),
     _row("access:token-new"),
     _row("access:token-rotate", {"token_id": "=service_token"}),
@@ -145,6 +148,8 @@ WRITES = frozenset({
     "access:provider-map", "access:provider-unmap", "access:provider-enable", "access:provider-disable",
     "access:provider-enforce", "access:provider-release", "access:provider-identity-release", "sso:route",
     "sso:backchannel-logout",
+    "access:emergency-holders", "access:emergency-draw", "access:emergency-close", "access:emergency-review",
+    "identity:saml-acs",
 })  # fmt: skip
 """Views that answer POST alone: a test asks each with GET and wants 405."""
 
@@ -155,6 +160,10 @@ NO_PAGES = {
     "sso:renew": "leads to the provider",
     "sso:confirm": "leads to the provider",
     "identity:second-factor": "only in the middle of signing in; the story looks at it",
+    "identity:emergency-factor": "only once two holders gave their codes; its story looks at it",
+    "identity:saml-metadata": "XML for the provider",
+    "identity:saml-finish": "leads on from the provider",
+    "identity:saml-logout": "leads back to the provider",
     "environments:list": "leads to the project's page",
     "ui:commands": "JSON for the command menu",
     "reach:publication": "a part of the pages of flags, requests and kill switches, which asks again by itself",

@@ -97,6 +97,7 @@ def connect(stage: Stage) -> str:
 def test_the_story_of_signing_in(stage: Stage, tmp_path: Path) -> None:
     provider = connect(stage)
     _somebody_new_signs_in_and_leaves(stage)
+    _the_terminal_lists_them(stage, tmp_path / "data", provider)
     with browsing(stage.browser) as page:
         _an_administrator_tries_and_enforces(stage, page, provider)
         _the_password_opens_nothing_any_more(stage)
@@ -130,6 +131,20 @@ def _somebody_new_signs_in_and_leaves(stage: Stage) -> None:
         other.wait_for_load_state()
         page.goto(f"{stage.url}/account")
         expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+def _the_terminal_lists_them(stage: Stage, data: Path, provider: str) -> None:
+    token = stage.ada.call("POST", "/tokens", {"name": "laptop", "days": 2}, status=201)["token"]
+    env = {"ENSIGN_URL": stage.server.url, "ENSIGN_TOKEN": token}
+
+    def terminal(*arguments: str) -> str:
+        done = run(data, "access", "providers", *arguments, env=env)
+        assert done.returncode == 0, done.stderr
+        return str(done.stdout)
+
+    assert "Example Identity" in terminal("list")
+    assert "/sso/op/callback" in terminal("get", provider)
+    assert "anna" in terminal("people", provider)
 
 
 def _an_administrator_tries_and_enforces(stage: Stage, page: Page, provider: str) -> None:

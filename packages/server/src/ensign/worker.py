@@ -17,6 +17,8 @@ from django.core.management import call_command
 from django.db import DatabaseError, connection
 
 from ensign import metrics
+from ensign.control.access import requests as access_requests
+from ensign.control.access import segregation
 from ensign.control.api import idempotency
 from ensign.control.audit import schedule
 from ensign.control.federation import refusals as exchanges
@@ -123,6 +125,14 @@ def _erased_keys(at: datetime) -> object:
     return keeping.reconcile(at=at)
 
 
+def _access(at: datetime) -> object:
+    return access_requests.tick(at=at)
+
+
+def _duties(at: datetime) -> object:
+    return segregation.check_everybody(at=at)
+
+
 #: A checkpoint is due within a minute of any entry; half of that leaves room for a slow beat.
 TASKS: tuple[Task, ...] = (
     Task("custody", timedelta(seconds=30), _custody),
@@ -136,6 +146,8 @@ TASKS: tuple[Task, ...] = (
     Task("reach", timedelta(hours=1), _reach),
     Task("expired sessions", timedelta(minutes=1), _expired),
     Task("traces", timedelta(hours=24), _traces),
+    Task("access", timedelta(minutes=1), _access),
+    Task("duties", timedelta(hours=1), _duties),
     Task("tries", timedelta(hours=24), _tries),
     Task("sessions", timedelta(hours=6), _sessions),
     Task("providers", timedelta(hours=1), _providers),

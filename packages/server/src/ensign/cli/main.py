@@ -17,7 +17,10 @@ import typer
 from ensign.cli import (
     remote_access,
     remote_changes,
+    remote_directory,
+    remote_duties,
     remote_flags,
+    remote_inquiries,
     remote_privacy,
     remote_projects,
     remote_providers,
@@ -45,9 +48,13 @@ app.add_typer(remote_changes.app, name="changes")
 app.add_typer(remote_access.app, name="access")
 remote_access.app.command()(remote_sign_in.logins)
 remote_access.app.add_typer(remote_sign_in.rules, name="rules")
+remote_inquiries.add_to(remote_access.app)
+remote_duties.add_to(remote_access.app)
 remote_access.app.add_typer(remote_providers.app, name="providers")
 remote_access.app.add_typer(remote_roles.app, name="roles")
 app.add_typer(remote_tokens.tokens, name="tokens")
+app.add_typer(remote_directory.app, name="directory")
+remote_access.app.command()(remote_directory.leavers)
 app.add_typer(remote_privacy.app, name="privacy")
 sso = group(help="Getting people in again when their identity provider fails. On this machine's database.")
 app.add_typer(sso, name="sso")

@@ -99,20 +99,6 @@ def revoke(
     show(done, as_json=as_json, text=f"{done['id']} has ended.")
 
 
-@app.command("who-can")
-def who_can(
-    permission: Annotated[str, typer.Argument(help="For example change:approve.")],
-    project: _Project = None,
-    environment: _Environment = None,
-    as_json: Json = False,
-) -> None:
-    """Everybody who holds a permission somewhere, and through which grant."""
-    query = {"permission": permission, "project": project, "environment": environment}
-    rows = list(connect().pages("/access/who-can", query=query))
-    members = [name for name in rows[0] if not isinstance(rows[0][name], dict | list)] if rows else []
-    show_rows(rows, as_json=as_json, columns=[(name, name) for name in members], empty="Nobody.")
-
-
 @tokens.command("list")
 def list_tokens(
     service_account: Annotated[str, typer.Option(help="Of this service account instead of your own.")] = "",

@@ -25,6 +25,8 @@ class Player:
         return f"{self.key}@halyard.example"
 
 
+#: Who confirms what the first person begins.
+SECOND = "tomas.novak"
 FIRST = Player("ingrid.solheim", "Ingrid Solheim", ())
 
 PLAYERS = (
@@ -40,6 +42,7 @@ PLAYERS = (
     Player("ewa.zielinska", "Ewa Zielińska", (("developer", "mobile"), ("approver", "mobile")), "Mobile", 6),
     Player("oscar.bright", "Oscar Bright", (("requester", None),), None, 20),
     Player("hanna.virtanen", "Hanna Virtanen", (("viewer", None), ("auditor", None)), "Compliance", 8),
+    Player("marit.holm", "Marit Holm", (("admin", None),), "Platform", 30),
     Player("ravi.menon", "Ravi Menon", (("developer", "mobile"), ("developer", "checkout")), "Mobile", 265),
 )
 

@@ -14,7 +14,7 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.http import HttpRequest
 from django.test import RequestFactory
 
-from ensign.control.access import grants, groups, people, service_accounts, setup, tokens
+from ensign.control.access import grants, groups, people, requests, service_accounts, setup, tokens
 from ensign.control.access.domain import Scope
 from ensign.control.access.grants import Wish
 from ensign.control.access.tokens import TokenWish
@@ -128,7 +128,11 @@ def join(company: Company, player: Player, at: datetime) -> None:
     """An invitation with roles, accepted within the hour; a second factor; a group."""
     admin = company.actor(cast.FIRST.key, at=at)
     wishes = [Wish(role=role, scope=Scope(project)) for role, project in player.roles]
-    invited = people.invite(actor=admin, at=at, email=player.email, name=player.name, wishes=wishes)
+    invited = people.invite(
+        actor=admin, at=at, email=player.email, name=player.name, wishes=wishes, reason="Joins the team."
+    )
+    for waiting in invited.waiting:
+        confirm(company, waiting.id, at + timedelta(minutes=20))
     joined = at + timedelta(minutes=35)
     identity.accept_invitation(actor=ANONYMOUS, at=joined, link=invited.link, name=player.name, password=cast.PASSWORD)
     company.ids[player.key] = invited.person.id
@@ -138,6 +142,12 @@ def join(company: Company, player: Player, at: datetime) -> None:
         group = company.groups[player.group]
         admin = company.actor(cast.FIRST.key, at=joined)
         groups.add_member(actor=admin, at=joined, group_id=group, person_id=invited.person.id)
+
+
+def confirm(company: Company, request_id: str, at: datetime) -> None:
+    """The second person for what approves production: the other administrator, who has proved a second factor."""
+    second = company.actor(cast.SECOND, at=at)
+    requests.approve(actor=second, at=at, request_id=request_id, reason="Agreed with the team's lead.")
 
 
 def leave(company: Company, player: Player, at: datetime) -> None:

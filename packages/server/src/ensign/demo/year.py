@@ -22,9 +22,9 @@ from ensign.control.incidents import operations as incidents
 from ensign.control.kernel.errors import Conflict
 from ensign.control.projects.domain import PolicyRules
 from ensign.control.segments import operations as segments
-from ensign.demo import cast
+from ensign.demo import access, cast
 from ensign.demo.cast import Piece
-from ensign.demo.company import Company, join, leave
+from ensign.demo.company import Company, confirm, join, leave
 from ensign.demo.requests import Requests
 from ensign.demo.story import Calendar
 from ensign.demo.weights import variants
@@ -53,6 +53,7 @@ class Year:
             latest = 30 if piece.shape in {"switch", "permission"} else self._days - 25
             day = 10 + self._rng.random() ** 1.3 * (latest - 10)
             self._calendar.on_day(day, partial(self._create, piece))
+        access.plan(self._company, self._calendar)
         self._interruptions()
         self._today()
 
@@ -355,7 +356,8 @@ class Year:
         """Two approvals need three people who may approve."""
         admin = self._company.actor(cast.FIRST.key, at=at)
         wish, subject = Wish(role="approver", scope=Scope("payouts")), self._company.ids["mei.tanaka"]
-        grants.give(actor=admin, at=at, subject=subject, wish=wish, reason="Two approvals from next week on.")
+        given = grants.give(actor=admin, at=at, subject=subject, wish=wish, reason="Two approvals from next week on.")
+        confirm(self._company, given.id, at + timedelta(minutes=12))
         player = self._company.here["mei.tanaka"]
         self._company.here["mei.tanaka"] = replace(player, roles=(*player.roles, ("approver", "payouts")))
 

@@ -26,7 +26,7 @@ row(f"GET {_P}/client-tokens", "project:read")
 row("POST /api/v1/client-tokens", "project:tokens:manage",
     body={"name": "app", "type": "backend", "projects": ["{project}"], "environment": "staging"})  # fmt: skip
 row("GET /api/v1/client-tokens/{token}", "project:read", token="client_token")
-row("POST /api/v1/client-tokens/{token}/revoke", "project:tokens:manage", body={}, token="client_token")
+row("POST /api/v1/client-tokens/{token}/revoke", "project:tokens:revoke", body={}, token="client_token")
 row(f"GET {_P}/segments", "project:read")
 row(f"POST {_P}/segments", "segment:create", body={"key": "{project}-south", "name": "South"})
 row(f"GET {_P}/segments/{{segment}}", "project:read")
@@ -72,7 +72,7 @@ row("POST /projects/{project}/environments/{environment}/move", "project:environ
 row("GET /projects/{project}/tokens/new", "project:tokens:manage")
 row("POST /projects/{project}/tokens/new", "project:tokens:manage",
     body={"name": "app", "type": "backend", "environment": "staging"})  # fmt: skip
-row("POST /projects/{project}/tokens/{token}/revoke", "project:tokens:manage", token="client_token")
+row("POST /projects/{project}/tokens/{token}/revoke", "project:tokens:revoke", token="client_token")
 for _method in ("GET", "POST"):
     row(f"{_method} /projects/{{project}}/environments", "anyone", why="leads to the project's page, which asks")
 row("GET /projects/{project}/segments", "project:read")

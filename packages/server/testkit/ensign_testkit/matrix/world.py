@@ -12,12 +12,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.test import Client
-from ensign.control.access import groups, people, service_accounts
+from ensign.control.access import exceptions, groups, people, requests, service_accounts, two_people
 from ensign.control.access import tokens as api_tokens
-from ensign.control.access.domain import Scope
+from ensign.control.access.actions import GRANT_GIVEN
+from ensign.control.access.domain import ANY_FLAG, ORGANISATION, Scope
 from ensign.control.access.grants import Wish, give
 from ensign.control.access.roles import ROLES
 from ensign.control.access.tokens import TokenWish
+from ensign.control.audit.ledger import record
 from ensign.control.changes import operations as door
 from ensign.control.changes.domain.content_operations import StrategyAdd
 from ensign.control.changes.domain.flag_operations import FlagEnable
@@ -28,6 +30,7 @@ from ensign.control.flags.operations import create_flag
 from ensign.control.incidents import operations as incidents
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
+from ensign.control.kernel.transactions import write_door
 from ensign.control.privacy import erasure
 from ensign.control.projects.operations import create_project
 from ensign.control.projects.tokens import create_token
@@ -167,6 +170,34 @@ def _providers(member: Actor, *, at: datetime) -> dict[str, str]:
     return {**{name: one.id for name, one in made.items()}, "provider_key": "active", "identity_id": identity}
 
 
+def _duties(ada: Actor, dan: Actor, newcomer: Actor, *, at: datetime) -> dict[str, str]:
+    """A request that waits, one that one person granted alone, an exception that is proposed and one in force."""
+    wanted = {"pairs": ["policy-approve"], "scope": ORGANISATION, "reason": "two of us", "control": "read on Mondays"}
+    end = at + timedelta(days=20)
+    made = [
+        exceptions.propose(actor=ada, at=at, subject=newcomer.id, expires_at=end, **wanted).id  # type: ignore[arg-type]  # of one shape
+        for _ in range(2)
+    ]
+    exceptions.approve(actor=add_person("Ex Other", "admin", at=at), at=at, exception_id=made[1])
+    asked = requests.ask(
+        actor=dan, at=at, role="auditor", scope=ORGANISATION, lasts=timedelta(hours=1), reason="an audit"
+    )
+    role = two_people.asked("approver", ORGANISATION, ANY_FLAG)
+    plan = two_people.Plan(kind="grant", subject=newcomer.id, roles=(role,))
+    with write_door():
+        alone, _ = two_people.sole(actor=ada, at=at, plan=plan, reason="two of us", grant=None)
+        record(action=GRANT_GIVEN, actor=ada, at=at, staged=[alone])
+    return {
+        "access_request": asked.id,
+        "sole_request": alone.id,
+        "proposal": made[0],
+        "exception": made[1],
+        "approve": "approve",
+        "soon": clock.text(end),
+        "soon_day": f"{end:%Y-%m-%d}",
+    }
+
+
 def _organisation(ada: Actor, dan: Actor, *, at: datetime) -> dict[str, str]:
     member = add_person("Mel Member", "viewer", at=at)
     gone = add_person("Gil Gone", at=at)
@@ -192,6 +223,7 @@ def _organisation(ada: Actor, dan: Actor, *, at: datetime) -> dict[str, str]:
     return {
         **_providers(member, at=at),
         "rule": rule.id,
+        **_duties(ada, dan, newcomer, at=at),
         "member": member.id,
         "gone": gone.id,
         "erasure_id": asked.id,

@@ -24,9 +24,12 @@ PAGES = [
     "access:tokens",
     "access:token-new",
     "access:own-logins",
+    "access:requests",
+    "access:request-new",
 ]
 READ = [
     "access:people", "access:groups", "access:service-accounts", "access:grants", "access:who-can",
+    "access:what-can", "access:changes", "access:exceptions", "access:findings",
     "access:logins", "access:sign-in-rules", "access:sign-in-history",
 ]  # fmt: skip
 MANAGE = ["access:invite", "access:group-new", "access:service-account-new", "access:grant-new"]
@@ -58,6 +61,12 @@ def filled(admin: Actor) -> dict[str, str]:
         "grants": reverse("access:grants") + "?ended=1",
         "who can": reverse("access:who-can") + "?permission=change:apply&project=shop&environment=production",
         "who can, badly": reverse("access:who-can") + "?permission=change:apply&environment=production",
+        "who could": reverse("access:who-can") + f"?permission=org:read&as_of={clock.text(at)}",
+        "who can, badly, in the future": reverse("access:who-can") + "?permission=org:read&as_of=2199-01-01",
+        "what can": reverse("access:what-can") + f"?subject={other.id}",
+        "what can, badly": reverse("access:what-can") + f"?subject={other.id}&as_of=2001-01-01",
+        "changes": reverse("access:changes") + "?since=2020-01-01+10:00",
+        "changes, badly": reverse("access:changes") + "?since=yesterday",
         "people": reverse("access:people") + "?q=anna&status=active",
     }
 
@@ -76,7 +85,20 @@ def test_pages_with_something_on_them(admin: Actor, filled: dict[str, str]) -> N
         response = client.get(address)
         assert response.status_code == (422 if "badly" in name else 200), (name, response.content[:300])
     assert "Bo Dahl" in client.get(filled["group"]).content.decode()
-    assert "Developer by the group Checkout" in client.get(filled["who can"]).content.decode()
+    who = client.get(filled["who can"]).content.decode()
+    assert "by the group" in who
+    assert "“their work”" in who
+    assert "entries alone" in client.get(filled["who could"]).content.decode()
+    assert "the role was given" in client.get(filled["changes"]).content.decode()
+
+
+def test_the_answer_is_exported_as_asked(admin: Actor, filled: dict[str, str]) -> None:
+    client = sign_in(Client(), admin)
+    answer = client.post(reverse("access:export"), {"permission": "org:read", "format": "csv", "as_of": ""})
+    assert answer.status_code == 200
+    assert answer["Content-Disposition"].endswith('.csv"')
+    assert answer.content.decode().count("\r\n") == 4  # the head, the administrator, and Bo twice
+    assert sign_in(Client(), add_person("Cy Ek")).post(reverse("access:export"), {}).status_code == 403
 
 
 @pytest.mark.parametrize("name", [*PAGES, *READ, *MANAGE])

@@ -18,13 +18,14 @@ from django.contrib.sessions.models import Session
 from django.db import connection
 from django.test import Client, RequestFactory, override_settings
 from django.test.utils import CaptureQueriesContext
-from ensign.control.access import people, tokens
+from ensign.control.access import people, sign_in_rules, tokens
 from ensign.control.access.tokens import TokenWish
 from ensign.control.api import auth
 from ensign.control.api.limits import Guesses
 from ensign.control.audit.models import Entry
-from ensign.control.identity import gate, operations, sign_in
+from ensign.control.identity import operations, sign_in
 from ensign.control.identity.models import Account
+from ensign.control.identity.rules import Rules
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Unauthenticated
@@ -54,6 +55,16 @@ PUBLIC = {
     "identity:join": "the secret is in the address",
     "identity:reset": "the secret is in the address",
     "access:setup": "the secret is in the address",
+    "identity:emergency": "signing in when every provider is down, by a sealed code",
+    "identity:emergency-factor": "its second half; leads back to the code without that",
+    "sso:route": "signing in begins here",
+    "sso:login": "leads to the identity provider",
+    "sso:callback": "comes back from it; what it carries answers a question that this browser asked",
+    "sso:backchannel-logout": "an identity provider calls it, signed",
+    "identity:saml-metadata": "what an identity provider's administrator enters there; nothing of anybody",
+    "identity:saml-acs": "an identity provider's answer, signed",
+    "identity:saml-finish": "its second half, by a ticket that counts once",
+    "identity:saml-logout": "an identity provider ends sessions, signed",
 }
 
 
@@ -143,13 +154,23 @@ def test_somebody_who_owes_a_factor_reaches_nothing_but_enrolling_and_leaving() 
     assert allowed == {
         "identity:sign-in", "identity:second-factor", "identity:passkey", "identity:passkey-question",
         "identity:sign-out", "identity:confirm", "identity:security", "identity:authenticator", "identity:passkey-new",
-        "identity:passkey-new-question", "identity:recovery-codes",
+        "identity:passkey-new-question", "identity:recovery-codes", "sso:route", "sso:login", "sso:callback",
+        "sso:renew", "sso:confirm", "identity:emergency", "identity:emergency-factor",
+        "identity:saml-acs", "identity:saml-finish", "identity:saml-logout",
     }  # fmt: skip
 
 
-def test_peoples_networks_bind_every_page() -> None:
-    assert not [route.name for route in ROUTES if getattr(route.view, "ensign_not_for_people", False)]
-    assert gate.refusal  # the two marks are read by the gate that test_rules tries
+def test_peoples_networks_bind_every_page_but_what_machines_call(admin: Actor) -> None:
+    machines = {route.name for route in ROUTES if getattr(route.view, "ensign_not_for_people", False)}
+    assert machines == {"sso:backchannel-logout", "identity:saml-metadata"}
+    sign_in_rules.change(
+        actor=admin, at=clock.now(), wanted=Rules(networks=("192.0.2.0/24",)), address="192.0.2.1", way="password"
+    )
+    client = seat(Client(), admin)
+    for route in ROUTES:
+        for method in ("GET", "POST"):
+            answer = client.generic(method, route.address)
+            assert (answer.status_code == 403) is (route.name not in machines), (route.name, answer.status_code)
 
 
 # --- Headers -----------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor, system
 from ensign.control.kernel.errors import Conflict, Denied, Invalid, NeedsMfa
 from ensign_testkit.people import add_person, add_service, sign_in
+from ensign_testkit.providers import add_identity, add_provider
 
 PASSWORD = "correct horse battery staple"
 HERE = "127.0.0.1"
@@ -402,6 +403,32 @@ def test_new_tokens_live_as_long_as_the_rules_allow_and_older_ones_are_a_finding
     found = [one for one in findings.findings(at=clock.now()) if one.code == "token-beyond-rules"]
     assert len(found) == 1
     assert "“old”" in found[0].title
+
+
+def test_a_password_beside_an_enforced_provider_is_a_finding_until_it_is_decided(db: str) -> None:
+    admin = add_person("Ada", "admin")
+    outside = add_person("Out Sider", email="out@partner.example", password=PASSWORD)
+    add_person("In Sider", email="in@example.com", password=PASSWORD)
+
+    def told() -> list[str]:
+        return [one.subject for one in findings.findings(at=clock.now()) if one.code == "local-beside-provider"]
+
+    add_provider(domains=("example.com",))
+    assert told() == []
+    add_provider("strict", domains=("example.com",), enforced=True)
+    assert told() == [outside.id]
+    decide(admin, local="listed", listed=(outside.id,))
+    assert told() == []
+
+
+def test_whose_factor_an_identity_provider_proves_proves_it_again_to_administer(db: str) -> None:
+    admin = add_person("Ada", "admin", mfa=False)
+    provider = add_provider(mfa_counts=True)
+    add_identity(provider, admin.id)
+    assert not [one for one in findings.findings(at=clock.now()) if one.code == "no-second-factor"]
+    with pytest.raises(NeedsMfa):
+        decide(admin, idle_minutes=30)
+    decide(replace(admin, mfa_at=clock.now()), idle_minutes=30)
 
 
 # --- Step-up -----------------------------------------------------------------------------------------

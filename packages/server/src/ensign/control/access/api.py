@@ -7,22 +7,23 @@ People and roles are read with ``org:read``; what makes people or gives access n
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, cast
+from typing import cast
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from ninja import Query, Router, Status
+from ninja import Router, Status
 
 from ensign.control.access import grants, groups, people, queries, service_accounts, tokens
+from ensign.control.access.asked import RequestView
 from ensign.control.access.decisions import require
+from ensign.control.access.duty_schemas import AccessRequestOut
 from ensign.control.access.people import Invitation
-from ensign.control.access.permissions import BY_CODE, Permission
+from ensign.control.access.permissions import Permission
 from ensign.control.access.schemas import (
     GrantIn,
     GrantOut,
     GroupIn,
     GroupOut,
-    HolderOut,
     InviteIn,
     LinkOut,
     MemberIn,
@@ -35,14 +36,12 @@ from ensign.control.access.schemas import (
     TokenOut,
     WhatCanOut,
     WhoAmIOut,
-    scope_of,
 )
 from ensign.control.api import etag
 from ensign.control.api.pages import Page
 from ensign.control.identity import queries as identity
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
-from ensign.control.kernel.errors import Invalid
 
 router = Router(tags=["people and access"])
 
@@ -57,7 +56,8 @@ def _caller(request: HttpRequest, *needs: Permission) -> tuple[Actor, datetime]:
 
 def _link(made: Invitation, kind: str) -> LinkOut:
     address = f"{settings.PUBLIC_URL}/{kind}/{made.link}"
-    return LinkOut(person=PersonOut.of(made.person), url=address, expires_at=made.expires_at)
+    waiting = [request.id for request in made.waiting]
+    return LinkOut(person=PersonOut.of(made.person), url=address, expires_at=made.expires_at, waiting=waiting)
 
 
 @router.get("/whoami", response=WhoAmIOut)
@@ -180,7 +180,7 @@ def archive_group(request: HttpRequest, group_id: str, body: ReasonIn) -> GroupO
 
 @router.post("/groups/{group_id}/members", response=GroupOut)
 def add_member(request: HttpRequest, group_id: str, body: MemberIn) -> GroupOut:
-    """Add a person; never oneself."""
+    """Add a person; never oneself. Not among the members yet: it takes a second person to confirm."""
     actor, at = _caller(request)
     changed = groups.add_member(actor=actor, at=at, group_id=group_id, person_id=body.person, reason=body.reason)
     return GroupOut.of(changed)
@@ -206,11 +206,13 @@ def list_grants(
     return Page[GrantOut](items=[GrantOut.of(grant) for grant in found])
 
 
-@router.post("/grants", response={201: GrantOut})
-def give_role(request: HttpRequest, body: GrantIn) -> Status[GrantOut]:
-    """Give a role. Needs a session; never to oneself."""
+@router.post("/grants", response={201: GrantOut, 202: AccessRequestOut})
+def give_role(request: HttpRequest, body: GrantIn) -> Status[GrantOut] | Status[AccessRequestOut]:
+    """Give a role. Needs a session; never to oneself. 202 with a request: it takes a second person to confirm."""
     actor, at = _caller(request)
     given = grants.give(actor=actor, at=at, subject=body.subject, wish=body.to_wish(), reason=body.reason)
+    if isinstance(given, RequestView):
+        return Status(202, AccessRequestOut.of(given))
     return Status(201, GrantOut.of(given))
 
 
@@ -219,39 +221,6 @@ def end_role(request: HttpRequest, grant_id: str, body: ReasonIn) -> GrantOut:
     """End a grant at once. Needs a session."""
     actor, at = _caller(request)
     return GrantOut.of(grants.end(actor=actor, at=at, grant_id=grant_id, reason=body.reason))
-
-
-@router.get("/access/who-can", response=Page[HolderOut])
-def who_can(
-    request: HttpRequest,
-    permission: Annotated[str, Query(description="A permission's code, e.g. `change:approve`.")],
-    project: str | None = None,
-    environment: str | None = None,
-) -> Page[HolderOut]:
-    """Everybody active who may do something there, and through which grants."""
-    _, at = _caller(request, Permission.ORG_READ)
-    if permission not in BY_CODE:
-        raise Invalid("There is no such permission.", fields={"permission": f"Choose one of {', '.join(BY_CODE)}."})
-    holders = queries.who_can(BY_CODE[permission], scope_of(project, environment), at=at)
-    names = identity.names(holder.subject for holder in holders)
-    return Page[HolderOut](
-        items=[
-            HolderOut(
-                subject=holder.subject,
-                kind=holder.kind,
-                name=names[holder.subject],
-                grants=[GrantOut.of(grant) for grant in holder.grants],
-            )
-            for holder in holders
-        ]
-    )
-
-
-@router.get("/access/what-can", response=Page[WhatCanOut])
-def what_can(request: HttpRequest, subject: str) -> Page[WhatCanOut]:
-    """What a person, group or service account may do: its grants in force and their permissions."""
-    _, at = _caller(request, Permission.ORG_READ)
-    return Page[WhatCanOut](items=_what_can(subject, at=at))
 
 
 # --- Service accounts and tokens --------------------------------------------------------------------

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.db.models import Q
 
@@ -239,11 +239,17 @@ def narrowing(state: Mapping[str, object]) -> Narrowing:
 def view(row: Grant, *, means: Role | None = None) -> GrantView:
     """A grant's row as a value; ``means`` its role, when it was read already."""
     state = row.state
+    role = means or definitions([state["role"]])[state["role"]]
+    return view_of(row.pk, state, means=role, version=row.version, ledger_seq=row.ledger_seq)
+
+
+def view_of(id: str, state: Mapping[str, Any], *, means: Role, version: int, ledger_seq: int) -> GrantView:
+    """A grant's state, of a row or of one of the log's documents, as a value; ``means`` its role as of then."""
     return GrantView(
-        id=row.pk,
+        id=id,
         subject=state["subject"],
         role=state["role"],
-        definition=means or definitions([state["role"]])[state["role"]],
+        definition=means,
         scope=Scope(state["project"], state["environment"]),
         narrowing=narrowing(state),
         granted_by=state["granted_by"],
@@ -251,8 +257,8 @@ def view(row: Grant, *, means: Role | None = None) -> GrantView:
         ends_at=clock.parse(state["ends_at"]) if state["ends_at"] else None,
         status=state["status"],
         reason=state.get("reason", ""),
-        version=row.version,
-        ledger_seq=row.ledger_seq,
+        version=version,
+        ledger_seq=ledger_seq,
     )
 
 

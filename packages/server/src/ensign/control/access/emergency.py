@@ -52,6 +52,7 @@ def name_holders(*, actor: Actor, at: datetime, people: Sequence[str], hours: in
     id = new_id("emg", at=at)
     holders = [{"person": person, "code_hash": "", "drawn_at": "", "given_at": ""} for person in wanted]
     state: dict[str, Any] = {
+        "number": 1 if before is None else before.number + 1,
         "status": "preparing", "holders": holders, "hours": hours, "named_by": actor.id, "named_at": clock.text(at),
         "unsealed_at": "", "unsealed_by": [], "ends_at": "", "reviewed_by": "", "reviewed_at": "", "verdict": "",
     }  # fmt: skip

@@ -10,7 +10,6 @@ from django import forms
 
 from ensign.control.access.domain import Narrowing, Scope
 from ensign.control.access.grants import Wish
-from ensign.control.access.permissions import Permission
 from ensign.control.access.places import flag_types, places
 from ensign.control.access.presets import PRESETS, Preset
 from ensign.control.access.roles import Role
@@ -289,12 +288,3 @@ class RotateForm(PlainForm):
     def overlap_chosen(self) -> timedelta:
         """For how long both work."""
         return timedelta(hours=self.cleaned_data["overlap"])
-
-
-class WhoCanForm(ScopeFields):
-    """A question: who may do this there?"""
-
-    permission = forms.ChoiceField(
-        label="May", choices=[(str(permission), str(permission)) for permission in Permission]
-    )
-    field_order = ("permission", "project", "environment")

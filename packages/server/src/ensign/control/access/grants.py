@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from ensign.control.access import staging
+from ensign.control.access import segregation, staging, two_people
 from ensign.control.access.actions import GRANT_ENDED, GRANT_GIVEN, GRANT_RESCHEDULED
+from ensign.control.access.asked import RequestView
 from ensign.control.access.assigning import (
     check_not_oneself,
     gives_everything,
@@ -43,20 +46,42 @@ class Wish:
 
 
 @operation
-def give(*, actor: Actor, at: datetime, subject: str, wish: Wish, reason: str = "") -> GrantView:
-    """Give a role to a person, group or service account.
+def give(*, actor: Actor, at: datetime, subject: str, wish: Wish, reason: str = "") -> GrantView | RequestView:
+    """Give a role to a person, group or service account. What takes two people (``two_people``) becomes a request that
+    waits for the second one.
 
     :raises Denied: without ``org:access:grant`` (or ``project:access:grant`` in the project) by a role that lists this
         one, or to oneself.
-    :raises Invalid: for an unknown role, subject or place, a time in the past, a role that says nothing in the scope.
-    :raises Conflict: when the same role is held there already.
+        Also for a pair of permissions that is kept apart (code ``toxic-pair``).
+    :raises Invalid: for an unknown role, subject or place, a time in the past, a role that says nothing in the scope;
+        without a reason, where it takes two people and there is no second one.
+    :raises Conflict: when the same role is held there already, or the same waits for a second person.
     """
     decision = require_assigning(actor, definitions([wish.role])[wish.role], wish.scope, at=at)
     check_not_oneself(actor, subject, wish.scope, decision)
+    return give_wish(actor=actor, at=at, subject=subject, wish=wish, reason=reason)
+
+
+def give_wish(*, actor: Actor, at: datetime, subject: str, wish: Wish, reason: str) -> GrantView | RequestView:
+    """The second half of :func:`give`, inside the write door, once it is decided that ``actor`` may give it."""
     staged = stage_wish(subject, wish, granted_by=actor.id, at=at, reason=reason)
+    role = definitions([wish.role])[wish.role]
+    segregation.check_gain(subject, [segregation.wished(subject=subject, role=role, scope=wish.scope, at=at)], at=at)
     where = Where(project=wish.scope.project, environment=wish.scope.environment)
-    detail = {"role": wish.role, "subject": subject}
-    record(action=GRANT_GIVEN, actor=actor, at=at, staged=[staged], where=where, reason=reason, detail=detail)
+    detail: dict[str, Any] = {"role": wish.role, "subject": subject}
+    rows = [staged]
+    if two_people.needed(role, wish.scope):
+        asked = two_people.asked(wish.role, wish.scope, wish.narrowing)
+        plan = two_people.Plan(
+            kind="grant", subject=subject, roles=(asked,), starts_at=wish.starts_at, ends_at=wish.ends_at
+        )
+        waiting = two_people.begin(actor=actor, at=at, plan=plan, reason=clean_reason(reason))
+        if waiting is not None:
+            return waiting
+        row, facts = two_people.sole(actor=actor, at=at, plan=plan, reason=reason, grant=staged.id)
+        rows.append(row)
+        detail |= facts
+    record(action=GRANT_GIVEN, actor=actor, at=at, staged=rows, where=where, reason=reason, detail=detail)
     return view(Grant.objects.get(pk=staged.id))
 
 
@@ -79,8 +104,11 @@ def end(*, actor: Actor, at: datetime, grant_id: str, reason: str = "") -> Grant
 
 
 @operation
-def reschedule(*, actor: Actor, at: datetime, grant_id: str, ends_at: datetime | None, reason: str = "") -> GrantView:
-    """Move the end of a grant: sooner, later, or (None) away. To end it now, see :func:`end`.
+def reschedule(
+    *, actor: Actor, at: datetime, grant_id: str, ends_at: datetime | None, reason: str = ""
+) -> GrantView | RequestView:
+    """Move the end of a grant: sooner, later, or (None) away. To end it now, see :func:`end`. A later end of what takes
+    two people becomes a request that waits for the second one.
 
     Somebody may bring the end of their own role forward, but nobody puts off that of their own.
 
@@ -104,8 +132,23 @@ def reschedule(*, actor: Actor, at: datetime, grant_id: str, ends_at: datetime |
         require_another_granter(without_grant=grant.id, at=at)
     if ends_at == grant.ends_at:
         return grant
-    staged = staging.stage_grant_until(row, ends_at=ends_at)
-    return _record(GRANT_RESCHEDULED, actor, grant, staged, reason=clean_reason(reason), at=at)
+    moved = staging.stage_grant_until(row, ends_at=ends_at)
+    if later and two_people.needed(grant.definition, grant.scope):
+        return _extend(actor, grant, moved, ends_at=ends_at, reason=reason, at=at)
+    return _record(GRANT_RESCHEDULED, actor, grant, moved, reason=clean_reason(reason), at=at)
+
+
+def _extend(
+    actor: Actor, grant: GrantView, moved: Staged, *, ends_at: datetime | None, reason: str, at: datetime
+) -> GrantView | RequestView:
+    """A later end of what takes two people: held until the second confirms it, or done by one where there is none."""
+    asked = two_people.asked(grant.role, grant.scope, grant.narrowing)
+    plan = two_people.Plan(kind="extension", subject=grant.subject, roles=(asked,), extends=grant.id, ends_at=ends_at)
+    waiting = two_people.begin(actor=actor, at=at, plan=plan, reason=clean_reason(reason))
+    if waiting is not None:
+        return waiting
+    alone, facts = two_people.sole(actor=actor, at=at, plan=plan, reason=reason, grant=grant.id)
+    return _record(GRANT_RESCHEDULED, actor, grant, moved, alone, reason=clean_reason(reason), at=at, facts=facts)
 
 
 def stage_wish(subject: str, wish: Wish, *, granted_by: str, at: datetime, reason: str = "") -> Staged:
@@ -173,10 +216,18 @@ def _locked(grant_id: str) -> tuple[Grant, GrantView]:
     return row, view(row)
 
 
-def _record(action: Action, actor: Actor, grant: GrantView, staged: Staged, *, reason: str, at: datetime) -> GrantView:
+def _record(
+    action: Action,
+    actor: Actor,
+    grant: GrantView,
+    *staged: Staged,
+    reason: str,
+    at: datetime,
+    facts: Mapping[str, Any] | None = None,
+) -> GrantView:
     where = Where(project=grant.scope.project, environment=grant.scope.environment)
-    detail = {"role": grant.role, "subject": grant.subject}
-    record(action=action, actor=actor, at=at, staged=[staged], where=where, reason=reason, detail=detail)
+    detail = {"role": grant.role, "subject": grant.subject, **(facts or {})}
+    record(action=action, actor=actor, at=at, staged=staged, where=where, reason=reason, detail=detail)
     return view(Grant.objects.get(pk=grant.id))
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
+from ensign.control.access import segregation, two_people
 from ensign.control.access.assigning import (
     check_not_oneself,
     gives_everything,
@@ -12,12 +14,14 @@ from ensign.control.access.assigning import (
 )
 from ensign.control.access.decisions import require, views
 from ensign.control.access.domain import ORGANISATION, GrantView
+from ensign.control.access.grants import clean_reason
+from ensign.control.access.memberships import stage_joining
 from ensign.control.access.models import Grant
 from ensign.control.access.permissions import Permission
 from ensign.control.audit.door import operation
 from ensign.control.audit.ledger import record
 from ensign.control.audit.staging import stage
-from ensign.control.identity import accounts, actions, queries
+from ensign.control.identity import actions, queries
 from ensign.control.identity.domain import GroupView, clean_name
 from ensign.control.identity.models import Group, Membership
 from ensign.control.kernel.actor import Actor
@@ -50,6 +54,8 @@ def update(*, actor: Actor, at: datetime, group_id: str, name: str, description:
     """
     require(actor, Permission.ORG_GROUPS_MANAGE, at=at)
     group = _locked(group_id)
+    if name != group.name:
+        _require_by_hand(group_id)
     state = {**group.state, "name": _free_name(name, but=group_id), "description": _description(description)}
     if state != group.state:
         row = stage(Group, id=group.pk, state=state, current=group)
@@ -76,25 +82,32 @@ def archive(*, actor: Actor, at: datetime, group_id: str, reason: str = "") -> G
 
 @operation
 def add_member(*, actor: Actor, at: datetime, group_id: str, person_id: str, reason: str = "") -> GroupView:
-    """Add a person to a group; never oneself.
+    """Add a person to a group; never oneself. Where a role of the group takes two people to give, they join once the
+    second has confirmed it, and are not among the members of the answer yet.
 
-    :raises Denied: without ``org:groups:members``; also unless they could give each role that the group holds.
+    :raises Denied: without ``org:groups:members``; also unless they could give each role that the group holds; for a
+        pair of permissions that is kept apart.
+    :raises Invalid: without a reason, where it takes two people and there is no second one.
     :raises Conflict: when they belong to it already, or group or person are not active.
     """
     decision = require(actor, Permission.ORG_GROUPS_MEMBERS, at=at)
     check_not_oneself(actor, person_id, ORGANISATION, decision)
     group = _locked(group_id)
-    require_assigning_all(actor, _grants(group_id), at=at)
-    person = accounts.locked_person(person_id)
-    if person.status in {"disabled", "erased"}:
-        raise Conflict("This person is deactivated.", remedy="Reactivate them first.")
-    current = Membership.objects.select_for_update().filter(group=group.pk, person=person.pk).first()
-    if current is not None and current.status == "active":
-        raise Conflict("This person belongs to the group already.", fields={"person": "Belongs to it already."})
-    state = {"group": group.pk, "person": person.pk, "added_by": actor.id, "status": "active"}
-    staged = stage(Membership, id=new_id("mem", at=at) if current is None else current.pk, state=state, current=current)
-    detail = {"group": group.pk, "person": person.pk}
-    record(action=actions.MEMBER_ADDED, actor=actor, at=at, staged=[staged], reason=reason, detail=detail)
+    _require_by_hand(group_id)
+    held = _grants(group_id)
+    require_assigning_all(actor, held, at=at)
+    segregation.check_gain(person_id, held, at=at)
+    rows = [stage_joining(group.pk, person_id, added_by=actor.id, at=at)]
+    detail: dict[str, Any] = {"group": group.pk, "person": person_id}
+    if two_people.any_needed(held, at=at):
+        roles = two_people.roles_of(held, at=at)
+        plan = two_people.Plan(kind="membership", subject=person_id, roles=roles, group=group.pk)
+        if two_people.begin(actor=actor, at=at, plan=plan, reason=clean_reason(reason)) is not None:
+            return queries.group(group_id)
+        row, facts = two_people.sole(actor=actor, at=at, plan=plan, reason=reason, grant=None)
+        rows.append(row)
+        detail |= facts
+    record(action=actions.MEMBER_ADDED, actor=actor, at=at, staged=rows, reason=reason, detail=detail)
     return queries.group(group_id)
 
 
@@ -111,6 +124,7 @@ def remove_member(*, actor: Actor, at: datetime, group_id: str, person_id: str, 
     row = Membership.objects.select_for_update().filter(group=group_id, person=person_id, status="active").first()
     if row is None:
         raise NotFound("This person does not belong to the group.")
+    _require_by_hand(group_id)
     if any(gives_everything(grant.definition, grant.scope) for grant in _grants(group_id)):
         require_another_granter(without_person=person_id, at=at)
     staged = stage(Membership, id=row.pk, state={**row.state, "status": "removed"}, current=row)
@@ -130,6 +144,15 @@ def _locked(group_id: str) -> Group:
     if row.status != "active":
         raise Conflict("This group is archived.", remedy="Make a new one.")
     return row
+
+
+def _require_by_hand(group_id: str) -> None:
+    if queries.group(group_id).managed:
+        raise Conflict(
+            "The directory manages this group: who belongs to it and what it is called are changed there.",
+            remedy="Change it in your identity provider, or make a group of your own. Roles are given to it here.",
+            code="managed-by-directory",
+        )
 
 
 def _free_name(name: str, *, but: str = "") -> str:

@@ -54,3 +54,43 @@ class Organisation(Governed):
 
     class Meta:
         db_table = "access_organisation"
+
+
+class AccessRequest(Governed):
+    """That somebody is to get a role (or a membership, or a later end of a role) which others have to approve first.
+
+    State: ``kind`` (``own``: asked for oneself; ``grant``, ``membership``, ``extension``: begun by who may give it),
+    ``subject`` (who gets it), ``grants`` (the roles: lists of ``role, project, environment, flag_types, tags``),
+    ``group``, ``managed_by`` (the identity provider that asks), ``extends`` (a grant's id), ``starts_at, ends_at,
+    minutes`` (null where they say nothing), ``reason, requested_by, requested_at, expires_at, needed, approvals`` (list
+    of ``by, at``), ``status`` (``open|granted|refused|withdrawn|expired``), ``decided_by, decided_at, answer, grant``,
+    ``sole`` (nobody else could have confirmed it), ``reviewed_by, reviewed_at``.
+    """
+
+    object_type = "access_request"
+
+    subject = derived_text("content", "subject", length=64)
+    requested_by = derived_text("content", "requested_by", length=64)
+    status = derived_text("content", "status", length=20)
+
+    class Meta:
+        db_table = "access_request"
+        indexes = [models.Index(fields=["status"], name="access_request_status")]
+
+
+class DutyException(Governed):
+    """That somebody may hold what segregation of duties keeps apart, for a while, with something else in its place.
+
+    State: ``subject, pairs`` (keys of ``duties.PAIRS``), ``project, environment`` (keys or null), ``reason, control``
+    (what is done instead), ``requested_by, requested_at, expires_at, approved_by, approved_at``, ``status``
+    (``proposed|approved|refused|ended``), ``ended_by``, ``setup`` (made with the first person, by nobody else).
+    """
+
+    object_type = "duty_exception"
+
+    subject = derived_text("content", "subject", length=64)
+    status = derived_text("content", "status", length=20)
+
+    class Meta:
+        db_table = "access_duty_exception"
+        indexes = [models.Index(fields=["subject", "status"], name="duty_exception_subject")]

@@ -6,20 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from ensign.control.access import leaving, segregation, two_people
 from ensign.control.access import queries as access
-from ensign.control.access.actions import GRANT_GIVEN
-from ensign.control.access.assigning import require_another_granter, require_assigning, require_assigning_all
+from ensign.control.access.asked import RequestView
+from ensign.control.access.assigning import require_assigning, require_assigning_all
 from ensign.control.access.catalogue import definitions
 from ensign.control.access.decisions import require
-from ensign.control.access.grants import Wish, stage_wish
+from ensign.control.access.grants import Wish, give_wish
 from ensign.control.access.permissions import Permission
 from ensign.control.audit import history
 from ensign.control.audit.door import operation
-from ensign.control.audit.ledger import Where, record
-from ensign.control.audit.staging import stage
+from ensign.control.audit.ledger import record
 from ensign.control.identity import accounts, actions, links, queries
 from ensign.control.identity.domain import PersonView, clean_email, clean_name
-from ensign.control.identity.models import Account, Person
+from ensign.control.identity.models import Person
 from ensign.control.identity.sso.queries import enforced_for
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Denied, NeedsMfa
@@ -27,11 +27,15 @@ from ensign.control.kernel.errors import Conflict, Denied, NeedsMfa
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invitation:
-    """A person with the secret part of a one-time link for them, which exists nowhere else, and its end."""
+    """A person with the secret part of a one-time link for them, which exists nowhere else, and its end.
+
+    ``waiting``: those of the roles asked for that take a second person's confirmation.
+    """
 
     person: PersonView
     link: str
     expires_at: datetime
+    waiting: tuple[RequestView, ...] = ()
 
 
 @operation
@@ -40,8 +44,8 @@ def invite(
 ) -> Invitation:
     """Invite somebody by a link that works once within 7 days; roles given with it count once they have joined.
 
-    :raises Denied: without ``org:people:invite``, or for ``wishes`` that they could not give.
-    :raises Invalid: for a malformed address.
+    :raises Denied: without ``org:people:invite``, or for ``wishes`` that they could not give or that are kept apart.
+    :raises Invalid: for a malformed address; without a reason, where a wish takes two people and there is no second.
     :raises Conflict: when the address is taken.
     """
     require(actor, Permission.ORG_PEOPLE_INVITE, at=at)
@@ -51,17 +55,9 @@ def invite(
     staged = accounts.stage_new_person(email=clean_email(email), name=name, status="invited", at=at)
     link, text = links.make("invite", person_id=staged.id, at=at)
     record(action=actions.PERSON_INVITED, actor=actor, at=at, staged=[staged], reason=reason, detail={"link": link.id})
-    for wish in wishes:
-        record(
-            action=GRANT_GIVEN,
-            actor=actor,
-            at=at,
-            staged=[stage_wish(staged.id, wish, granted_by=actor.id, at=at, reason=reason)],
-            where=Where(project=wish.scope.project, environment=wish.scope.environment),
-            reason=reason,
-            detail={"role": wish.role, "subject": staged.id},
-        )
-    return Invitation(person=queries.person(staged.id), link=text, expires_at=link.expires_at)
+    given = [give_wish(actor=actor, at=at, subject=staged.id, wish=wish, reason=reason) for wish in wishes]
+    waiting = tuple(one for one in given if isinstance(one, RequestView))
+    return Invitation(person=queries.person(staged.id), link=text, expires_at=link.expires_at, waiting=waiting)
 
 
 @operation
@@ -124,7 +120,7 @@ def remove_factors(*, actor: Actor, at: datetime, person_id: str, reason: str) -
 
 @operation
 def deactivate(*, actor: Actor, at: datetime, person_id: str, reason: str = "") -> PersonView:
-    """Deactivate somebody: their sessions, open links and personal tokens end in the same transaction.
+    """Deactivate somebody: sessions, links, personal tokens, pending approvals end in the same transaction.
 
     :raises Denied: without ``org:people:manage``, or for oneself.
     :raises Conflict: when they are deactivated already, or nobody could give roles any more.
@@ -137,40 +133,28 @@ def deactivate(*, actor: Actor, at: datetime, person_id: str, reason: str = "") 
             remedy="Ask another administrator.",
             code="own-access",
         )
-    person = accounts.locked_person(person_id)
-    if person.status in {"disabled", "erased"}:
-        raise Conflict("This person is deactivated already.")
-    if person.status == "active":
-        require_another_granter(without_person=person.pk, at=at)
-    row = stage(Person, id=person.pk, state={**person.state, "status": "disabled"}, current=person)
-    tokens = accounts.stage_token_revocations(person.pk, at=at)
-    detail = {
-        "sessions": accounts.end_sessions(person.pk),
-        "tokens": len(tokens),
-        "links": links.end(None, person_id=person.pk, because="disabled", at=at),
-    }
-    Account.objects.filter(person_id=person.pk).update(is_active=False)
-    record(action=actions.PERSON_DEACTIVATED, actor=actor, at=at, staged=[row, *tokens], reason=reason, detail=detail)
-    return queries.person(person.pk)
+    leaving.end_access(actor=actor, at=at, person_id=person_id, reason=reason)
+    return queries.person(person_id)
 
 
 @operation
 def reactivate(*, actor: Actor, at: datetime, person_id: str, reason: str = "") -> PersonView:
     """Reactivate somebody. Grants that are still in force count again; sessions and tokens do not come back.
 
-    :raises Denied: without ``org:people:manage``, or unless they could give each role that comes back with them.
+    What it takes two people to give does not come back by one: those roles end, those groups are left, in the same
+    entry, and are given again in the ordinary way.
+
+    :raises Denied: without ``org:people:manage``, or unless they could give each role that comes back with them; for
+        what comes back and is kept apart.
     :raises Conflict: when they are not deactivated.
     """
     require(actor, Permission.ORG_PEOPLE_MANAGE, at=at)
-    person = accounts.locked_person(person_id)
-    if person.status != "disabled":
-        raise Conflict("This person is not deactivated.")
-    require_assigning_all(actor, access.grants_of(person.pk), at=at)
-    joined = Account.objects.filter(person_id=person.pk).update(is_active=True)
-    status = "active" if joined else "invited"
-    row = stage(Person, id=person.pk, state={**person.state, "status": status}, current=person)
-    record(action=actions.PERSON_REACTIVATED, actor=actor, at=at, staged=[row], reason=reason)
-    return queries.person(person.pk)
+    grants = access.grants_of(person_id)
+    require_assigning_all(actor, grants, at=at)
+    returning = [grant for grant in grants if not two_people.any_needed([grant], at=at)]
+    segregation.check_return(person_id, returning, at=at)
+    leaving.give_back(actor=actor, at=at, person_id=person_id, reason=reason)
+    return queries.person(person_id)
 
 
 def _both_hands(message: str) -> Denied:

@@ -15,11 +15,12 @@ from ensign.control.kernel.errors import Invalid
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A project with its environments in order: (key, name) of each."""
+    """A project with its environments in order: (key, name) of each; ``protected`` are keys of those."""
 
     key: str
     name: str
     environments: tuple[tuple[str, str], ...]
+    protected: frozenset[str] = frozenset()
 
 
 _source: Callable[[], Sequence[Place]] | None = None
@@ -34,6 +35,14 @@ def register(source: Callable[[], Sequence[Place]]) -> None:
 def places() -> Sequence[Place]:
     """All projects by name."""
     return () if _source is None else _source()
+
+
+def reaches_protected(scope: Scope) -> bool:
+    """Whether something granted in ``scope`` may reach a protected environment, there now or added later."""
+    if scope.project is None or scope.environment is None:
+        return True
+    found = next((place for place in places() if place.key == scope.project), None)
+    return found is None or scope.environment in found.protected
 
 
 def require_known(scope: Scope) -> None:

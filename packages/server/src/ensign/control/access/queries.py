@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from ensign.control.access import as_of
 from ensign.control.access.decisions import view, views
-from ensign.control.access.domain import GrantView, Scope, conferring
+from ensign.control.access.domain import GrantView, Scope
 from ensign.control.access.models import Grant, Organisation
 from ensign.control.access.permissions import Permission
 from ensign.control.access.presets import PRESETS, Preset, PresetView
 from ensign.control.access.staging import ORGANISATION_ID
+from ensign.control.access.standing import Line
 from ensign.control.identity import queries as identity
 from ensign.control.kernel import clock
 from ensign.control.kernel.errors import NotFound
@@ -96,28 +98,17 @@ def grants_of(subject: str) -> tuple[GrantView, ...]:
 
 
 def who_can(permission: Permission, scope: Scope, *, at: datetime) -> tuple[Holder, ...]:
-    """Everybody active who holds ``permission`` in ``scope`` at ``at``, in five or six queries whatever their number.
+    """Everybody active who holds ``permission`` in ``scope`` at ``at``, in a few queries whatever their number.
 
     Unless ``scope`` names a flag, those who hold it for some flags are among them; their grants say for which.
     """
-    people = {person.id for person in identity.people(status="active")}
-    services = {account.id for account in identity.service_accounts() if account.status == "active"}
-    groups = {group.id for group in identity.groups() if group.status == "active"}
-    members = identity.members()
-    found: dict[str, list[GrantView]] = defaultdict(list)
-    for grant_ in conferring(grants(), permission, scope, at=at, some=scope.flag is None):
-        if grant_.subject in groups:
-            for person_id in members.get(grant_.subject, ()):
-                found[person_id].append(grant_)
-        else:
-            found[grant_.subject].append(grant_)
-    holders = []
-    for subject, by in sorted(found.items()):
-        if subject in people:
-            holders.append(Holder(subject=subject, kind="person", grants=tuple(by)))
-        elif subject in services:
-            holders.append(Holder(subject=subject, kind="service", grants=tuple(by)))
-    return tuple(holders)
+    found: dict[str, list[Line]] = defaultdict(list)
+    for line in as_of.now(at=at).who(permission, scope):
+        found[line.subject].append(line)
+    return tuple(
+        Holder(subject=subject, kind=lines[0].kind, grants=tuple(line.grant for line in lines))
+        for subject, lines in sorted(found.items())
+    )
 
 
 def what_can(subject: str, *, at: datetime) -> tuple[tuple[GrantView, tuple[Permission, ...]], ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ensign.control.access.duties import PAIRS, Pair
 from ensign.control.access.permissions import ADMINISTRATIVE, NEVER_BY_TOKEN, About, Level, Permission, at_level
 from ensign.control.access.roles import ROLES, Role
 from ensign.control.access.unleash import UNLEASH
@@ -28,6 +29,10 @@ or in one environment of a project, from a start until, at will, an end.
 - Who gives roles gives those that their own role lists, and needs not hold them (see Roles).
 - An administrator neither changes nor approves what applications see, unless they hold another role for it, which the
   log shows. No role is exempt from an environment's policy, and nobody approves what they wrote or edited.
+- Giving a role that approves where a protected environment can be reached takes two people who may give it, neither of
+  whom gets it ([ADR 0021](../adr/0021-approval-is-given-by-two-and-asked-of-the-log.md)).
+- Anybody active may ask for a role for themselves for a while; who may give it answers, in person, never by token.
+- What is kept apart (see the end) nobody holds together in the same place, unless two others except it for a while.
 - A deactivated person has nothing: sessions and personal tokens end in the same transaction.
 - Administering needs a second factor proved a short while ago, of everybody who has one
   ([0026](../adr/0026-step-up-of-who-has-a-factor.md)). It is asked for with these permissions: {administrative}.
@@ -56,6 +61,18 @@ What stands for each of Unleash's permissions. Where a change is drafted and the
 |---|---|---|"""
 
 
+_APART = """
+## What is kept apart
+
+Whoever holds one of the first holds none of the second in the same place: the organisation, a project or an environment
+in which both count. Left out, as there is no permission for it: restoring a backup (it needs a shell on the server) and
+reviewing one's own emergency change. That nobody approves what they wrote is decided for each request, so that
+`change:draft` and `change:approve` are no pair.
+
+| Pair | One of | With one of | Together they let somebody … |
+|---|---|---|---|"""
+
+
 def page() -> str:
     """The page, as Markdown."""
     names = [role.name for role in ROLES.values()]
@@ -70,6 +87,7 @@ def page() -> str:
         ]
     lines += ["\n## Roles", _ROLES, *(_role(role) for role in ROLES.values())]
     lines += [_UNLEASH, *(_mapped(name, ours, note) for name, (ours, note) in UNLEASH.items())]
+    lines += [_APART, *(_pair(pair) for pair in PAIRS.values())]
     return "\n".join(lines) + "\n"
 
 
@@ -90,6 +108,11 @@ def _role(role: Role) -> str:
 
 def _mapped(name: str, ours: tuple[Permission, ...], note: str) -> str:
     return f"| `{name}` | {', '.join(f'`{permission}`' for permission in ours) or '—'} | {note} |"
+
+
+def _pair(pair: Pair) -> str:
+    one, other = (", ".join(f"`{p}`" for p in Permission if p in half) for half in (pair.one, pair.other))
+    return f"| `{pair.key}` | {one} | {other} | {pair.risk} |"
 
 
 if __name__ == "__main__":

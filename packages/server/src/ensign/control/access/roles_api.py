@@ -10,8 +10,10 @@ from ninja import Query, Router, Schema, Status
 from pydantic import Field
 
 from ensign.control.access import catalogue, custom_roles, effects, grants
+from ensign.control.access.asked import RequestView
 from ensign.control.access.custom_roles import RoleWish
 from ensign.control.access.decisions import require
+from ensign.control.access.duty_schemas import AccessRequestOut
 from ensign.control.access.permissions import NEVER_BY_TOKEN, Permission
 from ensign.control.access.schemas import EndIn, GrantOut, ReasonIn, zoned
 from ensign.control.api import etag
@@ -200,10 +202,14 @@ def archive_role(request: HttpRequest, key: str, body: ReasonIn) -> RoleOut:
     return RoleOut.of(catalogue.role(key))
 
 
-@router.post("/grants/{grant_id}/end-date", response=GrantOut)
-def reschedule_role(request: HttpRequest, grant_id: str, body: EndIn) -> GrantOut:
-    """Move the end of a grant, or take it away. Needs a session; nobody puts off the end of their own."""
+@router.post("/grants/{grant_id}/end-date", response={200: GrantOut, 202: AccessRequestOut})
+def reschedule_role(request: HttpRequest, grant_id: str, body: EndIn) -> Status[GrantOut] | Status[AccessRequestOut]:
+    """Move the end of a grant, or take it away. Needs a session; nobody puts off the end of their own. 202 with a
+    request: it takes a second person to confirm.
+    """
     actor, at = _caller(request)
     ends_at = zoned(body.ends_at, field="ends_at")
     moved = grants.reschedule(actor=actor, at=at, grant_id=grant_id, ends_at=ends_at, reason=body.reason)
-    return GrantOut.of(moved)
+    if isinstance(moved, RequestView):
+        return Status(202, AccessRequestOut.of(moved))
+    return Status(200, GrantOut.of(moved))

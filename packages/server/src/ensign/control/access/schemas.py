@@ -85,11 +85,12 @@ class InviteIn(Input):
 
 
 class LinkOut(Schema):
-    """A one-time link, shown in this answer only."""
+    """A one-time link, shown in this answer only. ``waiting``: requests for roles that a second person confirms."""
 
     person: PersonOut
     url: str
     expires_at: datetime
+    waiting: list[str] = []
 
 
 class ReasonIn(Input):

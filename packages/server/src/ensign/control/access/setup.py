@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ensign.control.access import staging
+from ensign.control.access import duties, exceptions, segregation, staging
 from ensign.control.access.domain import ORGANISATION
 from ensign.control.access.presets import PRESETS, Preset
-from ensign.control.access.roles import FIRST_PERSON
+from ensign.control.access.roles import FIRST_PERSON, ROLES
 from ensign.control.audit.door import operation
 from ensign.control.audit.ledger import record
 from ensign.control.identity import accounts, links, queries
@@ -15,6 +15,12 @@ from ensign.control.identity.actions import PERSON_SET_UP
 from ensign.control.identity.domain import PersonView, check_password, clean_email, clean_name
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Invalid
+
+#: What stands in for segregation of duties while the first person holds everything, if the preset states nothing.
+ALONE = (
+    "Nobody approves what they wrote or edited, whatever roles they hold; every role given and every change is in the"
+    " log. Until others share the work, somebody independent reads both every week."
+)
 
 
 @operation
@@ -31,6 +37,8 @@ def set_up(
     control: str = "",
 ) -> PersonView:
     """Make the first person, with the roles of ``roles.FIRST_PERSON``, and record the preset, all in one entry.
+
+    The roles meet in pairs that nobody else may hold: an exception that ends after 90 days says so in the same entry.
 
     ``control`` is the compensating control as this organisation states it; the preset's own words if empty.
 
@@ -69,8 +77,13 @@ def set_up(
         control=control if chosen.key is Preset.SOLO else "",
         at=at,
     )
+    apart = duties.overlaps(
+        segregation.wished(subject=person.id, role=ROLES[role], scope=ORGANISATION, at=at) for role in FIRST_PERSON
+    )
+    keys = sorted({overlap.pair.key for overlap in apart})
+    excepted = exceptions.stage_setup(person.id, keys, control=control or ALONE, at=at)
     first = Actor(kind="person", id=person.id, via="setup")
     detail = {"link": found.id, "preset": str(chosen.key), "approvals": chosen.approvals, "roles": list(FIRST_PERSON)}
-    record(action=PERSON_SET_UP, actor=first, at=at, staged=[person, decided, *grants], detail=detail)
+    record(action=PERSON_SET_UP, actor=first, at=at, staged=[person, decided, excepted, *grants], detail=detail)
     accounts.open_account(person.id, email=email, password=password)
     return queries.person(person.id)

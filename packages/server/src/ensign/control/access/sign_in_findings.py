@@ -1,4 +1,4 @@
-"""Findings about signing in: powers without a second factor, and tokens that live longer than the rules allow now."""
+"""Findings about signing in: powers without a second factor, passwords beside providers, tokens beyond the rules."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from django.urls import reverse
 from ensign.control.access.findings import Finding
 from ensign.control.access.powers import powers
 from ensign.control.identity import enforcing, factors, queries
-from ensign.control.identity.models import Token
+from ensign.control.identity.models import Account, Token
+from ensign.control.identity.sso.queries import active_providers, enforced_for
 from ensign.control.kernel import clock
 
 
 def found(at: datetime) -> tuple[Finding, ...]:
     """All of them at ``at``."""
-    return (*_without_factor(at), *_long_tokens(at))
+    return (*_without_factor(at), *_long_tokens(at), *_beside_providers())
 
 
 def _without_factor(at: datetime) -> Iterator[Finding]:
     """People who administer or approve and have no second factor: nothing but a password stands before that."""
-    strong = factors.people_with_factors()
+    strong = factors.people_with_factors() | enforcing.people_proving_elsewhere()
     for person in queries.people(status="active"):
         if person.id in strong:
             continue
@@ -54,4 +55,20 @@ def _long_tokens(at: datetime) -> Iterator[Finding]:
                 title=f"The token “{row.state['name']}” lives longer than the sign-in rules allow ({limit.days} days).",
                 remedy="Replace it by a shorter one, or revoke it.",
                 url=reverse(name, args=[subject]),
+            )
+
+
+def _beside_providers() -> Iterator[Finding]:
+    """People who may sign in by a password of Ensign's own although others must come through a provider."""
+    enforced = [one for one in active_providers() if one.enforced]
+    if not enforced or enforcing.current().local != "everybody":
+        return
+    for account in Account.objects.select_related("person").filter(is_active=True).order_by("person_id"):
+        if account.has_usable_password() and not enforced_for(account.email):
+            yield Finding(
+                code="local-beside-provider",
+                subject=account.person_id,
+                title=f"{account} signs in with a password, though others must come through {enforced[0].name}.",
+                remedy="List who needs that in the sign-in rules, or allow accounts of Ensign's own to nobody.",
+                url=reverse("access:person", args=[account.person_id]),
             )

@@ -13,7 +13,9 @@ from ninja.operation import Operation
 
 import ensign
 from ensign.control.access.api import router as access
+from ensign.control.access.duty_api import router as access_duties
 from ensign.control.access.emergency_api import router as emergency_access
+from ensign.control.access.inquiry_api import router as access_inquiries
 from ensign.control.access.provider_api import router as identity_providers
 from ensign.control.access.roles_api import router as roles
 from ensign.control.access.rotation_api import router as rotation
@@ -32,6 +34,7 @@ from ensign.control.projects.api import router as projects
 from ensign.control.projects.tokens_api import router as all_tokens
 from ensign.control.publishing.api import router as publishing
 from ensign.control.publishing.reach_api import router as flag_reach
+from ensign.control.scim.api import router as directory
 from ensign.control.segments.api import router as segments
 
 _WRITES = frozenset({"post", "put", "patch", "delete"})
@@ -125,6 +128,8 @@ problems.install(api)
 for router in (
     access,
     signing_in,
+    access_inquiries,
+    access_duties,
     identity_providers,
     emergency_access,
     projects,
@@ -134,6 +139,7 @@ for router in (
     changes,
     incidents,
     evidence,
+    directory,
     privacy,
     flag_reach,
     change_reach,

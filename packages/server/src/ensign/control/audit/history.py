@@ -105,6 +105,16 @@ def entry(seq: int) -> EntryView:
     return _open([row])[0]
 
 
+def opened(seqs: Iterable[int]) -> dict[int, EntryView]:
+    """Entries by their numbers; a number that the log does not have is left out."""
+    wanted = sorted(set(seqs))
+    found: dict[int, EntryView] = {}
+    for start in range(0, len(wanted), 500):
+        rows = Entry.objects.filter(pk__in=wanted[start : start + 500]).order_by("seq")
+        found.update({view.seq: view for view in _open(list(rows))})
+    return found
+
+
 def of_object(name: str, *, limit: int = 100) -> list[EntryView]:
     """The entries that touched one object (``flag:flg_…``), newest first."""
     return entries(Filters(object=name), limit=limit)

@@ -30,9 +30,11 @@ WHY: Mapping[str, str] = MappingProxyType(
         "not_by_token": "it is done in person, never by a token",
         "not_involved": "they neither wrote, edited nor approved it",
         "other_flags": "their roles there cover other flags only",
+        "not_a_person": "only people ask for access for themselves",
         "own_access": "nobody changes their own access",
         "own_change": "they wrote or edited it themselves, or stand behind who did",
         "second_administrator": "another administrator has to do it",
+        "toxic_pair": "they would hold what is kept apart",
         "token_ended": "the token has expired or was revoked",
         "token_scope": "the token does not reach that far",
     }
@@ -40,10 +42,15 @@ WHY: Mapping[str, str] = MappingProxyType(
 #: Way to sign in or to prove a factor -> how, in words.
 WAYS: Mapping[str, str] = MappingProxyType(
     {
+        "emergency": "by emergency access",
+        "enforced": "past an enforced provider",
         "factor": "at the second factor",
         "invitation": "by an invitation",
         "limit": "after too many tries",
         "link": "by a one-time link",
+        "oidc": "through an identity provider (OpenID Connect)",
+        "provider": "through an identity provider",
+        "saml": "through an identity provider (SAML)",
         "network": "from a network address that is not allowed",
         "rules": "by the sign-in rules",
         "token": "with a wrong token",
@@ -176,7 +183,21 @@ def _grant(detail: _Detail, names: _Names) -> str:
     return f": {detail['role']} of {names.get(detail['subject'], detail['subject'])}"
 
 
+def _asked_for(detail: _Detail, names: _Names) -> str:
+    return f": {', '.join(detail['roles'])} for {names.get(detail['subject'], detail['subject'])}"
+
+
+def _excepted(detail: _Detail, names: _Names) -> str:
+    return f": {', '.join(detail['pairs'])} for {names.get(detail['subject'], detail['subject'])}"
+
+
+def _duties(detail: _Detail, names: _Names) -> str:  # noqa: ARG001 (one shape for all lines)
+    return f": {detail['conflicts']:,} not covered, {detail['excepted']:,} excepted"
+
+
 def _member(detail: _Detail, names: _Names) -> str:
+    if "people" in detail:
+        return f": {len(detail['people'])} people in {names.get(detail['group'], detail['group'])}"
     return f": {names.get(detail['person'], detail['person'])} in {names.get(detail['group'], detail['group'])}"
 
 
@@ -208,10 +229,22 @@ def _reached(detail: _Detail, names: _Names) -> str:  # noqa: ARG001 (as above)
 _LINES: Mapping[str, Callable[[_Detail, _Names], str]] = MappingProxyType(
     {
         "access.denied": _refusal,
+        "access_request.opened": _asked_for,
+        "access_request.approved": _asked_for,
+        "access_request.refused": _asked_for,
+        "access_request.withdrawn": _asked_for,
+        "access_request.expired": _asked_for,
+        "grant.reviewed": _asked_for,
+        "duty_exception.proposed": _excepted,
+        "duty_exception.approved": _excepted,
+        "duty_exception.refused": _excepted,
+        "duty_exception.ended": _excepted,
+        "duties.checked": _duties,
         "delivery.reached": _reached,
         "drift.checked": _checked,
         "grant.given": _grant,
         "grant.ended": _grant,
+        "grant.ran_out": _grant,
         "group.member_added": _member,
         "group.member_removed": _member,
         "ledger.anchored": _anchored,

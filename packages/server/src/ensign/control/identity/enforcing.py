@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from ensign.control.identity.models import Account
 from ensign.control.identity.rules import Rules, from_state
 from ensign.control.identity.sign_in_models import SignInRules
+from ensign.control.identity.sso.queries import active_providers, counts_elsewhere, identities_at
 from ensign.control.kernel.errors import Unauthenticated
 
 RULES_ID = "sign-in"
@@ -83,11 +84,18 @@ def kinds_of(person_id: str) -> frozenset[str]:
 
 
 def must_prove(person_id: str) -> bool:
-    """Whether administering asks this person for a recent second factor: as soon as they have one.
+    """Whether administering asks this person for a recent second factor: as soon as they have one, here or at an
+    identity provider whose second factors count.
 
     Who has none is led to enrol where the rules demand it; where they do not, a finding says so (ADR 0026).
     """
-    return bool(kinds_of(person_id))
+    return bool(kinds_of(person_id)) or counts_elsewhere(person_id)
+
+
+def people_proving_elsewhere() -> frozenset[str]:
+    """Ids of the people whom an identity provider vouches for, and whose second factors there count here."""
+    counting = [one.id for one in active_providers() if one.mfa_counts]
+    return frozenset(one.person for provider in counting for one in identities_at(provider) if one.status == "active")
 
 
 Owed = Literal["", "factor", "passkey"]

@@ -84,7 +84,8 @@ def fetch(
     }
     connection = http.client.HTTPConnection(target.address, target.port)
     held = [socket.create_connection((target.address, target.port), timeout=timeout)]
-    watchdog = threading.Timer(timeout, _cut, [held])
+    late = threading.Event()
+    watchdog = threading.Timer(timeout, _cut, [held, late])
     watchdog.daemon = True
     watchdog.start()
     try:
@@ -96,22 +97,24 @@ def fetch(
         connection.request(method, target.path, body=body, headers=sent)
         response = connection.getresponse()
         content = response.read(limit + 1)
+    except OSError:  # also what TLS finds wrong, which is a ValueError, too
+        raise
     except (http.client.HTTPException, ValueError) as error:
         raise OSError(f"not an answer: {type(error).__name__}") from error
     finally:
-        late = not watchdog.is_alive()
         watchdog.cancel()
         connection.close()
         held[-1].close()
-    if late:
+    if late.is_set():
         raise TimeoutError("the answer took too long")
     if len(content) > limit:
         raise OSError("the answer is too long")
     return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, content)
 
 
-def _cut(held: list[socket.socket]) -> None:
+def _cut(held: list[socket.socket], late: threading.Event) -> None:
     """End the connection under whoever waits for it (TLS, once it is there, owns the descriptor)."""
+    late.set()  # first: whoever reads may wake before this thread ends
     with contextlib.suppress(OSError):  # it has ended by itself
         socket.socket.shutdown(held[-1], socket.SHUT_RDWR)
 

@@ -155,7 +155,12 @@ def places() -> list[Place]:
     """Every project, archived ones too, with its active environments: what grants and tokens may name."""
     within = all_environments()
     return [
-        Place(key=p.key, name=p.name, environments=tuple((e.key, e.name) for e in within.get(p.key, ())))
+        Place(
+            key=p.key,
+            name=p.name,
+            environments=tuple((e.key, e.name) for e in within.get(p.key, ())),
+            protected=frozenset(e.key for e in within.get(p.key, ()) if e.protected),
+        )
         for p in projects(archived=True)
     ]
 

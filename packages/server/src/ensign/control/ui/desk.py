@@ -9,6 +9,8 @@ from typing import Final
 
 from django.urls import reverse
 
+from ensign.control.access import findings
+from ensign.control.access import request_queries as access_requests
 from ensign.control.access.permissions import Permission
 from ensign.control.audit import history
 from ensign.control.changes import queries as requests
@@ -129,6 +131,7 @@ def desk(who: Visitor) -> Desk:
             for request in waits
         ),
         *(_own(request, colours) for request in mine if request.status == "changes_requested"),
+        *_access(who),
         *_tokens(who),
     ]
     return Desk(
@@ -217,6 +220,34 @@ def _kill(kill: incidents.KillView, names: dict[str, str], colours: _Environment
         environment=colours.look(kill.project, kill.environment),
         person=log.person(kill.by, names),
     )
+
+
+def _access(who: Visitor) -> Iterator[Line]:
+    """Requests for access that wait for an answer, and for administrators how much there is to put right."""
+    waiting = access_requests.waits_for(who.held)
+    names = identity.names(one.subject for one in waiting)
+    for one in waiting:
+        yield Line(
+            title=f"{', '.join(sorted({asked.role for asked in one.roles}))} for {names[one.subject]}",
+            href=reverse("access:request", args=[one.id]),
+            act="Answer it",
+            icon="key",
+            tone=looks.Tone.INFO,
+            at=one.requested_at,
+            detail="waits for your answer",
+        )
+    if who.may(Permission.ORG_ACCESS_GRANT):
+        found = findings.findings(at=who.at)
+        if found:
+            yield Line(
+                title=f"{len(found)} thing{'' if len(found) == 1 else 's'} to put right in access",
+                href=reverse("access:findings"),
+                act="See them",
+                icon="warning",
+                tone=looks.Tone.WARN,
+                at=min((one.since for one in found if one.since), default=who.at),
+                detail="open",
+            )
 
 
 def _tokens(who: Visitor) -> Iterator[Line]:

@@ -16,9 +16,10 @@ from ensign.control.identity.sso.sessions import MARK
 from ensign.control.kernel import clock
 from ensign_testkit.people import add_person
 from ensign_testkit.providers import add_provider
-from ensign_testkit.saml_forge import Forge
+from ensign_testkit.saml_forge import SAML, SAMLP, Forge
 from ensign_testkit.saml_keys import Signer
 from ensign_testkit.saml_worlds import ENTITY, World, saml_settings, signer, world
+from lxml import etree
 
 
 def last_entry() -> dict[str, Any]:
@@ -53,13 +54,13 @@ def test_a_ticket_is_good_once_for_two_minutes_and_for_one_provider(db: str, mon
     there = world()
     other = add_provider("second", kind="saml", settings=saml_settings())
     posted = there.post(there.forge.response(in_response_to=there.ask()))
-    assert there.client.get(posted["Location"].replace("/corp/", f"/{other.key}/")).status_code == 403
+    assert there.client.get(posted["Location"].replace("/corp/", f"/{other.key}/")).status_code == 422
     assert there.follow(posted).status_code == 303
-    assert there.follow(posted).status_code == 403
+    assert there.follow(posted).status_code == 422
     posted = there.post(there.forge.response(in_response_to=there.ask()))
     later = clock.now() + timedelta(minutes=3)
     monkeypatch.setattr(clock, "now", lambda: later)
-    assert there.follow(posted).status_code == 403
+    assert there.follow(posted).status_code == 422
 
 
 def test_a_response_to_the_request_of_another_browser_is_refused(db: str) -> None:
@@ -68,7 +69,7 @@ def test_a_response_to_the_request_of_another_browser_is_refused(db: str) -> Non
     asked, victim = there.ask(), Client()
     there.ask(victim)
     answer = there.follow(there.post(there.forge.response(in_response_to=asked)), victim)
-    assert answer.status_code == 403
+    assert answer.status_code == 422
     assert "Sign in again from this browser" in answer.content.decode()
     assert last_entry()["detail"]["why"] == "saml_in_response_to"
     assert signed_in_as(victim) is None
@@ -77,7 +78,7 @@ def test_a_response_to_the_request_of_another_browser_is_refused(db: str) -> Non
 def test_unasked_responses_are_refused_unless_the_settings_say_so_and_then_count_once(db: str) -> None:
     person = add_person("Anna Berg")
     there = world()
-    assert there.post(there.forge.response(in_response_to=None)).status_code == 403
+    assert there.post(there.forge.response(in_response_to=None)).status_code == 422
     assert last_entry()["detail"]["why"] == "saml_unasked"
     open_to_all = World(
         add_provider("second", kind="saml", settings=saml_settings(idp_initiated=True)),
@@ -86,7 +87,7 @@ def test_unasked_responses_are_refused_unless_the_settings_say_so_and_then_count
     response = open_to_all.forge.response(in_response_to=None)
     done = open_to_all.follow(open_to_all.post(response, relay="/flags"))
     assert (done["Location"], signed_in_as(open_to_all.client)) == ("/flags", person.id)
-    assert open_to_all.post(response).status_code == 403
+    assert open_to_all.post(response).status_code == 422
     assert last_entry()["detail"]["why"] == "saml_replay"
 
 
@@ -156,13 +157,13 @@ def test_half_a_list_of_groups_changes_no_membership(db: str) -> None:
     there = world(mapping=[("engineering", "grp_1")])
     attributes = {"email": ["anna.berg@example.com"], "http://schemas.microsoft.com/claims/groups.link": ["https://x"]}
     answer = there.follow(there.post(there.forge.response(in_response_to=there.ask(), attributes=attributes)))
-    assert (answer.status_code, last_entry()["detail"]["why"]) == (403, "saml_groups")
+    assert (answer.status_code, last_entry()["detail"]["why"]) == (422, "saml_groups")
 
 
 def test_somebody_whom_the_rules_do_not_let_in_is_told_why(db: str) -> None:
     there = world()
     answer = there.follow(there.post(there.forge.response(in_response_to=there.ask())))
-    assert answer.status_code == 403
+    assert answer.status_code == 422
     assert "Ask an administrator to invite you" in answer.content.decode()
     assert "anna" not in json.dumps(last_entry())
 
@@ -183,3 +184,48 @@ def test_other_kinds_of_provider_have_no_saml_addresses(db: str) -> None:
     assert Client().get("/sso/okta/metadata").status_code == 404
     assert Client().post("/sso/okta/acs", {}).status_code == 404
     assert Client().post("/sso/nobody/acs", {}).status_code == 404
+
+
+def refused_by_provider(there: World, asked: str, code: str) -> etree._Element:
+    """The provider's answer that it vouches for nobody."""
+    root = etree.fromstring(there.forge.draft(in_response_to=asked).encode())
+    root.remove(root.find(f"{{{SAML}}}Assertion"))
+    next(root.iter(f"{{{SAMLP}}}StatusCode")).set("Value", f"urn:oasis:names:tc:SAML:2.0:status:{code}")
+    return root
+
+
+def test_a_session_goes_on_while_the_provider_vouches_silently_and_ends_when_it_does_not(db: str) -> None:
+    add_person("Anna Berg")
+    there = world()
+    there.follow(there.post(there.forge.response(in_response_to=there.ask())))
+    again = there.forge.response(in_response_to=there.ask(purpose="renew", target="/flags"))
+    assert there.follow(there.post(again))["Location"] == "/flags"
+    assert signed_in_as(there.client) is not None
+    asked = there.ask(purpose="renew")
+    answer = there.follow(there.post(refused_by_provider(there, asked, "NoPassive")))
+    assert answer.status_code == 422
+    assert signed_in_as(there.client) is None
+
+
+def test_nobody_else_ends_a_session_by_saying_that_the_provider_does_not_vouch(db: str) -> None:
+    add_person("Anna Berg")
+    there = world()
+    there.follow(there.post(there.forge.response(in_response_to=there.ask())))
+    there.ask(purpose="renew")
+    for asked in ("_guessed", there.ask(Client(), purpose="renew")):
+        assert there.follow(there.post(refused_by_provider(there, asked, "NoPassive"))).status_code == 422
+    assert signed_in_as(there.client) is not None
+
+
+def test_a_step_up_counts_when_the_same_person_has_just_used_a_second_factor(db: str) -> None:
+    add_person("Anna Berg")
+    there = world(mfa_counts=True)
+    there.follow(there.post(there.forge.response(in_response_to=there.ask())))
+    strong = "https://refeds.org/profile/mfa"
+    for more in ({"context": strong, "name_id": "bob-0002"}, {}):
+        answer = there.follow(there.post(there.forge.response(in_response_to=there.ask(purpose="confirm"), **more)))
+        assert answer.status_code == 422
+        assert "ensign_mfa_at" not in there.client.session
+    right = there.forge.response(in_response_to=there.ask(purpose="confirm", target="/requests"), context=strong)
+    assert there.follow(there.post(right))["Location"] == "/requests"
+    assert "ensign_mfa_at" in there.client.session

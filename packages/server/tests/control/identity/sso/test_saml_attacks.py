@@ -44,7 +44,7 @@ def refused(there: World, response: Any, *codes: str, raw: bool = False) -> None
     began = time.monotonic()
     answer = there.post(response, raw=raw)
     took = time.monotonic() - began
-    assert answer.status_code == 403, answer.status_code
+    assert answer.status_code == 422, answer.status_code
     assert took < BOUND
     last = entries()[-1]
     assert last["action"] == "session.refused"
@@ -390,7 +390,7 @@ def test_a_refusal_of_the_provider_signs_nobody_in(there: World) -> None:
     code = root.find(f".//{{{SAMLP}}}StatusCode")
     code.set("Value", "urn:oasis:names:tc:SAML:2.0:status:Responder")
     answer = there.follow(there.post(root))
-    assert (answer.status_code, entries()[-1]["detail"]["why"]) == (403, "saml_status")
+    assert (answer.status_code, entries()[-1]["detail"]["why"]) == (422, "saml_status")
 
 
 def test_the_status_of_a_success_with_an_assertion_is_not_believed_from_the_outside(there: World) -> None:
@@ -402,7 +402,7 @@ def test_the_status_of_a_success_with_an_assertion_is_not_believed_from_the_outs
 def test_a_flood_of_refusals_is_summed_up_and_then_waits(there: World) -> None:
     before = len(entries())
     answers = [there.post("QQ", raw=True).status_code for _ in range(70)]
-    assert answers[:59] == [403] * 59
+    assert answers[:59] == [422] * 59
     assert set(answers[60:]) == {429}
     assert len(entries()) - before <= sign_in.LOUD + 2
     later = clock.now() + timedelta(minutes=2)

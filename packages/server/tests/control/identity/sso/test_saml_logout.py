@@ -95,7 +95,7 @@ def test_whoever_is_not_the_provider_ends_nothing(there: World) -> None:
         bombed,
         "SAMLRequest=%%%&SigAlg=x&Signature=y",
     ):
-        assert send(there, sent).status_code == 403, sent[:80]
+        assert send(there, sent).status_code == 422, sent[:80]
     assert ProviderSession.objects.count() == 1
 
 

@@ -10,22 +10,19 @@ from urllib.parse import parse_qs, urlsplit
 from urllib.request import urlopen
 
 import pytest
-from django.conf import settings
-from django.core.servers.basehttp import ThreadedWSGIServer
-from django.db import connections
-from django.test.testcases import LiveServerThread, _StaticFilesHandler
 from ensign.control.identity.models import Account
 from ensign.control.identity.sso import saml_here, saml_kind
 from ensign.control.identity.sso.domain import ProviderView
 from ensign.control.identity.sso.models import ProviderSession
 from ensign.control.kernel import clock
+from ensign_testkit.live import chromium, live
 from ensign_testkit.people import add_person
 from ensign_testkit.providers import add_provider
 from ensign_testkit.saml_forge import WRAPPINGS, Forge, field_of
 from ensign_testkit.saml_worlds import World, body, signer
 from ensign_testkit.simple_saml import SimpleSaml
 from lxml import etree
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 
 @pytest.fixture(scope="module")
@@ -38,32 +35,18 @@ def idp() -> Iterator[SimpleSaml]:
 
 @pytest.fixture
 def address(db: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The product on http://localhost and a free port, over this test's database."""
-    thread = LiveServerThread("localhost", _StaticFilesHandler)
-    thread.server_class = ThreadedWSGIServer
-    thread.daemon = True
-    thread.start()
-    assert thread.is_ready.wait(20)
-    if thread.error is not None:
-        raise thread.error
-    monkeypatch.setattr(settings, "PUBLIC_URL", f"http://localhost:{thread.port}")
-    yield f"http://localhost:{thread.port}"
-    thread.terminate()
-    connections.close_all()
+    """The product, over this test's database."""
+    with live(monkeypatch) as url:
+        yield url
 
 
 @pytest.fixture
 def page(monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
     """A page of a browser without any cookie."""
-    # Playwright keeps an event loop in this thread, in which Django would refuse the database.
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+    with chromium(monkeypatch) as browser:
         opened = browser.new_context().new_page()
         opened.set_default_timeout(20_000)
         yield opened
-        browser.close()
-        connections.close_all()
 
 
 def connect(idp: SimpleSaml, **more: object) -> ProviderView:
@@ -137,14 +120,14 @@ def test_a_real_response_is_refused_once_it_is_wrapped_replayed_or_carried_elsew
     there = World(found, Forge(signer(), "", ""))
     raw = base64.b64decode(caught[0])
     for name, wrap in WRAPPINGS.items():
-        assert there.post(field_of(wrap(etree.fromstring(raw))), raw=True).status_code == 403, name
+        assert there.post(field_of(wrap(etree.fromstring(raw))), raw=True).status_code == 422, name
     spoilt = raw.replace(b"anna-0001", b"anna-<!---->0001")
     assert spoilt != raw
-    assert there.post(field_of(spoilt), raw=True).status_code == 403
+    assert there.post(field_of(spoilt), raw=True).status_code == 422
     elsewhere = there.post(caught[0], raw=True)
     assert elsewhere.status_code == 303
-    assert there.follow(elsewhere).status_code == 403
-    assert there.post(caught[0], raw=True).status_code == 403
+    assert there.follow(elsewhere).status_code == 422
+    assert there.post(caught[0], raw=True).status_code == 422
     assert not ProviderSession.objects.exists()
 
 

@@ -41,8 +41,10 @@ def tabs(current: str) -> tuple[Choice, ...]:
         ("Groups", "access:groups"),
         ("Service accounts", "access:service-accounts"),
         ("Access", "access:grants"),
+        ("Requests", "access:requests"),
         ("Who can", "access:who-can"),
         ("Sign-in", "access:providers"),
+        ("To put right", "access:findings"),
         ("Emergency access", "access:emergency"),
         ("Who signed in", "access:logins"),
     )

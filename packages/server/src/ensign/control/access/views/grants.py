@@ -1,8 +1,6 @@
-"""Pages about grants: who holds which role where, and who can do what."""
+"""Pages about grants: who holds which role where."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -11,17 +9,17 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from ensign.control.access import grants, queries
+from ensign.control.access.asked import RequestView
 from ensign.control.access.assigning import assignable
 from ensign.control.access.catalogue import roles
 from ensign.control.access.decisions import denied
 from ensign.control.access.domain import ORGANISATION
-from ensign.control.access.forms import GrantForm, WhoCanForm
-from ensign.control.access.permissions import BY_CODE, Permission
-from ensign.control.access.views.common import grant_rows, may_grant, open_page, shown, subject_choices, tabs
+from ensign.control.access.forms import GrantForm
+from ensign.control.access.permissions import Permission
+from ensign.control.access.views.common import grant_rows, may_grant, open_page, subject_choices, tabs
 from ensign.control.identity.web import SeeOther, add_errors, form_page, next_address, signed_in
 from ensign.control.kernel import clock
 from ensign.control.kernel.errors import EnsignError
-from ensign.control.ui.looks import Person
 
 
 @require_GET
@@ -57,10 +55,14 @@ def create(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
         try:
-            grants.give(actor=holds.actor, at=at, subject=data["subject"], wish=form.wish(at=at), reason=data["reason"])
+            wish = form.wish(at=at)
+            given = grants.give(actor=holds.actor, at=at, subject=data["subject"], wish=wish, reason=data["reason"])
         except EnsignError as error:
             status = add_errors(form, error)
         else:
+            if isinstance(given, RequestView):
+                messages.info(request, "It takes a second person: the request waits for their approval.")
+                return SeeOther(reverse("access:request", args=[given.id]))
             messages.success(request, "The role is given.")
             return SeeOther(reverse("access:grants"))
     more = {"title": "Give a role", "act": "Give the role", "back": reverse("access:grants")}
@@ -74,33 +76,3 @@ def end(request: HttpRequest, grant_id: str) -> HttpResponse:
     grants.end(actor=signed_in(request), at=clock.now(), grant_id=grant_id, reason=reason)
     messages.success(request, "The role has ended.")
     return SeeOther(next_address(request, default=reverse("access:grants")))
-
-
-@require_GET
-def who_can(request: HttpRequest) -> HttpResponse:
-    """Who may do this there, and through which grants."""
-    _, at = open_page(request, Permission.ORG_READ)
-    form = WhoCanForm(request.GET if "permission" in request.GET else None)
-    status, rows, asked = 200, [], ""
-    if form.is_bound and form.is_valid():
-        permission = BY_CODE[form.cleaned_data["permission"]]
-        try:
-            scope = form.scope()
-        except EnsignError as error:
-            status = add_errors(form, error)
-        else:
-            holders = queries.who_can(permission, scope, at=at)
-            people = shown([holder.subject for holder in holders] + [g.subject for h in holders for g in h.grants])
-            asked = f"{permission} {'in ' + str(scope) if scope.project else 'in the organisation'}"
-            rows = [{"who": people[holder.subject], "through": _through(holder, people)} for holder in holders]
-    more = {"rows": rows, "asked": asked, "tabs": tabs("Who can")}
-    return form_page(request, "access/who_can.html", form, status=status, **more)
-
-
-def _through(holder: queries.Holder, people: Mapping[str, Person]) -> str:
-    words = []
-    for grant in holder.grants:
-        via = "" if grant.subject == holder.subject else f" by the group {people[grant.subject].name}"
-        narrowed = f" for {grant.narrowing}" if grant.narrowing else ""
-        words.append(f"{grant.definition.name}{via}{narrowed}")
-    return ", ".join(words)

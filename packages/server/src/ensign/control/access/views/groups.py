@@ -80,8 +80,14 @@ def detail(request: HttpRequest, group_id: str) -> HttpResponse:
 def add_member(request: HttpRequest, group_id: str) -> HttpResponse:
     """Add a person."""
     person_id = request.POST.get("person", "")
-    groups.add_member(actor=signed_in(request), at=clock.now(), group_id=group_id, person_id=person_id)
-    messages.success(request, f"{identity.name(person_id)} belongs to the group now.")
+    reason = request.POST.get("reason", "")
+    changed = groups.add_member(
+        actor=signed_in(request), at=clock.now(), group_id=group_id, person_id=person_id, reason=reason
+    )
+    if person_id in changed.members:
+        messages.success(request, f"{identity.name(person_id)} belongs to the group now.")
+    else:
+        messages.info(request, "A role of this group takes a second person: see Requests.")
     return SeeOther(reverse("access:group", args=[group_id]))
 
 

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from ensign.control.access import people, queries
+from ensign.control.access import people, queries, segregation
 from ensign.control.access import signed_in as signed_in_where
 from ensign.control.access.assigning import assignable
 from ensign.control.access.catalogue import roles
@@ -40,6 +40,7 @@ def listing(request: HttpRequest) -> HttpResponse:
         "status": status,
         "blocked": signed_in_where.blocked(holds.actor, at=at) if holds.allows(Permission.ORG_PEOPLE_MANAGE) else (),
         "may_invite": holds.allows(Permission.ORG_PEOPLE_INVITE),
+        "may_see_leavers": any(map(holds.allows, (Permission.ORG_SCIM_MANAGE, Permission.ORG_LEDGER_READ))),
         "tabs": tabs("People"),
     }
     return render(request, "access/people.html", context)
@@ -50,11 +51,14 @@ def detail(request: HttpRequest, person_id: str) -> HttpResponse:
     """One person: what they may do, and acts about them."""
     holds, at = open_page(request, Permission.ORG_READ)
     person = identity.person(person_id)
+    conflicts = segregation.conflicts(at=at, subject=person.id)
     context = {
         "person": person,
         "itself": person.id == holds.actor.id,
         "grants": grant_rows(queries.grants_of(person.id), holds),
         "groups": identity.groups_of(person.id),
+        "uncovered": [one for one in conflicts if one.exception is None],
+        "excepted": list({one.exception.id: one.exception for one in conflicts if one.exception}.values()),
         "factors": factors.factors_of(person.id),
         "tokens": [token for token in identity.tokens_of(person.id) if token.usable(at=at)],
         "invited_until": links.open_until("invite", person_id=person.id, at=at),

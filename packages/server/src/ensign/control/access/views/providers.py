@@ -134,7 +134,7 @@ def try_it(request: HttpRequest, provider_id: str) -> HttpResponse:
 @require_POST
 def add_mapping(request: HttpRequest, provider_id: str) -> HttpResponse:
     """Map one more value to a group."""
-    mapping = _mapping(provider_id)
+    mapping = _mapping(request, provider_id)
     return _mapped(request, provider_id, [*mapping, (request.POST.get("value", ""), request.POST.get("group", ""))])
 
 
@@ -142,10 +142,11 @@ def add_mapping(request: HttpRequest, provider_id: str) -> HttpResponse:
 def remove_mapping(request: HttpRequest, provider_id: str) -> HttpResponse:
     """Map a value no more."""
     gone = (request.POST.get("value", ""), request.POST.get("group", ""))
-    return _mapped(request, provider_id, [pair for pair in _mapping(provider_id) if pair != gone])
+    return _mapped(request, provider_id, [pair for pair in _mapping(request, provider_id) if pair != gone])
 
 
-def _mapping(provider_id: str) -> list[tuple[str, str]]:
+def _mapping(request: HttpRequest, provider_id: str) -> list[tuple[str, str]]:
+    signed_in(request)  # a stranger does not learn here which providers there are
     return [(one.value, one.group) for one in queries.provider(provider_id).group_mapping]
 
 

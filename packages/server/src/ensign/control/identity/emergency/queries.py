@@ -13,18 +13,18 @@ from ensign.control.kernel import clock
 
 def current() -> SealView | None:
     """The newest seal, or None when nobody was ever named."""
-    row = EmergencySeal.objects.order_by("-pk").first()
+    row = EmergencySeal.objects.order_by("-number").first()
     return None if row is None else view(row)
 
 
 def seals() -> tuple[SealView, ...]:
     """All seals, newest first."""
-    return tuple(view(row) for row in EmergencySeal.objects.order_by("-pk"))
+    return tuple(view(row) for row in EmergencySeal.objects.order_by("-number"))
 
 
 def open_seal(*, at: datetime) -> SealView | None:
     """The seal that is open now, or None. One query on an index of few rows: pages ask it every time."""
-    row = EmergencySeal.objects.filter(status="unsealed").order_by("-pk").first()
+    row = EmergencySeal.objects.filter(status="unsealed").order_by("-number").first()
     seal = None if row is None else view(row)
     return seal if seal is not None and seal.open(at=at) else None
 

@@ -27,6 +27,17 @@ def register_keep(keep: Keep) -> None:
     _keep = keep
 
 
+#: Whether somebody may join a group because a provider says so: (provider, group, person, at).
+Admit = Callable[[str, str, str, datetime], bool]
+_admit: Admit | None = None
+
+
+def register_admit(admit: Admit) -> None:
+    """Let ``admit`` (of access) hold back what takes a second person. Once, while Django starts."""
+    global _admit
+    _admit = admit
+
+
 def wanted(provider: ProviderView, person_id: str, values: Iterable[str]) -> frozenset[str]:
     """Ids of the groups that the mapping gives to a person with these values.
 
@@ -43,6 +54,8 @@ def sync(provider: ProviderView, person_id: str, values: Iterable[str], *, at: d
     active = set(Group.objects.filter(pk__in=groups, status="active").values_list("pk", flat=True))
     for group in sorted(active):
         if group not in rows or rows[group].status != "active":
+            if _admit is not None and not _admit(provider.id, group, person_id, at):
+                continue
             _add(provider, group, person_id, rows.get(group), at=at)
     for group, row in sorted(rows.items()):
         managed = row.status == "active" and row.state.get("managed_by") == provider.id
