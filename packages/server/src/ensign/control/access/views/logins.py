@@ -34,6 +34,11 @@ _WAYS = {
     "passkey": "passkey",
     "setup": "set-up",
     "invitation": "invitation",
+    "oidc": "identity provider (OpenID Connect)",
+    "saml": "identity provider (SAML)",
+    "provider": "identity provider",
+    "enforced": "past an enforced provider",
+    "emergency": "emergency access",
     "idle": "unused for too long",
     "lifetime": "its time was over",
     "rules": "the sign-in rules",
@@ -53,7 +58,7 @@ def listing(request: HttpRequest) -> HttpResponse:
     open_page(request, Permission.ORG_LEDGER_READ)
     people = [(person.id, person.display) for person in identity.people()]
     form = LoginFilter(request.GET, people=people)
-    return _history(request, form, _filters(form), "access/logins.html", {"form": form, "tabs": tabs("Sign-ins")})
+    return _history(request, form, _filters(form), "access/logins.html", {"form": form, "tabs": tabs("Who signed in")})
 
 
 @never_cache
