@@ -156,7 +156,7 @@ def test_nobody_widens_a_role_of_their_own_nor_by_a_group(admin: Actor) -> None:
     give(group.id, "second", project="shop")
     with pytest.raises(Denied):
         change(other, "second", "project:read", "change:approve")
-    change(other, "flipper", "project:read", "change:apply")
+    change(other, "flipper", "project:read", "flag:create")
     change(admin, "flipper", "project:read")  # giving up is nobody's harm
 
 
@@ -168,9 +168,23 @@ def test_widening_a_role_takes_the_right_to_give_it_to_each_who_holds_it(admin: 
     with pytest.raises(Denied):
         change(keeper, "flipper", "project:read", "change:draft", "change:approve")
     change(keeper, "flipper", "project:read")
-    change(admin, "flipper", "project:read", "change:approve")
-    assert confers_approval(catalogue.role("flipper").role)
+    with pytest.raises(Conflict) as caught:
+        change(admin, "flipper", "project:read", "change:approve")
+    assert caught.value.code == "takes-two", "nobody comes to approve production by one person's act"
+    change(admin, "flipper", "project:read", "flag:create")
+    make(admin, "reviewer", "project:read")
+    change(admin, "reviewer", "project:read", "change:approve")  # nobody holds it
+    assert confers_approval(catalogue.role("reviewer").role)
     assert last()["detail"]["approves"] is True
+
+
+def test_no_change_of_a_role_lets_its_holders_hold_what_is_kept_apart(admin: Actor) -> None:
+    make(admin, "keeper", "org:read")
+    bo = add_person("Bo", "developer")
+    give(bo.id, "keeper")
+    with pytest.raises(Denied) as caught:
+        change(admin, "keeper", "org:read", "org:ledger:anchor")
+    assert caught.value.code == "toxic-pair"
 
 
 def test_the_effect_names_how_many_gain_what_where(admin: Actor) -> None:

@@ -7,11 +7,11 @@ loses what (``effects``), it takes the right to give the role to each of them, a
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from ensign.control.access import actions
+from ensign.control.access import actions, segregation, two_people
 from ensign.control.access.assigning import (
     check_not_oneself,
     gives_everything,
@@ -77,10 +77,11 @@ def update(
     """Change what a role is called and allows. Whoever holds it gains and loses that at once.
 
     :raises Denied: without ``org:roles:manage``; for more permissions also without the right to give the role to each
-        who holds it, and to who holds it themselves.
+        who holds it, and to who holds it themselves; where a holder would hold a pair that is kept apart.
     :raises Invalid: naming the field that is wrong.
     :raises Conflict: when it is built in or archived, at another version than ``expected_version``, its name is taken,
-        a service account holds it and could not, or nobody could give roles any more.
+        a service account holds it and could not, or nobody could give roles any more; when its holders would come to
+        approve production, which takes two people for each (code ``takes-two``).
     """
     require(actor, Permission.ORG_ROLES_MANAGE, at=at)
     row = _locked(key)
@@ -93,6 +94,8 @@ def update(
         for grant in grants:
             decision = require_assigning(actor, after, grant.scope, at=at, holds=rights)
             check_not_oneself(actor, grant.subject, grant.scope, decision)
+        _check_two_people(before, after, grants)
+        segregation.check_role(after, at=at)
     if unfit_for_services(after) and any(grant.subject_kind == "service" for grant in grants):
         raise Conflict(
             "A service account holds this role, and no token could use what it would allow.",
@@ -128,6 +131,20 @@ def archive(*, actor: Actor, at: datetime, key: str, reason: str = "") -> Role:
     staged = stage(CustomRole, id=row.pk, state={**row.state, "status": "archived"}, current=row)
     record(action=actions.ROLE_ARCHIVED, actor=actor, at=at, staged=[staged], reason=reason, detail={"role": key})
     return definitions([key])[key]
+
+
+def _check_two_people(before: Role, after: Role, grants: Sequence[GrantView]) -> None:
+    """Nobody comes to approve production by one person's change of what their role means.
+
+    :raises Conflict: code ``takes-two``.
+    """
+    reached = [grant for grant in grants if two_people.needed(after, grant.scope)]
+    if reached and not confers_approval(before):
+        raise Conflict(
+            f"{len(reached)} grant{'s' if len(reached) > 1 else ''} of this role would come to approve production.",
+            remedy="Make another role with it and give that one: giving it takes two people.",
+            code="takes-two",
+        )
 
 
 def widens(before: Role, after: Role) -> bool:

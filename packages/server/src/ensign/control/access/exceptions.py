@@ -201,12 +201,13 @@ def _state(
 def _require_giving(actor: Actor, scope: Scope, *, at: datetime) -> None:
     """An exception in a project may be proposed by who gives roles in it.
 
-    :raises Denied: otherwise; NeedsMfa as ``decisions.step_up``.
+    :raises Denied: otherwise.
+    :raises NeedsMfa: as ``decisions.step_up``.
     """
     holds = held(actor, at=at)
     permission = Permission.ORG_ACCESS_GRANT if scope.project is None else Permission.PROJECT_ACCESS_GRANT
     if gives(holds, scope):
-        step_up(actor, permission, scope, at=at)
+        step_up(actor, permission, Scope(scope.project), at=at)
         return
     raise denied(holds.decide(permission, Scope(scope.project)), permission, scope)
 
@@ -245,7 +246,7 @@ def _require_known_subject(subject: str) -> None:
     kind = subject_kind(subject)
     try:
         if kind == "person":
-            usable = identity.person(subject).status != "disabled"
+            usable = identity.person(subject).status not in {"disabled", "erased"}
         elif kind == "service":
             usable = identity.service_account(subject).status == "active"
         else:

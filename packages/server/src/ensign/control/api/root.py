@@ -34,6 +34,7 @@ from ensign.control.projects.api import router as projects
 from ensign.control.projects.tokens_api import router as all_tokens
 from ensign.control.publishing.api import router as publishing
 from ensign.control.publishing.reach_api import router as flag_reach
+from ensign.control.scim.api import router as directory
 from ensign.control.segments.api import router as segments
 
 _WRITES = frozenset({"post", "put", "patch", "delete"})
@@ -137,6 +138,7 @@ for router in (
     changes,
     incidents,
     evidence,
+    directory,
     privacy,
     flag_reach,
     change_reach,

@@ -34,6 +34,11 @@ _WAYS = {
     "passkey": "passkey",
     "setup": "set-up",
     "invitation": "invitation",
+    "oidc": "identity provider (OpenID Connect)",
+    "saml": "identity provider (SAML)",
+    "provider": "identity provider",
+    "enforced": "past an enforced provider",
+    "emergency": "emergency access",
     "idle": "unused for too long",
     "lifetime": "its time was over",
     "rules": "the sign-in rules",
@@ -42,11 +47,6 @@ _WAYS = {
     "link": "one-time link",
     "network": "network address not allowed",
     "token": "token",
-    "oidc": "identity provider (OpenID Connect)",
-    "saml": "identity provider (SAML)",
-    "provider": "identity provider",
-    "enforced": "an identity provider is enforced",
-    "emergency": "emergency access",
 }
 _TONES = {"signed-in": "good", "refused": "warn", "blocked": "bad"}
 
