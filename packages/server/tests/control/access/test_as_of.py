@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from ensign.control.access import as_of, grants, groups, inquiries, people, queries, service_accounts
+from ensign.control.access import as_of, custom_roles, grants, groups, inquiries, people, queries, service_accounts
+from ensign.control.access.custom_roles import RoleWish
 from ensign.control.access.decisions import decide
-from ensign.control.access.domain import ORGANISATION, Scope
+from ensign.control.access.domain import ORGANISATION, Narrowing, Scope
 from ensign.control.access.grants import Wish
 from ensign.control.access.permissions import Permission
 from ensign.control.access.standing import Line, compare
@@ -194,6 +195,35 @@ def test_a_leaver_whose_documents_were_redacted_still_could_what_they_could(db: 
     assert world.known(past.who(P.CHANGE_APPLY, PROD)) == {person.id}
     assert past.unreadable == ()
     assert world.known(as_of.at_moment(left).who(P.CHANGE_APPLY, PROD)) == set()
+
+
+def test_a_custom_role_means_what_it_meant_then_and_its_change_is_told(db: str) -> None:
+    world = World()
+    person, at = world.people[0], world.at
+    by: dict[str, Any] = {"actor": world.admin}
+    wish = RoleWish(name="Shipper", permissions=["project:read", "change:apply"])
+    custom_roles.create(**by, at=at, key="shipper", wish=wish)
+    grants.give(**by, at=at, subject=person.id, wish=Wish(role="shipper", scope=Scope("shop")))
+    moment, later = at + timedelta(hours=1), at + timedelta(hours=2)
+    lesser = RoleWish(name="Shipper", permissions=["project:read", "flag:create"])
+    custom_roles.update(**by, at=later, key="shipper", wish=lesser)
+    assert person.id in world.known(as_of.at_moment(moment).who(P.CHANGE_APPLY, PROD))
+    assert person.id not in world.known(as_of.at_moment(later).who(P.CHANGE_APPLY, PROD))
+    assert person.id not in world.known(as_of.now(at=later).who(P.CHANGE_APPLY, PROD))
+    found = inquiries.changes(actor=world.admin, at=world.end, since=moment, until=later)
+    (altered,) = (one for one in found.found if one.line.subject == person.id)
+    assert (altered.change, altered.added, altered.removed) == ("altered", (P.FLAG_CREATE,), (P.CHANGE_APPLY,))
+
+
+def test_a_role_for_some_flags_is_told_as_such(db: str) -> None:
+    world = World()
+    person, at = world.people[0], world.at
+    wish = Wish(role="developer", scope=Scope("shop"), narrowing=Narrowing(tags=frozenset({"team:checkout"})))
+    grants.give(actor=world.admin, at=at, subject=person.id, wish=wish)
+    for standing in (as_of.now(at=at), as_of.at_moment(at)):
+        (line,) = (one for one in standing.who(P.CHANGE_DRAFT, PROD) if one.subject == person.id)
+        assert str(line.grant.narrowing) == "flags tagged team:checkout"
+        assert person.id not in world.known(standing.who(P.SEGMENT_CREATE, Scope("shop")))
 
 
 def test_who_was_erased_still_could_what_they_could(db: str) -> None:
