@@ -13,6 +13,7 @@ from ensign.cli.frame import Exit, Json, show, show_rows
 from ensign.control.kernel.errors import Denied, Invalid
 
 _UNITS = {"m": 1, "h": 60, "d": 1440}
+_LONGEST = 30 * _UNITS["d"]
 _Reason = Annotated[str, typer.Option("--reason", "-r", help="Why; stands in the log.")]
 _Id = Annotated[str, typer.Argument(help="The request's id, arq_….")]
 
@@ -96,4 +97,7 @@ def _minutes(text: str) -> int:
     found = re.fullmatch(r"(\d{1,6})([mhd])", text.strip())
     if found is None:
         raise Invalid(f"{text} is no length of time.", remedy="Write 90m, 8h or 3d.")
-    return int(found[1]) * _UNITS[found[2]]
+    minutes = int(found[1]) * _UNITS[found[2]]
+    if not 0 < minutes <= _LONGEST:
+        raise Invalid(f"{text} is too long or nothing.", remedy="Ask for at most 30d.")
+    return minutes
