@@ -156,7 +156,7 @@ def test_nobody_widens_a_role_of_their_own_nor_by_a_group(admin: Actor) -> None:
     give(group.id, "second", project="shop")
     with pytest.raises(Denied):
         change(other, "second", "project:read", "change:approve")
-    change(other, "flipper", "project:read", "change:apply")
+    change(other, "flipper", "project:read", "change:comment")
     change(admin, "flipper", "project:read")  # giving up is nobody's harm
 
 
@@ -168,9 +168,24 @@ def test_widening_a_role_takes_the_right_to_give_it_to_each_who_holds_it(admin: 
     with pytest.raises(Denied):
         change(keeper, "flipper", "project:read", "change:draft", "change:approve")
     change(keeper, "flipper", "project:read")
-    change(admin, "flipper", "project:read", "change:approve")
+    change(admin, "flipper", "project:read", "change:apply")
+    assert catalogue.role("flipper").role.confers(P.CHANGE_APPLY)
+
+
+def test_one_person_does_not_let_the_holders_of_a_role_approve_in_production(admin: Actor) -> None:
+    """Else whoever manages roles would do alone what giving the right to approve takes two for."""
+    make(admin, "flipper", "project:read")
+    change(admin, "flipper", "project:read", "change:approve")  # nobody holds it
     assert confers_approval(catalogue.role("flipper").role)
     assert last()["detail"]["approves"] is True
+    make(admin, "local", "project:read")
+    give(add_person("Bo").id, "local", project="shop", environment="development")
+    change(admin, "local", "project:read", "change:approve")  # nothing is protected there
+    make(admin, "other", "project:read")
+    give(add_person("Cy").id, "other", project="shop")
+    with pytest.raises(Conflict) as caught:
+        change(admin, "other", "project:read", "change:approve")
+    assert caught.value.code == "two-people"
 
 
 def test_the_effect_names_how_many_gain_what_where(admin: Actor) -> None:

@@ -7,11 +7,11 @@ loses what (``effects``), it takes the right to give the role to each of them, a
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from ensign.control.access import actions
+from ensign.control.access import actions, segregation, two_people
 from ensign.control.access.assigning import (
     check_not_oneself,
     gives_everything,
@@ -77,10 +77,11 @@ def update(
     """Change what a role is called and allows. Whoever holds it gains and loses that at once.
 
     :raises Denied: without ``org:roles:manage``; for more permissions also without the right to give the role to each
-        who holds it, and to who holds it themselves.
+        who holds it, to who holds it themselves, and for a pair of permissions that is kept apart.
     :raises Invalid: naming the field that is wrong.
     :raises Conflict: when it is built in or archived, at another version than ``expected_version``, its name is taken,
-        a service account holds it and could not, or nobody could give roles any more.
+        a service account holds it and could not, nobody could give roles any more, or (code ``two-people``) its
+        holders would come to approve where something is protected.
     """
     require(actor, Permission.ORG_ROLES_MANAGE, at=at)
     row = _locked(key)
@@ -93,6 +94,8 @@ def update(
         for grant in grants:
             decision = require_assigning(actor, after, grant.scope, at=at, holds=rights)
             check_not_oneself(actor, grant.subject, grant.scope, decision)
+        _refuse_approval_by_one(before, after, grants)
+        segregation.check_role(after, at=at)
     if unfit_for_services(after) and any(grant.subject_kind == "service" for grant in grants):
         raise Conflict(
             "A service account holds this role, and no token could use what it would allow.",
@@ -128,6 +131,20 @@ def archive(*, actor: Actor, at: datetime, key: str, reason: str = "") -> Role:
     staged = stage(CustomRole, id=row.pk, state={**row.state, "status": "archived"}, current=row)
     record(action=actions.ROLE_ARCHIVED, actor=actor, at=at, staged=[staged], reason=reason, detail={"role": key})
     return definitions([key])[key]
+
+
+def _refuse_approval_by_one(before: Role, after: Role, grants: Sequence[GrantView]) -> None:
+    """Who approves in production is chosen by two people, and a role's meaning is changed by one.
+
+    :raises Conflict: when those who hold it would come to approve there.
+    """
+    reached = [g for g in grants if two_people.needed(after, g.scope) and not two_people.needed(before, g.scope)]
+    if reached:
+        raise Conflict(
+            f"{after.name} would let those who hold it approve where something is protected, by one person's act.",
+            remedy="Make another role with it and give that: a second person then confirms each.",
+            code="two-people",
+        )
 
 
 def widens(before: Role, after: Role) -> bool:
