@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from django.urls import URLResolver, get_resolver, reverse
 from ensign_testkit import filled
-from ensign_testkit.browsing import browsing, launch, shoot, sideways, sign_in, violations
+from ensign_testkit.browsing import browsing, launch, press, shoot, sideways, sign_in, violations
 from ensign_testkit.server import Server, environment, serving
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
@@ -268,6 +268,18 @@ def test_views_that_write_answer_post_alone(site: Site) -> None:
             if view in WRITES:
                 path = reverse(view, kwargs=dict.fromkeys(parameters, "1"))
                 assert page.request.get(site.server.url + path).status == 405, view
+
+
+def test_what_a_rule_says_to_a_token_is_told_accessibly(site: Site) -> None:
+    """A made-up token of GitHub's issuer: no claim is missing from the answer, and nothing asks the issuer for it."""
+    with browsing(site.browser, state=site.cookies) as page:
+        page.goto(site.server.url + reverse("federation:rule", kwargs={"rule_id": site.filled["rule"]}))
+        page.get_by_label("ID token of a job").fill("e30.e30.e30")
+        press(page, "Try it")
+        expect(page.get_by_text("It does not let the job in")).to_be_visible()
+        shoot(page, SHOTS, "federation-verdict-1440-light")
+        assert violations(page) == []
+        assert sideways(page) == 0
 
 
 def test_pages_read_without_javascript(site: Site) -> None:

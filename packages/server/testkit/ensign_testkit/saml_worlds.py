@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from django.test import Client
-from ensign.control.identity.sso.domain import ProviderView
+from ensign.control.identity.sso.domain import ProviderView, Purpose
 from ensign.control.identity.sso.saml_request import ASKED
 from ensign.control.kernel import clock
 
@@ -56,7 +56,7 @@ class World:
     forge: Forge
     client: Client = field(default_factory=Client)
 
-    def ask(self, client: Client | None = None, *, target: str = "/") -> str:
+    def ask(self, client: Client | None = None, *, target: str = "/", purpose: Purpose = "sign-in") -> str:
         """Send a browser to the provider, as the sign-in page does; returns the id of its request."""
         from django.contrib.auth.models import AnonymousUser
         from django.test import RequestFactory
@@ -67,7 +67,7 @@ class World:
         request.session = client.session
         request.user = AnonymousUser()
         before = set(request.session.get(ASKED, {}))
-        answer = saml_request.begin(request, self.provider, purpose="sign-in", target=target, hint="", at=clock.now())
+        answer = saml_request.begin(request, self.provider, purpose=purpose, target=target, hint="", at=clock.now())
         request.session.save()
         client.cookies["sessionid"] = str(request.session.session_key)
         assert "SAMLRequest" in parse_qs(urlsplit(answer["Location"]).query)

@@ -57,7 +57,9 @@ def _people(at: datetime) -> dict[str, Any]:
     )  # fmt: skip
     ingrid = Actor(kind="person", id=first.id, via="session", mfa_at=at)
     wishes = [Wish(role="developer"), Wish(role="approver")]
-    invited = people.invite(actor=ingrid, at=at, email="bo@example.com", name="Bo Lind", wishes=wishes)
+    invited = people.invite(
+        actor=ingrid, at=at, email="bo@example.com", name="Bo Lind", wishes=wishes, reason="The second of two people."
+    )
     identity.accept_invitation(actor=ANONYMOUS, at=at, link=invited.link, name="Bo Lind", password=PASSWORD)
     bo = Actor(kind="person", id=invited.person.id, via="session", mfa_at=at)
     projects.create_project(actor=ingrid, at=at, key="shop", name="Shop", preset="small-team")

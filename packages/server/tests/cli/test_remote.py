@@ -134,6 +134,21 @@ def test_roles_tokens_and_segments_are_managed_too(ingrid: Terminal, seeded: dic
     assert answer.status == 200
 
 
+def test_access_is_asked_for_here_and_answered_in_person(bo: Terminal, ingrid: Terminal) -> None:
+    asked = bo.json("access", "request", "auditor", "--for", "2h", "--reason", "the audit begins")
+    assert (asked["status"], asked["minutes"]) == ("open", 120)
+    assert asked["id"] in ingrid("access", "requests", "--status", "open")
+    refusal = ingrid("access", "approve", asked["id"], code=5)
+    assert f"/access/requests/{asked['id']}" in refusal
+    assert "no length of time" in bo("access", "request", "auditor", "--for", "soon", "--reason", "r", code=3)
+    assert "at most" in bo("access", "request", "viewer", "--for", "31d", "--reason", "r", code=3).lower()
+    assert "withdrawn" in bo("access", "withdraw", asked["id"])
+    assert "policy-approve" in ingrid("access", "duties")
+    assert "approved" in ingrid("access", "exceptions")
+    done = run(ingrid.server.data_dir, "access", "findings", env=ingrid.env)
+    assert (done.returncode, "sole-granter" in done.stdout) == (8, True)
+
+
 def test_signing_in_is_read_here_and_its_rules_are_reset_on_the_server_alone(ingrid: Terminal) -> None:
     assert ingrid.json("access", "logins", "--outcome", "signed-in", "--from", "2026-01-01T00:00:00Z") == []
     assert "session_hours: 12" in ingrid("access", "rules", "show")
@@ -227,3 +242,15 @@ def test_typed_constants_are_generated_from_a_project(bo: Terminal, tmp_path: Pa
     bo("flags", "create", "typed-footer")
     bo("flags", "codegen", str(module), "--check", code=1)
     bo("flags", "codegen", str(module), "-p", "nowhere", code=4)
+
+
+def test_the_data_map_what_is_held_and_erasures_are_read_and_nobody_is_erased_by_token(
+    ingrid: Terminal, seeded: dict[str, Any]
+) -> None:
+    assert "identity_person" in ingrid("privacy", "map")
+    assert {one["table"] for one in ingrid.json("privacy", "map")["tables"]} > {"ledger_entry", "identity_account"}
+    assert "identity_account: 1" in ingrid("privacy", "me")
+    assert ingrid.json("privacy", "me")["about"]["identity_person"][0]["email"] == "ingrid@example.com"
+    assert "Nobody was erased." in ingrid("privacy", "erasures")
+    refused = ingrid("privacy", "erase", seeded["ids"]["bo"], "--reason", "asked", code=5)
+    assert "No token may" in refused

@@ -106,7 +106,8 @@ def _forgotten(redacted: Mapping[int, int]) -> str:
     if not redacted:
         return ""
     latest = ", ".join(f"{count:,} by entry {seq:,}" for seq, count in sorted(redacted.items(), reverse=True)[:10])
-    return f"{sum(redacted.values()):,} documents forgotten, authorised by {len(redacted):,} entries ({latest}).\n"
+    entries = "1 entry" if len(redacted) == 1 else f"{len(redacted):,} entries"
+    return f"{sum(redacted.values()):,} documents forgotten, authorised by {entries} ({latest}).\n"
 
 
 def anchor(*, actor: Actor, at: datetime, as_json: bool) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ensign.cli.client import connect, part
-from ensign.cli.frame import Exit, Json, out, show, show_rows
+from ensign.cli.frame import Exit, Json, show, show_rows
 from ensign.control.kernel.errors import Denied, Invalid
 
 _UNITS = {"m": 1, "h": 60, "d": 1440}
@@ -83,15 +83,6 @@ def add_to(app: typer.Typer) -> None:
     """Make these commands of ``app``."""
     for command in (request, requests, withdraw, approve, exceptions, duties, findings):
         app.command()(command)
-
-
-def waits(given: Mapping[str, Any]) -> bool:
-    """Whether what was given waits for a second person; says so."""
-    if "requested_by" not in given:
-        return False
-    address = f"{connect().url}/access/requests/{part(given['id'])}"
-    out.print(f"It takes a second person, who finds it at {address}", markup=False)
-    return True
 
 
 def _request_row(one: Mapping[str, Any]) -> dict[str, Any]:

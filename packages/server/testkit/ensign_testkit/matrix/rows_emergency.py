@@ -1,4 +1,4 @@
-"""Rows of emergency access and of SAML."""
+"""Rows of emergency access."""
 
 from __future__ import annotations
 
@@ -25,7 +25,3 @@ row("POST /emergency", "anyone", body={"code": "AAAA", "reason": "Outage"}, done
     why="the code opens nothing")  # fmt: skip
 row("GET /emergency/second-factor", "anyone", why="leads back to the code")
 row("POST /emergency/second-factor", "anyone", body={"code": "000000"}, why="leads back to the code")
-
-_NOT_SAML = frozenset({404})
-for _route in ("GET /sso/{key}/metadata", "POST /sso/{key}/acs", "GET /sso/{key}/finish", "GET /sso/{key}/slo"):
-    row(_route, "anyone", key="provider_key", done=_NOT_SAML, why="the provider speaks OpenID Connect")

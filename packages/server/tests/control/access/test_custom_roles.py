@@ -156,7 +156,7 @@ def test_nobody_widens_a_role_of_their_own_nor_by_a_group(admin: Actor) -> None:
     give(group.id, "second", project="shop")
     with pytest.raises(Denied):
         change(other, "second", "project:read", "change:approve")
-    change(other, "flipper", "project:read", "change:comment")
+    change(other, "flipper", "project:read", "flag:create")
     change(admin, "flipper", "project:read")  # giving up is nobody's harm
 
 
@@ -168,24 +168,29 @@ def test_widening_a_role_takes_the_right_to_give_it_to_each_who_holds_it(admin: 
     with pytest.raises(Denied):
         change(keeper, "flipper", "project:read", "change:draft", "change:approve")
     change(keeper, "flipper", "project:read")
-    change(admin, "flipper", "project:read", "change:apply")
-    assert catalogue.role("flipper").role.confers(P.CHANGE_APPLY)
+    with pytest.raises(Conflict) as caught:
+        change(admin, "flipper", "project:read", "change:approve")
+    assert caught.value.code == "takes-two", "nobody comes to approve production by one person's act"
+    change(admin, "flipper", "project:read", "flag:create")
 
 
-def test_one_person_does_not_let_the_holders_of_a_role_approve_in_production(admin: Actor) -> None:
-    """Else whoever manages roles would do alone what giving the right to approve takes two for."""
-    make(admin, "flipper", "project:read")
-    change(admin, "flipper", "project:read", "change:approve")  # nobody holds it
-    assert confers_approval(catalogue.role("flipper").role)
+def test_a_role_comes_to_approve_where_that_takes_one_person(admin: Actor) -> None:
+    make(admin, "reviewer", "project:read")
+    change(admin, "reviewer", "project:read", "change:approve")  # nobody holds it
+    assert confers_approval(catalogue.role("reviewer").role)
     assert last()["detail"]["approves"] is True
     make(admin, "local", "project:read")
     give(add_person("Bo").id, "local", project="shop", environment="development")
     change(admin, "local", "project:read", "change:approve")  # nothing is protected there
-    make(admin, "other", "project:read")
-    give(add_person("Cy").id, "other", project="shop")
-    with pytest.raises(Conflict) as caught:
-        change(admin, "other", "project:read", "change:approve")
-    assert caught.value.code == "two-people"
+
+
+def test_no_change_of_a_role_lets_its_holders_hold_what_is_kept_apart(admin: Actor) -> None:
+    make(admin, "keeper", "org:read")
+    bo = add_person("Bo", "developer")
+    give(bo.id, "keeper")
+    with pytest.raises(Denied) as caught:
+        change(admin, "keeper", "org:read", "org:ledger:anchor")
+    assert caught.value.code == "toxic-pair"
 
 
 def test_the_effect_names_how_many_gain_what_where(admin: Actor) -> None:

@@ -28,10 +28,13 @@ PAGES = [
     "access:tokens",
     "access:token-new",
     "access:own-logins",
+    "access:requests",
+    "access:request-new",
 ]
 READ = [
     "access:people", "access:groups", "access:service-accounts", "access:grants", "access:roles", "access:who-can",
-    "access:what-can", "access:changes", "access:logins", "access:sign-in-rules", "access:sign-in-history",
+    "access:what-can", "access:changes", "access:exceptions", "access:findings",
+    "access:logins", "access:sign-in-rules", "access:sign-in-history",
 ]  # fmt: skip
 MANAGE = ["access:invite", "access:group-new", "access:service-account-new", "access:grant-new", "access:role-new"]
 

@@ -15,6 +15,7 @@ from ensign.control.access.tokens import NewToken, TokenWish
 from ensign.control.audit.models import Entry
 from ensign.control.identity import queries as identity
 from ensign.control.identity.actors import from_token
+from ensign.control.identity.tokens import is_genuine
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Denied, Invalid, Unauthenticated
@@ -187,3 +188,21 @@ def test_a_successor_may_no_more_than_its_owner(admin: Actor) -> None:
     done = rotation.rotate(actor=from_token(made.text, at=at), at=at, token_id=made.token.id)
     actor = from_token(done.new.text, at=at)
     assert not held(actor, at=at).allows(Permission.PROJECT_READ, Scope("shop")), "the account has no role"
+
+
+@pytest.mark.parametrize("kind", ["personal", "service"])
+def test_tokens_of_before_checksums_go_on_and_rotate_into_the_new_form(
+    admin: Actor, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    at = clock.now()
+    old = {"personal": "ensign_pat_", "service": "ensign_svc_"}[kind] + "a-_9" * 10 + "abc"
+    with monkeypatch.context() as before:
+        before.setattr("ensign.control.identity.accounts.new_token", lambda _kind: old)
+        if kind == "service":
+            made = service_token(admin, at)
+        else:
+            made = tokens.create_personal(actor=admin, at=at, wish=TokenWish(name="laptop"))
+    assert made.text == old
+    assert opens(old, at=at)
+    done = rotation.rotate(actor=admin, at=at, token_id=made.token.id)
+    assert is_genuine(done.new.text)

@@ -14,12 +14,17 @@ from django.test import Client
 from ensign.control.access import logins, signed_in, tokens
 from ensign.control.access.logins import Filters
 from ensign.control.access.tokens import TokenWish
+from ensign.control.audit.ledger import record
 from ensign.control.audit.models import Entry
+from ensign.control.audit.registry import actions
 from ensign.control.identity import sessions, traces
 from ensign.control.identity.models import Token
+from ensign.control.identity.sso.actions import SESSION_ENDED_BY_PROVIDER
+from ensign.control.identity.sso.sessions import SSO
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Denied
+from ensign.control.kernel.transactions import write_door
 from ensign_testkit.people import add_person, sign_in
 
 PASSWORD = "correct horse battery staple"
@@ -74,6 +79,20 @@ def test_the_history_tells_every_way_in_out_and_every_refusal(anna: Actor, admin
         "ended", "signed-in", "ended", "signed-in", "refused",
     ]  # fmt: skip
     assert [who for _, _, who in seen(admin, outcome="refused")] == ["", "Anna Berg"]
+
+
+def test_sessions_that_a_provider_ends_stand_in_the_history_too(anna: Actor, admin: Actor) -> None:
+    detail = {"provider": "idp_x", "person": anna.id, "sessions": 2, "because": "logout"}
+    with write_door():
+        record(action=SESSION_ENDED_BY_PROVIDER, actor=SSO, at=clock.now(), detail=detail)
+    assert seen(admin, person=anna.id) == [("ended", "logout", "Anna Berg")]
+
+
+def test_every_kind_of_entry_about_sessions_is_part_of_it() -> None:
+    """A new one that is left out of the history fails here; what stays out says nothing about signing in or out."""
+    known = {code for codes in logins.OUTCOMES.values() for code in codes}
+    about = {code for code in actions() if code.startswith("session.")}
+    assert about - known == {"session.history_exported"}
 
 
 def test_it_has_no_end_and_comes_in_pages(anna: Actor, admin: Actor) -> None:

@@ -55,6 +55,8 @@ PUBLIC = {
     "identity:join": "the secret is in the address",
     "identity:reset": "the secret is in the address",
     "access:setup": "the secret is in the address",
+    "identity:emergency": "signing in when every provider is down, by a sealed code",
+    "identity:emergency-factor": "its second half; leads back to the code without that",
     "sso:route": "signing in begins here",
     "sso:login": "leads to the identity provider",
     "sso:callback": "comes back from it; what it carries answers a question that this browser asked",
@@ -153,7 +155,8 @@ def test_somebody_who_owes_a_factor_reaches_nothing_but_enrolling_and_leaving() 
         "identity:sign-in", "identity:second-factor", "identity:passkey", "identity:passkey-question",
         "identity:sign-out", "identity:confirm", "identity:security", "identity:authenticator", "identity:passkey-new",
         "identity:passkey-new-question", "identity:recovery-codes", "sso:route", "sso:login", "sso:callback",
-        "sso:renew", "sso:confirm", "identity:saml-acs", "identity:saml-finish", "identity:saml-logout",
+        "sso:renew", "sso:confirm", "identity:emergency", "identity:emergency-factor",
+        "identity:saml-acs", "identity:saml-finish", "identity:saml-logout",
     }  # fmt: skip
 
 

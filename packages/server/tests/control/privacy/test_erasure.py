@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from django.test import Client
-from ensign.control.access import people, tokens
+from ensign.control.access import findings, people, tokens
 from ensign.control.access.grants import Wish, give
 from ensign.control.access.tokens import TokenWish
 from ensign.control.audit import export, history, inspect, personal
@@ -220,6 +220,32 @@ def test_rules_that_name_the_person_are_listed_and_left_to_who_owns_them(world: 
     assert [name.partition(":")[0] for name in done.remaining] == ["flag"]
     assert json.loads(entry.body)["detail"]["remaining"] == 1
     assert inspect.verify().ok
+
+
+def test_a_namesake_keeps_their_name(world: World) -> None:
+    other = add_person("Zerlina Quux", "viewer", email="zq@example.com", at=LEFT)
+    add_person("Zoe Other", "viewer", email="zoe@example.com", at=LEFT)
+    world.erase()
+    assert identity.person(other.id).name == "Zerlina Quux"
+    assert queries.erasures(person=world.zed.id)[0].remaining == ()
+    (entry,) = history.of_object(f"person:{other.id}")
+    assert entry.changes[0].after is not None
+
+
+def test_what_waits_and_what_is_overdue_are_findings(world: World) -> None:
+    def codes(at: datetime) -> list[tuple[str, str]]:
+        return [
+            (one.code, one.subject)
+            for one in findings.findings(at=at)
+            if one.code in {"erasure-waits", "identity-overdue"}
+        ]
+
+    assert codes(LEFT + timedelta(days=300)) == []
+    assert codes(NOW) == [("identity-overdue", world.zed.id)]
+    id = world.ask()
+    assert codes(NOW) == [("erasure-waits", world.zed.id)]
+    erasure.confirm(actor=at_session(world.bea, NOW), at=NOW, erasure_id=id)
+    assert codes(NOW) == []
 
 
 def test_the_key_is_destroyed_and_made_no_more(world: World) -> None:

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from django.db import connection
 
+from ensign.control.access.actions import GRANT_ENDED, GRANT_RAN_OUT
 from ensign.control.access.catalogue import role_of
 from ensign.control.access.decisions import view_of, views
 from ensign.control.access.domain import GrantView
@@ -46,6 +47,10 @@ _STATUS_AFTER: Final[Mapping[str, str]] = {
     actions.PERSON_JOINED.code: "active",
     actions.PERSON_DEACTIVATED.code: "disabled",
 }
+
+
+#: What ends a grant.
+_GRANT_OVER: Final = frozenset({GRANT_ENDED.code, GRANT_RAN_OUT.code})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +197,8 @@ class _Past:
     def _readable(self, kind: str) -> Iterable[tuple[str, _Touched, dict[str, Any]]]:
         for id, one in sorted(self._touched[kind].items()):
             state = self._states.get(one.digest)
+            if state is None and kind == Grant.object_type:
+                state = _kept_later(id, one)
             if state is None:
                 self._unreadable.append(f"{kind}:{id}")
             else:
@@ -238,6 +245,22 @@ class _Past:
         if not status:
             self._unreadable.append(f"{Person.object_type}:{id}")
         return status
+
+
+def _kept_later(grant_id: str, one: _Touched) -> dict[str, Any] | None:
+    """The state of a grant whose document was forgotten when its holder was erased, or None.
+
+    A later version keeps all of it but the reason; whether it had ended by then the entries tell.
+    """
+    name = f"{Grant.object_type}:{grant_id}"
+    later = (
+        Touch.objects.filter(object=name, version__gt=len(one.seqs)).order_by("version").values_list("after", flat=True)
+    )
+    kept = next((state for state in history.documents(later).values() if state is not None), None)
+    if kept is None:
+        return None
+    done = set(Entry.objects.filter(seq__in=one.seqs).values_list("action", flat=True))
+    return {**kept, "status": "revoked" if done & _GRANT_OVER else "active"}
 
 
 def _touched(size: int) -> dict[str, dict[str, _Touched]]:

@@ -77,11 +77,11 @@ def update(
     """Change what a role is called and allows. Whoever holds it gains and loses that at once.
 
     :raises Denied: without ``org:roles:manage``; for more permissions also without the right to give the role to each
-        who holds it, to who holds it themselves, and for a pair of permissions that is kept apart.
+        who holds it, and to who holds it themselves; where a holder would hold a pair that is kept apart.
     :raises Invalid: naming the field that is wrong.
     :raises Conflict: when it is built in or archived, at another version than ``expected_version``, its name is taken,
-        a service account holds it and could not, nobody could give roles any more, or (code ``two-people``) its
-        holders would come to approve where something is protected.
+        a service account holds it and could not, or nobody could give roles any more; when its holders would come to
+        approve production, which takes two people for each (code ``takes-two``).
     """
     require(actor, Permission.ORG_ROLES_MANAGE, at=at)
     row = _locked(key)
@@ -94,7 +94,7 @@ def update(
         for grant in grants:
             decision = require_assigning(actor, after, grant.scope, at=at, holds=rights)
             check_not_oneself(actor, grant.subject, grant.scope, decision)
-        _refuse_approval_by_one(before, after, grants)
+        _check_two_people(before, after, grants)
         segregation.check_role(after, at=at)
     if unfit_for_services(after) and any(grant.subject_kind == "service" for grant in grants):
         raise Conflict(
@@ -133,17 +133,17 @@ def archive(*, actor: Actor, at: datetime, key: str, reason: str = "") -> Role:
     return definitions([key])[key]
 
 
-def _refuse_approval_by_one(before: Role, after: Role, grants: Sequence[GrantView]) -> None:
-    """Who approves in production is chosen by two people, and a role's meaning is changed by one.
+def _check_two_people(before: Role, after: Role, grants: Sequence[GrantView]) -> None:
+    """Nobody comes to approve production by one person's change of what their role means.
 
-    :raises Conflict: when those who hold it would come to approve there.
+    :raises Conflict: code ``takes-two``.
     """
-    reached = [g for g in grants if two_people.needed(after, g.scope) and not two_people.needed(before, g.scope)]
-    if reached:
+    reached = [grant for grant in grants if two_people.needed(after, grant.scope)]
+    if reached and not confers_approval(before):
         raise Conflict(
-            f"{after.name} would let those who hold it approve where something is protected, by one person's act.",
-            remedy="Make another role with it and give that: a second person then confirms each.",
-            code="two-people",
+            f"{len(reached)} grant{'s' if len(reached) > 1 else ''} of this role would come to approve production.",
+            remedy="Make another role with it and give that one: giving it takes two people.",
+            code="takes-two",
         )
 
 

@@ -16,7 +16,7 @@ from ensign.control.access.actions import (
     EXCEPTION_REFUSED,
 )
 from ensign.control.access.asked import EXCEPTION_MAX, SETUP_EXCEPTION, ExceptionView
-from ensign.control.access.decisions import Held, denied, held
+from ensign.control.access.decisions import Held, denied, held, step_up
 from ensign.control.access.domain import ORGANISATION, Scope, subject_kind
 from ensign.control.access.duties import PAIRS
 from ensign.control.access.grants import clean_reason
@@ -202,11 +202,13 @@ def _require_giving(actor: Actor, scope: Scope, *, at: datetime) -> None:
     """An exception in a project may be proposed by who gives roles in it.
 
     :raises Denied: otherwise.
+    :raises NeedsMfa: as ``decisions.step_up``.
     """
     holds = held(actor, at=at)
-    if gives(holds, scope):
-        return
     permission = Permission.ORG_ACCESS_GRANT if scope.project is None else Permission.PROJECT_ACCESS_GRANT
+    if gives(holds, scope):
+        step_up(actor, permission, Scope(scope.project), at=at)
+        return
     raise denied(holds.decide(permission, Scope(scope.project)), permission, scope)
 
 
@@ -244,7 +246,7 @@ def _require_known_subject(subject: str) -> None:
     kind = subject_kind(subject)
     try:
         if kind == "person":
-            usable = identity.person(subject).status != "disabled"
+            usable = identity.person(subject).status not in {"disabled", "erased"}
         elif kind == "service":
             usable = identity.service_account(subject).status == "active"
         else:

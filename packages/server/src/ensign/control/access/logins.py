@@ -22,6 +22,7 @@ from ensign.control.audit.history import EntryView, entries
 from ensign.control.audit.history import Filters as LogFilters
 from ensign.control.audit.ledger import record
 from ensign.control.identity import actions, queries, traces
+from ensign.control.identity.sso.actions import SESSION_ENDED_BY_PROVIDER
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 
@@ -39,6 +40,7 @@ OUTCOMES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             actions.SESSION_EXPIRED.code,
             actions.SESSIONS_ENDED_FOR.code,
             actions.SESSIONS_RESET.code,
+            SESSION_ENDED_BY_PROVIDER.code,
         ),
     }
 )
@@ -157,7 +159,7 @@ def _events(
             title=entry.title,
             person=person,
             name=names.get(person, "") if person else "",
-            way=str(detail.get("way") or detail.get("limit") or ""),
+            way=str(detail.get("way") or detail.get("limit") or detail.get("because") or ""),
             count=int(detail.get("count") or detail.get("sessions") or 1),
             address=origin.address if origin else "",
             agent=origin.agent if origin else "",

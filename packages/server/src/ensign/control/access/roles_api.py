@@ -205,7 +205,7 @@ def archive_role(request: HttpRequest, key: str, body: ReasonIn) -> RoleOut:
 @router.post("/grants/{grant_id}/end-date", response={200: GrantOut, 202: AccessRequestOut})
 def reschedule_role(request: HttpRequest, grant_id: str, body: EndIn) -> Status[GrantOut] | Status[AccessRequestOut]:
     """Move the end of a grant, or take it away. Needs a session; nobody puts off the end of their own. 202 with a
-    request: a later end takes a second person to confirm.
+    request: it takes a second person to confirm.
     """
     actor, at = _caller(request)
     ends_at = zoned(body.ends_at, field="ends_at")

@@ -42,10 +42,15 @@ WHY: Mapping[str, str] = MappingProxyType(
 #: Way to sign in or to prove a factor -> how, in words.
 WAYS: Mapping[str, str] = MappingProxyType(
     {
+        "emergency": "by emergency access",
+        "enforced": "past an enforced provider",
         "factor": "at the second factor",
         "invitation": "by an invitation",
         "limit": "after too many tries",
         "link": "by a one-time link",
+        "oidc": "through an identity provider (OpenID Connect)",
+        "provider": "through an identity provider",
+        "saml": "through an identity provider (SAML)",
         "network": "from a network address that is not allowed",
         "rules": "by the sign-in rules",
         "token": "with a wrong token",
@@ -191,6 +196,8 @@ def _duties(detail: _Detail, names: _Names) -> str:  # noqa: ARG001 (one shape f
 
 
 def _member(detail: _Detail, names: _Names) -> str:
+    if "people" in detail:
+        return f": {len(detail['people'])} people in {names.get(detail['group'], detail['group'])}"
     return f": {names.get(detail['person'], detail['person'])} in {names.get(detail['group'], detail['group'])}"
 
 

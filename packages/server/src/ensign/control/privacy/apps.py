@@ -6,7 +6,8 @@ class PrivacyConfig(AppConfig):
     label = "privacy"
 
     def ready(self) -> None:
-        """Let backups seal what the data map says is personal, and a restore put tombstones where keys are gone."""
-        from ensign.control.privacy import restoring  # deferred: models exist only now
+        """Tell the backups what is personal and what a restore does about it, and the findings what is overdue."""
+        from ensign.control.privacy import overdue, restoring  # deferred: models exist only now
 
         restoring.register()
+        overdue.register()

@@ -80,4 +80,4 @@ class Needles:
 
     def _patterns(self) -> Iterable[re.Pattern[str]]:
         for word in self.words:
-            yield re.compile(rf"(?<![\w.+-]){re.escape(word)}(?![\w-])", re.IGNORECASE)
+            yield re.compile(rf"(?<![\w.+-]){re.escape(word)}(?![\w-]|\.\w)", re.IGNORECASE)

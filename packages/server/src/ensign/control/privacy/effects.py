@@ -6,6 +6,8 @@ Everything here goes by the data map's lines and runs inside the write door.
 from __future__ import annotations
 
 import json
+import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -67,6 +69,7 @@ def work_out(person_id: str, *, by: str, needles: Needles, skip: frozenset[tuple
     forget = _versions(name for name in staged if _emptied(name))
     forget |= _reasons(person_id, _objects_about(person_id))
     naming = _naming(needles)
+    naming -= _of_others(naming, staged)
     edited, remaining = _texts(naming, needles, known=staged)
     staged |= edited
     kept = _versions(remaining)
@@ -158,9 +161,23 @@ def _naming(needles: Needles) -> set[str]:
     """Digests of all documents that hold one of the needles."""
     found: set[str] = set()
     for word in needles.words:
-        quoted = json.dumps(word, ensure_ascii=False)[1:-1]
-        rows = Document.objects.filter(content__icontains=quoted).values_list("digest", "content")
+        rows = Document.objects.filter(content__icontains=_fragment(word)).values_list("digest", "content")
         found |= {digest for digest, content in rows.iterator(chunk_size=2_000) if needles.found_in(_plain(content))}
+    return found
+
+
+def _fragment(word: str) -> str:
+    """The longest part of a needle that databases find in both cases: they fold ASCII alone; JSON escapes quotes."""
+    return max(re.split(r"[^ -~]|[\"\\]", word), key=len)
+
+
+def _of_others(digests: set[str], staged: Mapping[str, Staged]) -> set[str]:
+    """Those of the documents that are states of other people's own rows: a namesake keeps theirs."""
+    found: set[str] = set()
+    ordered = sorted(digests)
+    for start in range(0, len(ordered), _CHUNK):
+        touches = Touch.objects.filter(after__in=ordered[start : start + _CHUNK]).values_list("object", "after")
+        found |= {after for name, after in touches if name not in staged and _emptied(name)}
     return found
 
 
@@ -180,7 +197,7 @@ def _plain(content: str | None) -> str:
                 walk(member)
 
     walk(json.loads(content or "null"))
-    return "\n".join(lines)
+    return unicodedata.normalize("NFC", "\n".join(lines))
 
 
 def _texts(digests: set[str], needles: Needles, *, known: Mapping[str, Staged]) -> tuple[dict[str, Staged], set[str]]:

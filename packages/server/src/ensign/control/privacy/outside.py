@@ -82,6 +82,6 @@ OUTSIDE: Final = (
         place="Browsers of people who use Ensign", where="cookies, local storage",
         what="sessionid, csrftoken, and messages until the next page has shown them; in local storage which theme"
         " was chosen",
-        kept="12 hours; csrftoken a year; the theme until it is changed",
+        kept="a day at most; csrftoken a year; the theme until it is changed",
     ),
 )  # fmt: skip

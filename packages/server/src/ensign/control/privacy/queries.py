@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 
 from ensign.control.audit import history
 from ensign.control.audit.models import Entry, Touch
@@ -12,6 +15,7 @@ from ensign.control.privacy.domain import KEEP_MONTHS, ErasureView, months_later
 from ensign.control.privacy.models import Erasure, Rules
 
 RULES_ID = "privacy"
+_CHUNK = 400
 
 
 def keep_months() -> int:
@@ -22,15 +26,25 @@ def keep_months() -> int:
 
 def left_at(person_id: str) -> datetime | None:
     """Since when somebody is deactivated, as the log says, whoever did it; None when they are not."""
-    touches = list(Touch.objects.filter(object=f"person:{person_id}").order_by("-version").values_list("seq", "after"))
-    states = history.documents(after for _, after in touches)
-    since = None
-    for seq, after in touches:
-        state = states.get(after)
-        if state is None or state["status"] != "disabled":
-            break
-        since = seq
-    return None if since is None else clock.parse(Entry.objects.get(pk=since).ts)
+    return leavers([person_id]).get(person_id)
+
+
+def leavers(ids: Iterable[str]) -> dict[str, datetime]:
+    """Person -> since when they are deactivated, of those who are; in three queries for every 400 of them."""
+    since: dict[str, int] = {}
+    wanted = sorted(f"person:{id}" for id in ids)
+    for start in range(0, len(wanted), _CHUNK):
+        rows = Touch.objects.filter(object__in=wanted[start : start + _CHUNK]).order_by("object", "-version")
+        touches = list(rows.values_list("object", "seq", "after"))
+        states = history.documents(after for _, _, after in touches)
+        for name, versions in groupby(touches, key=itemgetter(0)):
+            for _, seq, after in versions:
+                state = states.get(after)
+                if state is None or state["status"] != "disabled":
+                    break
+                since[name.removeprefix("person:")] = seq
+    times = dict(Entry.objects.filter(pk__in=set(since.values())).values_list("seq", "ts"))
+    return {person: clock.parse(times[seq]) for person, seq in since.items()}
 
 
 def kept_until(person_id: str) -> datetime | None:

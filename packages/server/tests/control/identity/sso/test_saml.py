@@ -16,9 +16,10 @@ from ensign.control.identity.sso.sessions import MARK
 from ensign.control.kernel import clock
 from ensign_testkit.people import add_person
 from ensign_testkit.providers import add_provider
-from ensign_testkit.saml_forge import Forge
+from ensign_testkit.saml_forge import SAML, SAMLP, Forge
 from ensign_testkit.saml_keys import Signer
 from ensign_testkit.saml_worlds import ENTITY, World, saml_settings, signer, world
+from lxml import etree
 
 
 def last_entry() -> dict[str, Any]:
@@ -183,3 +184,48 @@ def test_other_kinds_of_provider_have_no_saml_addresses(db: str) -> None:
     assert Client().get("/sso/okta/metadata").status_code == 404
     assert Client().post("/sso/okta/acs", {}).status_code == 404
     assert Client().post("/sso/nobody/acs", {}).status_code == 404
+
+
+def refused_by_provider(there: World, asked: str, code: str) -> etree._Element:
+    """The provider's answer that it vouches for nobody."""
+    root = etree.fromstring(there.forge.draft(in_response_to=asked).encode())
+    root.remove(root.find(f"{{{SAML}}}Assertion"))
+    next(root.iter(f"{{{SAMLP}}}StatusCode")).set("Value", f"urn:oasis:names:tc:SAML:2.0:status:{code}")
+    return root
+
+
+def test_a_session_goes_on_while_the_provider_vouches_silently_and_ends_when_it_does_not(db: str) -> None:
+    add_person("Anna Berg")
+    there = world()
+    there.follow(there.post(there.forge.response(in_response_to=there.ask())))
+    again = there.forge.response(in_response_to=there.ask(purpose="renew", target="/flags"))
+    assert there.follow(there.post(again))["Location"] == "/flags"
+    assert signed_in_as(there.client) is not None
+    asked = there.ask(purpose="renew")
+    answer = there.follow(there.post(refused_by_provider(there, asked, "NoPassive")))
+    assert answer.status_code == 422
+    assert signed_in_as(there.client) is None
+
+
+def test_nobody_else_ends_a_session_by_saying_that_the_provider_does_not_vouch(db: str) -> None:
+    add_person("Anna Berg")
+    there = world()
+    there.follow(there.post(there.forge.response(in_response_to=there.ask())))
+    there.ask(purpose="renew")
+    for asked in ("_guessed", there.ask(Client(), purpose="renew")):
+        assert there.follow(there.post(refused_by_provider(there, asked, "NoPassive"))).status_code == 422
+    assert signed_in_as(there.client) is not None
+
+
+def test_a_step_up_counts_when_the_same_person_has_just_used_a_second_factor(db: str) -> None:
+    add_person("Anna Berg")
+    there = world(mfa_counts=True)
+    there.follow(there.post(there.forge.response(in_response_to=there.ask())))
+    strong = "https://refeds.org/profile/mfa"
+    for more in ({"context": strong, "name_id": "bob-0002"}, {}):
+        answer = there.follow(there.post(there.forge.response(in_response_to=there.ask(purpose="confirm"), **more)))
+        assert answer.status_code == 422
+        assert "ensign_mfa_at" not in there.client.session
+    right = there.forge.response(in_response_to=there.ask(purpose="confirm", target="/requests"), context=strong)
+    assert there.follow(there.post(right))["Location"] == "/requests"
+    assert "ensign_mfa_at" in there.client.session

@@ -53,7 +53,7 @@ def listing(request: HttpRequest) -> HttpResponse:
     open_page(request, Permission.ORG_LEDGER_READ)
     people = [(person.id, person.display) for person in identity.people()]
     form = LoginFilter(request.GET, people=people)
-    return _history(request, form, _filters(form), "access/logins.html", {"form": form, "tabs": tabs("Sign-ins")})
+    return _history(request, form, _filters(form), "access/logins.html", {"form": form, "tabs": tabs("Who signed in")})
 
 
 @never_cache

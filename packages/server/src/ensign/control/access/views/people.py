@@ -40,6 +40,7 @@ def listing(request: HttpRequest) -> HttpResponse:
         "status": status,
         "blocked": signed_in_where.blocked(holds.actor, at=at) if holds.allows(Permission.ORG_PEOPLE_MANAGE) else (),
         "may_invite": holds.allows(Permission.ORG_PEOPLE_INVITE),
+        "may_see_leavers": any(map(holds.allows, (Permission.ORG_SCIM_MANAGE, Permission.ORG_LEDGER_READ))),
         "tabs": tabs("People"),
     }
     return render(request, "access/people.html", context)

@@ -95,7 +95,8 @@ def give(*, actor: Actor, at: datetime, code: str, reason: str = "") -> Given:  
         return Given(account=account, seal=queries.view(_again(row)), waits_until=until)
     ends = at + timedelta(hours=seal.hours)
     state.update(status="unsealed", unsealed_at=clock.text(at), unsealed_by=people, ends_at=clock.text(ends))
-    more = {"people": people, "until": clock.text(ends)}
+    other = next(person for person in people if person != found)
+    more = {"other": other, "until": clock.text(ends)}
     _write(row, state, actions.UNSEALED, actor=holder, at=at, reason=reason, **more)
     return Given(account=account, seal=queries.view(_again(row)), waits_until=None)
 

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods
 from ensign.control.identity import attempts, factors, sign_in
 from ensign.control.identity.emergency import operations, queries, session
 from ensign.control.identity.forms import CodeForm, PlainForm
+from ensign.control.identity.gate import while_enrolling
 from ensign.control.identity.models import Account
 from ensign.control.identity.views.sign_in import question_of
 from ensign.control.identity.web import SeeOther, add_errors, form_page, network_address
@@ -35,6 +36,7 @@ class EmergencyForm(PlainForm):
     )
 
 
+@while_enrolling
 @never_cache
 @sensitive_post_parameters("code")
 @require_http_methods(["GET", "POST"])
@@ -78,6 +80,7 @@ def _give(request: HttpRequest, form: EmergencyForm) -> operations.Given:
     return given
 
 
+@while_enrolling
 @never_cache
 @sensitive_post_parameters("code")
 @require_http_methods(["GET", "POST"])

@@ -45,6 +45,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "fresh": factors.new_factors(actor.id, since=at - sign_in.FRESH),
         "owed": enforcing.owed(actor.id, rules=rules, at=at),
         "rules": rules,
+        "late": rules.due_at is not None and at >= rules.due_at,
         "tabs": tabs("Second factors"),
     }
     return render(request, "identity/security.html", context)

@@ -59,7 +59,7 @@ def metadata(request: HttpRequest, key: str) -> HttpResponse:  # noqa: ARG001  #
 def acs(request: HttpRequest, key: str) -> HttpResponse:
     """Where the provider's page posts its response, across sites: no cookie is looked at, and none is set."""
     from ensign.control.identity.sso import saml_arrival  # deferred: python3-saml and libxml2 are an extra, and heavy
-    from ensign.control.identity.sso.saml_xml import Refused  # deferred: as above
+    from ensign.control.identity.sso.saml_xml import Refused  # deferred: an extra, and heavy
 
     provider, at = _provider(key), clock.now()
     try:
@@ -83,7 +83,7 @@ def acs(request: HttpRequest, key: str) -> HttpResponse:
 def finish(request: HttpRequest, key: str) -> HttpResponse:
     """Where the browser goes on, with its session."""
     from ensign.control.identity.sso import saml_arrival  # deferred: python3-saml and libxml2 are an extra, and heavy
-    from ensign.control.identity.sso.saml_xml import Refused  # deferred: as above
+    from ensign.control.identity.sso.saml_xml import Refused  # deferred: an extra, and heavy
 
     provider, at = _provider(key), clock.now()
     try:
@@ -107,8 +107,8 @@ def finish(request: HttpRequest, key: str) -> HttpResponse:
 @require_GET
 def logout(request: HttpRequest, key: str) -> HttpResponse:
     """The provider ends sessions, by a signed request that the browser carries."""
-    from ensign.control.identity.sso import saml_arrival, saml_logout  # deferred: as above
-    from ensign.control.identity.sso.saml_xml import Refused  # deferred: as above
+    from ensign.control.identity.sso import saml_arrival, saml_logout  # deferred: an extra, and heavy
+    from ensign.control.identity.sso.saml_xml import Refused  # deferred: an extra, and heavy
 
     provider, at = _provider(key), clock.now()
     if "SAMLResponse" in request.GET:

@@ -1,0 +1,13 @@
+from django.apps import AppConfig
+
+
+class ScimConfig(AppConfig):
+    name = "ensign.control.scim"
+    label = "scim"
+
+    def ready(self) -> None:
+        """Tell what the directory asked for and did not get."""
+        from ensign.control.access import findings as registry  # deferred: models exist only now
+        from ensign.control.scim import findings  # deferred: models exist only now
+
+        registry.register("leavers", findings.overdue)
