@@ -140,18 +140,18 @@ def test_a_role_is_changed_only_as_its_effect_was_shown(admin: Actor) -> None:
     add_role("flipper", "project:read")
     give_row(add_person("Bo Dahl").id, "flipper", project="shop")
     client, target = sign_in(Client(), admin), reverse("access:role-edit", args=["flipper"])
-    form = {"name": "Flipper", "description": "", "project": ["project:read"], "environment": ["change:approve"]}
+    form = {"name": "Flipper", "description": "", "project": ["project:read"], "environment": ["change:draft"]}
     first = client.post(target, form)
     assert first.status_code == 200
-    assert "1 person gains change:approve in shop" in first.content.decode()
-    assert not catalogue.role("flipper").role.confers(Permission.CHANGE_APPROVE)
+    assert "1 person gains change:draft in shop" in first.content.decode()
+    assert not catalogue.role("flipper").role.confers(Permission.CHANGE_DRAFT)
     shown = first.context["seen"]
-    other = client.post(target, form | {"environment": ["change:approve", "change:apply"], "seen": shown})
+    other = client.post(target, form | {"environment": ["change:draft", "change:apply"], "seen": shown})
     assert "1 person gains change:apply in shop" in other.content.decode()
     assert client.post(target, form | {"seen": shown}).status_code == 303
-    assert catalogue.role("flipper").role.confers(Permission.CHANGE_APPROVE)
+    assert catalogue.role("flipper").role.confers(Permission.CHANGE_DRAFT)
     page = client.get(reverse("access:role", args=["flipper"])).content.decode()
-    assert "Gained: change:approve." in page
+    assert "Gained: change:draft." in page
     assert "Bo Dahl" in page
 
 

@@ -91,10 +91,13 @@ def reschedule(request: HttpRequest, grant_id: str) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         ends_at, reason = form.ends_at(), form.cleaned_data["reason"]
         try:
-            grants.reschedule(actor=holds.actor, at=at, grant_id=grant_id, ends_at=ends_at, reason=reason)
+            moved = grants.reschedule(actor=holds.actor, at=at, grant_id=grant_id, ends_at=ends_at, reason=reason)
         except EnsignError as error:
             status = _end_errors(form, error)
         else:
+            if isinstance(moved, RequestView):
+                messages.info(request, "It takes a second person: the request waits for their approval.")
+                return SeeOther(reverse("access:request", args=[moved.id]))
             messages.success(request, "The role's end was moved.")
             return SeeOther(reverse("access:grants"))
     who = shown([grant.subject])[grant.subject].name
