@@ -36,6 +36,7 @@ from ensign.control.privacy import erasure
 from ensign.control.projects.operations import create_project
 from ensign.control.projects.tokens import create_token
 from ensign.control.publishing.models import Revision
+from ensign.control.scim import tokens as directory
 from ensign.control.segments.operations import create_segment
 
 from ensign_testkit.people import add_person, sign_in
@@ -231,6 +232,8 @@ def _organisation(ada: Actor, dan: Actor, *, at: datetime) -> dict[str, str]:
         "member": member.id,
         "gone": gone.id,
         "erasure_id": asked.id,
+        "users": "Users",
+        "directory_token": directory.create(actor=ada, at=at, name="idp").token.id,
         "invited": invited.person.id,
         "newcomer": newcomer.id,
         "owner": dan.id,
