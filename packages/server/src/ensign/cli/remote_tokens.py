@@ -75,7 +75,7 @@ def export(
     state: Annotated[str, typer.Option(help="active, rotating, expired, revoked or all.")] = "all",
 ) -> None:
     """The list of all tokens as a file; the export is an entry."""
-    data = connect().file("/token-inventory/export", {"format": format, "kind": kind, "state": state})
+    data = connect().file("/exports/tokens", {"format": format, "kind": kind, "state": state})
     file.write_bytes(data)
     show(None, as_json=False, text=f"Wrote {file} ({len(data):,} bytes).")
 

@@ -102,7 +102,8 @@ class EnsignAPI(NinjaAPI):
             for method, operation in path.items():
                 answers = operation.setdefault("responses", {})
                 for status, text in _ANSWERS.items():
-                    answers.setdefault(status, {"description": text, "content": content})
+                    if int(status) not in answers:  # ninja names its own by number
+                        answers.setdefault(status, {"description": text, "content": content})
                 if method in _WRITES:
                     operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
         return schema

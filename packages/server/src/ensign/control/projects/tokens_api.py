@@ -173,7 +173,7 @@ def list_all_tokens(
     }
 
 
-@router.post("/token-inventory/export")
+@router.post("/exports/tokens")
 def export_all_tokens(request: HttpRequest, body: ExportIn) -> HttpResponse:
     """The list as a CSV (RFC 4180) or JSON file; the export is an entry with the file's SHA-256."""
     actor, at = _caller(request)

@@ -41,6 +41,7 @@ def tabs(current: str) -> tuple[Choice, ...]:
         ("Groups", "access:groups"),
         ("Service accounts", "access:service-accounts"),
         ("Access", "access:grants"),
+        ("Roles", "access:roles"),
         ("Requests", "access:requests"),
         ("Who can", "access:who-can"),
         ("Sign-in", "access:providers"),
@@ -78,7 +79,7 @@ class GrantRow:
     flags: str
     who: Person
     by: Person
-    live: bool
+    over: bool
     endable: bool
     waits: bool
 
@@ -95,7 +96,7 @@ def grant_rows(grants: Sequence[GrantView], holds: Held) -> list[GrantRow]:
             flags=str(grant.narrowing),
             who=people[grant.subject],
             by=people[grant.granted_by],
-            live=grant.in_force(at=holds.at),
+            over=grant.over(at=holds.at),
             endable=grant.status == "active" and assigning(holds, grant.definition, grant.scope).allowed,
             waits=grant.starts_at > holds.at,
         )
