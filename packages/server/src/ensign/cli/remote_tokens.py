@@ -14,7 +14,7 @@ from ensign.cli.remote_access import tokens as tokens  # main mounts the group f
 from ensign.cli.remote_flags import Reason
 from ensign.control.kernel.errors import NotFound
 
-_Kind = Annotated[str, typer.Option(help="personal, service, federated, backend, frontend or edge.")]
+_Kind = Annotated[str, typer.Option(help="personal, service, federated, directory, backend, frontend or edge.")]
 
 
 @tokens.command()

@@ -50,20 +50,20 @@ def test_a_role_lives_over_the_api(client: Client) -> None:
     assert made.json()["built_in"] is False
     bo = add_person("Bo")
     give(bo.id, "flipper", project="shop")
-    change = {"name": "Flipper", "permissions": ["project:read", "change:approve"]}
+    change = {"name": "Flipper", "permissions": ["project:read", "change:apply"]}
     seen = call(client, "PUT", "/roles/flipper?dry_run=true", change).json()
-    assert seen["gained"] == ["change:approve"]
-    assert "1 person gains change:approve in shop" in seen["sentences"]
+    assert seen["gained"] == ["change:apply"]
+    assert "1 person gains change:apply in shop" in seen["sentences"]
     assert call(client, "GET", "/roles/flipper").json()["permissions"] == sorted(
         FLIPPER["permissions"], key=list(BY_CODE).index
     )
     assert call(client, "PUT", "/roles/flipper", change, HTTP_IF_MATCH='"99"').status_code == 412
     changed = call(client, "PUT", "/roles/flipper", change, HTTP_IF_MATCH='"1"')
-    assert (changed.status_code, changed.json()["permissions"]) == (200, ["project:read", "change:approve"])
+    assert (changed.status_code, changed.json()["permissions"]) == (200, ["project:read", "change:apply"])
     assert call(client, "POST", "/roles/flipper/archive", {}).status_code == 409
     copied = call(client, "POST", "/roles", {"key": "copy", "name": "Copy", "cloned_from": "flipper"})
     assert (copied.json()["permissions"], copied.json()["cloned_from"]) == (
-        ["project:read", "change:approve"],
+        ["project:read", "change:apply"],
         "flipper",
     )
     assert call(client, "POST", "/roles/copy/archive", {"reason": "A trial"}).json()["archived"] is True
@@ -83,7 +83,7 @@ def test_no_token_makes_changes_or_archives_a_role_nor_moves_an_end(admin: Actor
     grant = give(add_person("Bo").id, "flipper", project="shop")
     made = tokens.create_personal(actor=admin, at=clock.now(), wish=TokenWish(name="t"))
     bearer = {"HTTP_AUTHORIZATION": f"Bearer {made.text}"}
-    change = {"name": "Flipper", "permissions": ["change:approve"]}
+    change = {"name": "Flipper", "permissions": ["change:apply"]}
     for method, path, body in (
         ("POST", "/roles", {**FLIPPER, "key": "other", "name": "Other"}),
         ("PUT", "/roles/flipper", change),
@@ -92,8 +92,8 @@ def test_no_token_makes_changes_or_archives_a_role_nor_moves_an_end(admin: Actor
     ):
         assert call(Client(), method, path, body, **bearer).status_code == 403, path
     preview = call(Client(), "PUT", "/roles/flipper?dry_run=true", change, **bearer)
-    assert preview.json()["gained"] == ["change:approve"]
-    assert not catalogue.role("flipper").role.permissions & {BY_CODE["change:approve"]}
+    assert preview.json()["gained"] == ["change:apply"]
+    assert not catalogue.role("flipper").role.permissions & {BY_CODE["change:apply"]}
 
 
 def test_a_grant_says_for_which_flags_since_when_and_why(client: Client) -> None:

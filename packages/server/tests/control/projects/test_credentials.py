@@ -20,6 +20,7 @@ from ensign.control.kernel.errors import Denied, Invalid
 from ensign.control.privacy import erasure
 from ensign.control.projects import inventory, queries, token_rotation
 from ensign.control.projects.tokens import create_token
+from ensign.control.scim import tokens as directory
 from ensign_testkit.people import add_person
 from ensign_testkit.targets import shop
 
@@ -174,6 +175,17 @@ def test_the_list_has_every_token_with_the_columns_of_the_export(root: Actor) ->
         assert text.encode() not in done.data
     parsed = json.loads(inventory.export(actor=root, at=at, format="json").data)
     assert {row["id"] for row in parsed["rows"]} == set(rows)
+
+
+def test_the_directorys_tokens_are_in_the_list_and_are_found_when_who_made_them_left(root: Actor) -> None:
+    leaver = add_person("Leaver", "admin")
+    made = directory.create(actor=leaver, at=clock.now(), name="Okta")
+    listed = inventory.listed(actor=root, at=clock.now(), kind="directory")
+    assert [(one.id, one.hint) for one in listed] == [(made.token.id, made.text[:15])]
+    people.deactivate(actor=root, at=clock.now(), person_id=leaver.id)
+    assert set(found("rotation-due")) == {made.token.id}
+    directory.rotate(actor=root, at=clock.now(), token_id=made.token.id)
+    assert found("rotation-due") == {}
 
 
 def test_the_list_is_for_administrators_and_auditors(root: Actor) -> None:

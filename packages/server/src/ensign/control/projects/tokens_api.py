@@ -105,7 +105,9 @@ class ExportIn(Input):
     state: str = "all"
 
 
-_Kind = Annotated[str, Query(max_length=20, description="personal, service, federated, backend, frontend or edge.")]
+_Kind = Annotated[
+    str, Query(max_length=20, description="personal, service, federated, directory, backend, frontend or edge.")
+]
 _State = Annotated[
     str, Query(max_length=20, description="active, rotating, expired, revoked or all; empty: those that count.")
 ]

@@ -14,7 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from ensign.control.access.permissions import Permission
-from ensign.control.access.views.common import open_page, shown, tabs
+from ensign.control.access.views.common import open_page, shown, sign_in_tabs, tabs
 from ensign.control.identity import queries as identity
 from ensign.control.identity.web import SeeOther, add_errors, form_page, secret_page, signed_in
 from ensign.control.kernel import clock
@@ -46,7 +46,7 @@ def directory(request: HttpRequest) -> HttpResponse:
         "refusals": [{"row": row, "who": _who(row.subject)} for row in refusals.last()],
         "may_manage": holds.allows(Permission.ORG_SCIM_MANAGE),
         "now": at,
-        "steps": _steps(),
+        "tabs": sign_in_tabs("Directory"),
     }
     return render(request, "scim/directory.html", context)
 
@@ -184,7 +184,3 @@ def _about(detail: Mapping[str, Any]) -> list[looks.Person]:
 
 def _who(subject: str) -> looks.Person | None:
     return shown([subject])[subject] if subject.startswith(("usr_", "grp_")) else None
-
-
-def _steps() -> list[looks.Crumb]:
-    return [looks.Crumb(label="Settings", href=reverse("settings:index")), looks.Crumb(label="Directory", href="")]

@@ -20,6 +20,7 @@ from scim2_models import PayloadTooLargeException, SCIMException
 from scim2_server.requests import ScimRequest
 from scim2_server.responses import ScimResponse
 
+from ensign.control.identity.gate import not_for_people
 from ensign.control.kernel import clock, errors
 from ensign.control.kernel.ids import is_id
 from ensign.control.scim import refusals, serving, tokens
@@ -34,6 +35,7 @@ def _limiter() -> MovingWindowRateLimiter:
     return MovingWindowRateLimiter(MemoryStorage())
 
 
+@not_for_people
 @csrf_exempt
 def endpoint(request: HttpRequest, rest: str = "") -> HttpResponse:
     """Any request below ``/scim/v2``."""

@@ -35,8 +35,9 @@ def open_page(request: HttpRequest, *needs: Permission) -> tuple[Held, datetime]
 
 
 def tabs(current: str) -> tuple[Choice, ...]:
-    """The rooms of people and access."""
-    rooms = (
+    """The parts of people and access."""
+    return _tabs(
+        current,
         ("People", "access:people"),
         ("Groups", "access:groups"),
         ("Service accounts", "access:service-accounts"),
@@ -44,12 +45,24 @@ def tabs(current: str) -> tuple[Choice, ...]:
         ("Roles", "access:roles"),
         ("Requests", "access:requests"),
         ("Who can", "access:who-can"),
-        ("Sign-in", "access:providers"),
         ("To put right", "access:findings"),
+    )
+
+
+def sign_in_tabs(current: str) -> tuple[Choice, ...]:
+    """The parts of signing in."""
+    return _tabs(
+        current,
+        ("Rules", "access:sign-in-rules"),
+        ("Identity providers", "access:providers"),
+        ("Directory", "scim:directory"),
         ("Emergency access", "access:emergency"),
         ("Who signed in", "access:logins"),
     )
-    return tuple(Choice(label=label, href=reverse(name), current=label == current) for label, name in rooms)
+
+
+def _tabs(current: str, *parts: tuple[str, str]) -> tuple[Choice, ...]:
+    return tuple(Choice(label=label, href=reverse(name), current=label == current) for label, name in parts)
 
 
 def address_of(subject: str) -> str:

@@ -75,6 +75,12 @@ def counts_elsewhere(person_id: str) -> bool:
     return bool(counting) and known.exists()
 
 
+def providers_of(person_id: str) -> tuple[ProviderView, ...]:
+    """The providers that know a person, by key, disabled ones included."""
+    known = ExternalIdentity.objects.filter(person=person_id, status="active").values("provider")
+    return tuple(view(row) for row in IdentityProvider.objects.filter(pk__in=known).order_by("key"))
+
+
 def identities_of(person_id: str) -> tuple[ExternalView, ...]:
     """As whom providers know a person, oldest first."""
     return tuple(

@@ -71,6 +71,8 @@ def begin(
         "at": clock.text(at),
     }
     request.session[OPEN] = kept
+    if not request.user.is_authenticated:
+        request.session.set_expiry(int(ANSWER_WITHIN.total_seconds()))  # who never comes back leaves little behind
     response = HttpResponseRedirect(address)
     response["Cache-Control"] = "no-store"
     return response
