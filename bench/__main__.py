@@ -66,6 +66,7 @@ MEASUREMENTS = (
     Measurement(name="ledger_commits", about="commits to the log", quick=("--seconds", "2")),
     Measurement(name="publishing", about="publishing a ruleset of 1,000 flags", quick=("--changes", "20")),
     Measurement(name="signing", about="signing rulesets, and verifying them in an SDK"),
+    Measurement(name="decisions", about="deciding who may do what", quick=("--rounds", "2000"), figures=True),
     Measurement(
         name="control", about="changes, pages and the API at 1,000 flags", quick=("--rounds", "20"), figures=True
     ),

@@ -55,6 +55,7 @@ INSTALLED_APPS = [
     "ensign.control.publishing",
     "ensign.control.changes",
     "ensign.control.incidents",
+    "ensign.control.scim",
     "ensign.control.evidence",
     "ensign.control.privacy",
     "ensign.control.api",
@@ -160,6 +161,8 @@ if BEHIND_PROXY:
 #: Requests a minute that one token, session or address may send to /api/v1, and how many of them may write.
 API_RATE = number("ENSIGN_API_RATE", 1200, low=1, high=1_000_000)
 API_WRITE_RATE = number("ENSIGN_API_WRITE_RATE", 300, low=1, high=1_000_000)
+#: Requests a minute that one token of the directory may send to /scim/v2.
+SCIM_RATE = number("ENSIGN_SCIM_RATE", 3000, low=1, high=1_000_000)
 #: Threads that serve pages and the API; each holds one database connection.
 THREADS = number("ENSIGN_THREADS", 12, low=1, high=200)
 #: How many SDKs may hold a stream open; further ones poll.

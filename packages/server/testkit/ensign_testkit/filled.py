@@ -34,6 +34,8 @@ class Filled:
     group: str
     service: str
     grant: str
+    narrowed: str
+    role: str
     strategy: str
     client_token: str
     personal_token: str
@@ -50,8 +52,10 @@ class Filled:
 def fill(*, many: bool) -> Filled:
     """Fill the migrated, empty database of the settings."""
     # Deferred: Django must be set up before its models are imported.
-    from ensign.control.access import groups, people, service_accounts
+    from ensign.control.access import custom_roles, groups, people, service_accounts
     from ensign.control.access import tokens as api_tokens
+    from ensign.control.access.custom_roles import RoleWish
+    from ensign.control.access.domain import Narrowing, Scope
     from ensign.control.access.grants import Wish, give
     from ensign.control.access.tokens import TokenWish
     from ensign.control.changes import operations as door
@@ -94,6 +98,13 @@ def fill(*, many: bool) -> Filled:
     add_identity(okta, dan.id, "00u1a2b3c4d5e6f7g8", at=at)
     service = service_accounts.create(actor=ada, at=at, name="deploy-pipeline", purpose="Ships", owner=dan.id)
     grant = give(actor=ada, at=at, subject=group.id, wish=Wish(role="viewer"))
+    lead = RoleWish(
+        name="Team lead",
+        description="Runs a team's flags and gives its people their roles.",
+        permissions=["project:read", "project:access:grant", "flag:create", "change:draft", "change:switch"],
+        assigns=["developer", "viewer"],
+    )
+    custom_roles.create(actor=ada, at=at, key="team-lead", wish=lead, cloned_from="developer")
     mine = api_tokens.create_personal(actor=ada, at=at, wish=TokenWish(name="Laptop", days=10))
     create_project(actor=ada, at=at, key="shop", name="Web shop", description="What customers buy in.",
                    preset="small-team")  # fmt: skip
@@ -103,6 +114,11 @@ def fill(*, many: bool) -> Filled:
     client = create_token(
         actor=ada, at=at, name="web", type="backend", projects=["shop"], environment="production",
         expires_at=at + timedelta(days=7),
+    )  # fmt: skip
+    tagged = Narrowing(types=frozenset({"release"}), tags=frozenset({"payments", "team:checkout"}))
+    narrowed = give(
+        actor=ada, at=at, subject=dan.id, reason="Runs the checkout team while Ida is away.",
+        wish=Wish(role="team-lead", scope=Scope("shop"), narrowing=tagged, ends_at=at + timedelta(days=30)),
     )  # fmt: skip
     made = _credentials(ada, service.id, at=at)
     for key in ("new-checkout", "search-ranking-v3", "old-login", LONG):
@@ -165,7 +181,8 @@ def fill(*, many: bool) -> Filled:
     return Filled(
         request=waiting.request.id, applied=launch.request.id, rejected=stopped.request.id, draft=draft.request.id,
         kill=killed.kill.id, person=dan.id, invited=invited.person.id, group=group.id, service=service.id,
-        grant=grant.id, strategy=live.id, client_token=client.row.id, personal_token=mine.token.id,
+        grant=grant.id, narrowed=narrowed.id, role="team-lead",
+        strategy=live.id, client_token=client.row.id, personal_token=mine.token.id,
         invitation=invited.link, service_token=made.token, rule=made.rule,
         reset=people.make_reset_link(actor=ada, at=clock.now(), person_id=dan.id).link,
         provider=okta.id, left=left, gone=gone, erased=erased,

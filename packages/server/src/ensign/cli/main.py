@@ -17,6 +17,7 @@ import typer
 from ensign.cli import (
     remote_access,
     remote_changes,
+    remote_directory,
     remote_duties,
     remote_flags,
     remote_inquiries,
@@ -52,6 +53,8 @@ remote_duties.add_to(remote_access.app)
 remote_access.app.add_typer(remote_providers.app, name="providers")
 remote_access.app.add_typer(remote_roles.app, name="roles")
 app.add_typer(remote_tokens.tokens, name="tokens")
+app.add_typer(remote_directory.app, name="directory")
+remote_access.app.command()(remote_directory.leavers)
 app.add_typer(remote_privacy.app, name="privacy")
 sso = group(help="Getting people in again when their identity provider fails. On this machine's database.")
 app.add_typer(sso, name="sso")

@@ -14,7 +14,7 @@ from ensign.cli.remote_access import tokens as tokens  # main mounts the group f
 from ensign.cli.remote_flags import Reason
 from ensign.control.kernel.errors import NotFound
 
-_Kind = Annotated[str, typer.Option(help="personal, service, federated, backend, frontend or edge.")]
+_Kind = Annotated[str, typer.Option(help="personal, service, federated, directory, backend, frontend or edge.")]
 
 
 @tokens.command()
@@ -75,7 +75,7 @@ def export(
     state: Annotated[str, typer.Option(help="active, rotating, expired, revoked or all.")] = "all",
 ) -> None:
     """The list of all tokens as a file; the export is an entry."""
-    data = connect().file("/token-inventory/export", {"format": format, "kind": kind, "state": state})
+    data = connect().file("/exports/tokens", {"format": format, "kind": kind, "state": state})
     file.write_bytes(data)
     show(None, as_json=False, text=f"Wrote {file} ({len(data):,} bytes).")
 

@@ -18,7 +18,7 @@ log = logging.getLogger("ensign.delivery")
 
 _BEARER = re.compile(r"bearer\s+", re.IGNORECASE)
 #: Tokens of people and service accounts: valid elsewhere, never here.
-_FOREIGN = ("user:", "ensign_pat_", "ensign_svc_", "ensign_fed_")
+_FOREIGN = ("user:", "ensign_pat_", "ensign_svc_", "ensign_fed_", "ensign_scim_")
 
 MAX_TOKENS = 100
 """Tokens of one edge; each reaches one environment."""

@@ -54,3 +54,6 @@ row("GET /sso/confirm", "signed-in", why="leads to the other page that confirms"
 row("GET /sso/{key}/login", "anyone", key="provider_key", done=_NOBODY, why="the provider does not answer")
 row("GET /sso/{key}/callback", "anyone", key="provider_key", done=frozenset({422}), why="answers no question")
 row("POST /sso/{key}/backchannel-logout", "anyone", key="provider_key", done=frozenset({400}), why="no log-out token")
+_NOT_SAML = frozenset({400, 404, 422})
+for _route in ("POST /sso/{key}/acs", "GET /sso/{key}/finish", "GET /sso/{key}/metadata", "GET /sso/{key}/slo"):
+    row(_route, "anyone", key="provider_key", done=_NOT_SAML, why="the provider does not speak SAML")

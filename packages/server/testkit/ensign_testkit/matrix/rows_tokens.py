@@ -25,7 +25,7 @@ row("POST /api/v1/client-tokens/{token}/describe", "project:tokens:manage", body
 row("GET /api/v1/client-token-rules", "org:read")
 row("PUT /api/v1/client-token-rules", "org:settings:manage", body=_RULES)
 row("GET /api/v1/token-inventory", "org:ledger:read")
-row("POST /api/v1/token-inventory/export", "org:ledger:export and org:ledger:read", body={})
+row("POST /api/v1/exports/tokens", "org:ledger:export and org:ledger:read", body={})
 row("GET /api/v1/service-accounts/{service_account_id}/federation-rules", "org:read", service_account_id="service")
 row("POST /api/v1/service-accounts/{service_account_id}/federation-rules", _MANAGE, body=_RULE,
     service_account_id="service")  # fmt: skip

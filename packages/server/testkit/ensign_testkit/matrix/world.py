@@ -12,9 +12,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.test import Client
-from ensign.control.access import exceptions, groups, people, requests, service_accounts, two_people
+from ensign.control.access import custom_roles, exceptions, groups, people, requests, service_accounts, two_people
 from ensign.control.access import tokens as api_tokens
 from ensign.control.access.actions import GRANT_GIVEN
+from ensign.control.access.custom_roles import RoleWish
 from ensign.control.access.domain import ANY_FLAG, ORGANISATION, Scope
 from ensign.control.access.grants import Wish, give
 from ensign.control.access.roles import ROLES
@@ -35,6 +36,7 @@ from ensign.control.privacy import erasure
 from ensign.control.projects.operations import create_project
 from ensign.control.projects.tokens import create_token
 from ensign.control.publishing.models import Revision
+from ensign.control.scim import tokens as directory
 from ensign.control.segments.operations import create_segment
 
 from ensign_testkit.people import add_person, sign_in
@@ -220,6 +222,9 @@ def _organisation(ada: Actor, dan: Actor, *, at: datetime) -> dict[str, str]:
     )
     rule = federation.create(actor=ada, at=at, service_account_id=service.id, wish=said)
     grant = give(actor=ada, at=at, subject=member.id, wish=Wish(role="auditor"))
+    custom_roles.create(
+        actor=ada, at=at, key="flipper", wish=RoleWish(name="Flipper", permissions=["project:read", "change:switch"])
+    )
     return {
         **_providers(member, at=at),
         "rule": rule.id,
@@ -227,6 +232,8 @@ def _organisation(ada: Actor, dan: Actor, *, at: datetime) -> dict[str, str]:
         "member": member.id,
         "gone": gone.id,
         "erasure_id": asked.id,
+        "users": "Users",
+        "directory_token": directory.create(actor=ada, at=at, name="idp").token.id,
         "invited": invited.person.id,
         "newcomer": newcomer.id,
         "owner": dan.id,
@@ -235,6 +242,7 @@ def _organisation(ada: Actor, dan: Actor, *, at: datetime) -> dict[str, str]:
         "idle_service": idle.id,
         "service_token": token.token.id,
         "org_grant": grant.id,
+        "custom_role": "flipper",
         "zero": "0",
         "no_number": "999999",
         "no_link": "x" * 43,

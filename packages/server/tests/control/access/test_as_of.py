@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from ensign.control.access import as_of, grants, groups, inquiries, people, service_accounts
+from ensign.control.access import as_of, grants, groups, inquiries, people, queries, service_accounts
 from ensign.control.access.decisions import decide
 from ensign.control.access.domain import ORGANISATION, Scope
 from ensign.control.access.grants import Wish
@@ -23,6 +23,7 @@ from ensign.control.identity.models import Person
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Denied, EnsignError, Invalid, NotFound
+from ensign.control.privacy import erasure
 from ensign_testkit.people import add_person, give
 from ensign_testkit.targets import shop
 from hypothesis import HealthCheck, given, settings
@@ -193,6 +194,28 @@ def test_a_leaver_whose_documents_were_redacted_still_could_what_they_could(db: 
     assert world.known(past.who(P.CHANGE_APPLY, PROD)) == {person.id}
     assert past.unreadable == ()
     assert world.known(as_of.at_moment(left).who(P.CHANGE_APPLY, PROD)) == set()
+
+
+def test_who_was_erased_still_could_what_they_could(db: str) -> None:
+    """An erasure forgets the person's documents and those of their grants; later versions and the entries suffice."""
+    world = World()
+    person, second = world.people[0], add_person("Second", "admin")
+    world.act("give", 0, 2, 1)
+    moment = world.at
+    (given,) = queries.grants(subject=person.id)
+    ended = world.at = moment + timedelta(hours=1)
+    grants.end(actor=world.admin, at=ended, grant_id=given.id)
+    world.act("give", 0, 1, 1)
+    world.act("deactivate", 0, 0, 0)
+    at = world.at + timedelta(days=1)
+    first, other = (Actor(kind="person", id=one.id, via="session", mfa_at=at) for one in (world.admin, second))
+    asked = erasure.ask(actor=first, at=at, person_id=person.id, reason="they asked us to", early=True)
+    erasure.confirm(actor=other, at=at, erasure_id=asked.id)
+    past = as_of.at_moment(moment)
+    assert person.id in world.known(past.who(P.CHANGE_APPLY, PROD))
+    assert past.unreadable == ()
+    assert person.id not in world.known(as_of.at_moment(ended).who(P.CHANGE_APPLY, PROD))
+    assert person.id not in world.known(as_of.at_moment(at).who(P.CHANGE_APPLY, PROD))
 
 
 def test_what_changed_between_two_moments_is_told_with_its_cause(db: str) -> None:

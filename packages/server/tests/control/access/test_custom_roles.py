@@ -172,10 +172,16 @@ def test_widening_a_role_takes_the_right_to_give_it_to_each_who_holds_it(admin: 
         change(admin, "flipper", "project:read", "change:approve")
     assert caught.value.code == "takes-two", "nobody comes to approve production by one person's act"
     change(admin, "flipper", "project:read", "flag:create")
+
+
+def test_a_role_comes_to_approve_where_that_takes_one_person(admin: Actor) -> None:
     make(admin, "reviewer", "project:read")
     change(admin, "reviewer", "project:read", "change:approve")  # nobody holds it
     assert confers_approval(catalogue.role("reviewer").role)
     assert last()["detail"]["approves"] is True
+    make(admin, "local", "project:read")
+    give(add_person("Bo").id, "local", project="shop", environment="development")
+    change(admin, "local", "project:read", "change:approve")  # nothing is protected there
 
 
 def test_no_change_of_a_role_lets_its_holders_hold_what_is_kept_apart(admin: Actor) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.test import Client
 from django.urls import reverse
-from ensign.control.access import groups, service_accounts, tokens
+from ensign.control.access import catalogue, groups, queries, service_accounts, tokens
 from ensign.control.access.grants import Wish, give
+from ensign.control.access.permissions import Permission
 from ensign.control.access.tokens import TokenWish
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
-from ensign_testkit.people import add_person, sign_in
+from ensign_testkit.people import add_person, add_role, sign_in
+from ensign_testkit.people import give as give_row
 from ensign_testkit.targets import shop
 
 PAGES = [
@@ -28,11 +32,11 @@ PAGES = [
     "access:request-new",
 ]
 READ = [
-    "access:people", "access:groups", "access:service-accounts", "access:grants", "access:who-can",
+    "access:people", "access:groups", "access:service-accounts", "access:grants", "access:roles", "access:who-can",
     "access:what-can", "access:changes", "access:exceptions", "access:findings",
     "access:logins", "access:sign-in-rules", "access:sign-in-history",
 ]  # fmt: skip
-MANAGE = ["access:invite", "access:group-new", "access:service-account-new", "access:grant-new"]
+MANAGE = ["access:invite", "access:group-new", "access:service-account-new", "access:grant-new", "access:role-new"]
 
 
 @pytest.fixture
@@ -129,3 +133,61 @@ def test_acts_about_people_need_the_role_the_csrf_token_and_post(admin: Actor, n
     assert sign_in(Client(), other).post(target).status_code == 403
     assert sign_in(Client(), other).get(target).status_code == 405
     assert Client().post(target).status_code == 302
+
+
+def test_a_role_is_changed_only_as_its_effect_was_shown(admin: Actor) -> None:
+    shop()
+    add_role("flipper", "project:read")
+    give_row(add_person("Bo Dahl").id, "flipper", project="shop")
+    client, target = sign_in(Client(), admin), reverse("access:role-edit", args=["flipper"])
+    form = {"name": "Flipper", "description": "", "project": ["project:read"], "environment": ["change:draft"]}
+    first = client.post(target, form)
+    assert first.status_code == 200
+    assert "1 person gains change:draft in shop" in first.content.decode()
+    assert not catalogue.role("flipper").role.confers(Permission.CHANGE_DRAFT)
+    shown = first.context["seen"]
+    other = client.post(target, form | {"environment": ["change:draft", "change:apply"], "seen": shown})
+    assert "1 person gains change:apply in shop" in other.content.decode()
+    assert client.post(target, form | {"seen": shown}).status_code == 303
+    assert catalogue.role("flipper").role.confers(Permission.CHANGE_DRAFT)
+    page = client.get(reverse("access:role", args=["flipper"])).content.decode()
+    assert "Gained: change:draft." in page
+    assert "Bo Dahl" in page
+
+
+def test_a_role_is_made_from_a_copy_given_moved_and_archived_on_the_pages(admin: Actor) -> None:
+    shop()
+    bo, client = add_person("Bo Dahl"), sign_in(Client(), admin)
+    begun = client.get(reverse("access:role-new") + "?from=requester")
+    assert "change:switch" in begun.content.decode()
+    form = {"key": "flipper", "name": "Flipper", "project": ["project:read"], "environment": ["change:switch"]}
+    assert client.post(reverse("access:role-new") + "?from=requester", form).status_code == 303
+    assert client.post(reverse("access:role-new"), form).status_code == 422
+    wish = {"subject": bo.id, "role": "flipper", "project": "shop", "tags": "payments, search", "reason": "Stands in"}
+    tomorrow = (clock.now() + timedelta(days=1)).date()
+    given = client.post(reverse("access:grant-new"), wish | {"flag_types": ["release"], "starts_on": str(tomorrow)})
+    assert given.status_code == 303
+    (grant,) = queries.grants(subject=bo.id)
+    assert str(grant.narrowing) == "flags of type release tagged payments or search"
+    assert (grant.starts_at.date(), grant.reason) == (tomorrow, "Stands in")
+    listed = client.get(reverse("access:grants")).content.decode()
+    assert "flags of type release tagged payments or search only" in listed
+    assert "Stands in" in listed
+    move = reverse("access:grant-reschedule", args=[grant.id])
+    assert client.post(move, {"ends_on": "2020-01-01"}).status_code == 422
+    assert client.post(move, {"ends_on": str(tomorrow + timedelta(days=9))}).status_code == 303
+    archive = reverse("access:role-archive", args=["flipper"])
+    assert client.post(archive).status_code == 409
+    client.post(reverse("access:grant-end", args=[grant.id]))
+    assert client.post(archive).status_code == 303
+    assert client.post(reverse("access:role-edit", args=["viewer"]), form).status_code == 409
+
+
+def test_a_lead_is_offered_the_roles_that_theirs_lists(admin: Actor) -> None:
+    shop()
+    role = add_role("lead", "org:read", "project:read", "project:access:grant", assigns=("developer", "viewer"))
+    lead = add_person("Lea Lead")
+    give_row(lead.id, role, project="shop")
+    give_row(lead.id, "viewer")
+    page = sign_in(Client(), lead).get(reverse("access:grant-new"))
+    assert [key for key, _ in page.context["form"].fields["role"].choices] == ["viewer", "developer"]

@@ -115,3 +115,11 @@ def test_who_has_no_password_enrols_a_first_factor_soon_after_signing_in_only(db
     assert "too long ago" in refused.content.decode()
     Account.objects.filter(pk=account.pk).update(last_login=signed_in_at)
     assert client.post("/account/security/authenticator", {"code": code}).status_code == 303
+
+
+def test_the_page_of_a_person_says_through_which_provider_they_come(db: str) -> None:
+    admin, person = add_person("Root", "admin"), add_person("Anna Berg", "viewer")
+    client = sign_in(Client(), admin)
+    assert "no provider yet" in client.get(f"/people/{person.id}").content.decode()
+    add_identity(add_provider("okta"), person.id)
+    assert "<dt>Signs in through</dt><dd>Okta</dd>" in client.get(f"/people/{person.id}").content.decode()

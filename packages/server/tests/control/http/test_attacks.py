@@ -40,6 +40,9 @@ EMAIL = "anna.berg@example.com"
 #: Views that a request without the CSRF token reaches, and why that is safe. A view that is exempt and stands not here
 #: fails the test.
 CSRF_EXEMPT = {
+    "scim:root": "a directory calls it with a token of its own; it looks at no cookie",
+    "scim:root-slash": "the same",
+    "scim:endpoint": "the same",
     "sso:backchannel-logout": "an identity provider calls it, and what it sends is signed",
     "identity:saml-acs": "an identity provider's page posts it across sites; what it posts is signed, and answers a"
     " question that this browser's session asked",
@@ -57,6 +60,9 @@ PUBLIC = {
     "access:setup": "the secret is in the address",
     "identity:emergency": "signing in when every provider is down, by a sealed code",
     "identity:emergency-factor": "its second half; leads back to the code without that",
+    "scim:root": "a directory's door: without its token it says so and nothing more",
+    "scim:root-slash": "the same",
+    "scim:endpoint": "the same",
     "sso:route": "signing in begins here",
     "sso:login": "leads to the identity provider",
     "sso:callback": "comes back from it; what it carries answers a question that this browser asked",
@@ -162,7 +168,9 @@ def test_somebody_who_owes_a_factor_reaches_nothing_but_enrolling_and_leaving() 
 
 def test_peoples_networks_bind_every_page_but_what_machines_call(admin: Actor) -> None:
     machines = {route.name for route in ROUTES if getattr(route.view, "ensign_not_for_people", False)}
-    assert machines == {"sso:backchannel-logout", "identity:saml-metadata"}
+    assert machines == {
+        "sso:backchannel-logout", "identity:saml-metadata", "scim:root", "scim:root-slash", "scim:endpoint",
+    }  # fmt: skip
     sign_in_rules.change(
         actor=admin, at=clock.now(), wanted=Rules(networks=("192.0.2.0/24",)), address="192.0.2.1", way="password"
     )

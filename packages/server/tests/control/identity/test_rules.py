@@ -12,17 +12,19 @@ from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
 from django.test import Client
-from ensign.control.access import findings, sign_in_rules, tokens
+from ensign.control.access import findings, groups, sign_in_rules, tokens
+from ensign.control.access.powers import everybodys, powers
 from ensign.control.access.tokens import TokenWish
 from ensign.control.audit.models import Entry
 from ensign.control.identity import enforcing, sessions, traces
 from ensign.control.identity.agents import device
+from ensign.control.identity.enforcing import Powers
 from ensign.control.identity.models import Account, Trace
 from ensign.control.identity.rules import Rules, from_state, in_words, revised, within
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor, system
 from ensign.control.kernel.errors import Conflict, Denied, Invalid, NeedsMfa
-from ensign_testkit.people import add_person, add_service, sign_in
+from ensign_testkit.people import add_person, add_service, give, sign_in
 from ensign_testkit.providers import add_identity, add_provider
 
 PASSWORD = "correct horse battery staple"
@@ -429,6 +431,23 @@ def test_whose_factor_an_identity_provider_proves_proves_it_again_to_administer(
     with pytest.raises(NeedsMfa):
         decide(admin, idle_minutes=30)
     decide(replace(admin, mfa_at=clock.now()), idle_minutes=30)
+
+
+def test_who_approves_some_flags_only_or_through_a_group_counts_as_approving(db: str) -> None:
+    admin, plain = add_person("Ada", "admin"), add_person("Vi", "viewer")
+    member, narrow = add_person("Me"), add_person("Na")
+    group = groups.create(actor=admin, at=clock.now(), name="Reviewers")
+    groups.add_member(actor=admin, at=clock.now(), group_id=group.id, person_id=member.id)
+    give(group.id, "approver")
+    give(narrow.id, "approver", project="shop", environment="production")
+    at = clock.now()
+    found = everybodys(at=at)
+    assert {member.id, narrow.id, admin.id} <= set(found)
+    assert plain.id not in found
+    for one in (member, narrow, admin, plain):
+        assert powers(one.id, at) == found.get(one.id, Powers(administers=False, approves=False))
+    assert found[member.id].approves
+    assert not found[member.id].administers
 
 
 # --- Step-up -----------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from django.contrib.sessions.models import Session
 from django.db import connection
 from ensign.control.api.models import Answer
 from ensign.control.audit.registry import exempt_tables, governed_models, insert_only_tables
+from ensign.control.federation.models import SeenToken
 from ensign.control.identity.models import Account, Attempts, Link, TokenUse, Trace
 from ensign.control.identity.sso.models import ProviderSession, SeenMessage
 from ensign.control.identity.sso.saml_models import SamlTicket
@@ -100,13 +101,13 @@ def fill() -> dict[str, Any]:
         started_at=OLD, checked_at=OLD,
     )  # fmt: skip
     Trace.objects.create(seq=1, at=OLD, person_id=actor.id, address="192.0.2.7", agent="Marker")
+    SeenToken.objects.create(key="9" * 64, until=OLD)
     SeenMessage.objects.create(key="7" * 64, until=OLD)
-    Trace.objects.create(seq=1, at=OLD, person_id=actor.id, address="192.0.2.7", agent="Marker")
     SamlTicket.objects.create(id="8" * 64, provider_id="idp_1", sealed="v1:", until=OLD)
     Answer.objects.create(id="4" * 64, request="5" * 64, created_at=OLD)
     models: list[Any] = [
         Session, UserSession, Link, Attempts, TokenUse, ClientTokenUse, UsageHour, Application, Refusal, Reach, Answer,
-        ProviderSession, SeenMessage, SamlTicket, Trace,
+        ProviderSession, SeenMessage, SamlTicket, Trace, SeenToken,
     ]  # fmt: skip
     return {model._meta.db_table: model for model in models}
 

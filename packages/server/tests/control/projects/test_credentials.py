@@ -17,8 +17,10 @@ from ensign.control.identity.actors import from_token
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Denied, Invalid
+from ensign.control.privacy import erasure
 from ensign.control.projects import inventory, queries, token_rotation
 from ensign.control.projects.tokens import create_token
+from ensign.control.scim import tokens as directory
 from ensign_testkit.people import add_person
 from ensign_testkit.targets import shop
 
@@ -65,6 +67,17 @@ def test_tokens_of_whoever_left_go_on_and_are_due_until_they_are_rotated(root: A
     assert queries.token(client.row.id).live(at=clock.now())
     rotation.rotate(actor=root, at=clock.now(), token_id=service.token.id)
     token_rotation.rotate_token(actor=root, at=clock.now(), id=client.row.id)
+    assert found("rotation-due") == {}
+
+
+def test_erasing_whoever_left_does_not_make_their_tokens_unknown_to_them(root: Actor) -> None:
+    leaver, second = add_person("Leaver", "admin"), add_person("Second", "admin")
+    made = service_token(leaver, root)
+    people.deactivate(actor=root, at=clock.now(), person_id=leaver.id)
+    asked = erasure.ask(actor=root, at=clock.now(), person_id=leaver.id, reason="They asked us to", early=True)
+    erasure.confirm(actor=second, at=clock.now(), erasure_id=asked.id)
+    assert set(found("rotation-due")) == {made.token.id}
+    rotation.rotate(actor=root, at=clock.now(), token_id=made.token.id)
     assert found("rotation-due") == {}
 
 
@@ -162,6 +175,17 @@ def test_the_list_has_every_token_with_the_columns_of_the_export(root: Actor) ->
         assert text.encode() not in done.data
     parsed = json.loads(inventory.export(actor=root, at=at, format="json").data)
     assert {row["id"] for row in parsed["rows"]} == set(rows)
+
+
+def test_the_directorys_tokens_are_in_the_list_and_are_found_when_who_made_them_left(root: Actor) -> None:
+    leaver = add_person("Leaver", "admin")
+    made = directory.create(actor=leaver, at=clock.now(), name="Okta")
+    listed = inventory.listed(actor=root, at=clock.now(), kind="directory")
+    assert [(one.id, one.hint) for one in listed] == [(made.token.id, made.text[:15])]
+    people.deactivate(actor=root, at=clock.now(), person_id=leaver.id)
+    assert set(found("rotation-due")) == {made.token.id}
+    directory.rotate(actor=root, at=clock.now(), token_id=made.token.id)
+    assert found("rotation-due") == {}
 
 
 def test_the_list_is_for_administrators_and_auditors(root: Actor) -> None:

@@ -5,7 +5,7 @@ Client tokens stand above access and are brought into this form by ``projects.cr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
@@ -15,7 +15,7 @@ from ensign.control.access.findings import Finding
 from ensign.control.identity import queries as identity
 from ensign.control.identity.domain import ServiceAccountView, TokenView
 
-Kind = Literal["personal", "service", "federated", "backend", "frontend", "edge"]
+Kind = Literal["personal", "service", "federated", "directory", "backend", "frontend", "edge"]
 State = Literal["active", "rotating", "expired", "revoked"]
 
 #: Findings: a token that was not used for so long, and one that ends so soon.
@@ -69,6 +69,24 @@ class Credential:
         """Where it reaches, in one text: ``organisation``, ``shop``, ``shop/production``, ``*/production``."""
         place = ",".join(self.projects) or ("*" if self.environment else "organisation")
         return f"{place}/{self.environment}" if self.environment else place
+
+
+_sources: dict[str, Callable[[], Sequence[Credential]]] = {}
+
+
+def register(name: str, source: Callable[[], Sequence[Credential]]) -> None:
+    """Let a part above access tell its tokens, ended ones included. Once for each name, while Django starts.
+
+    :raises ValueError: when the name is taken.
+    """
+    if name in _sources:
+        raise ValueError(f"two sources of tokens are called {name}")
+    _sources[name] = source
+
+
+def registered() -> list[Credential]:
+    """The tokens of every part that told of some."""
+    return [one for source in _sources.values() for one in source()]
 
 
 def of_token(token: TokenView, account: ServiceAccountView | None, *, href: str) -> Credential:

@@ -145,13 +145,13 @@ class GrantForm(ScopeFields):
         label="First day",
         required=False,
         help_text="The role begins with this day (UTC). Empty: at once.",
-        widget=forms.DateInput(attrs={"type": "date"}),
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
     )
     ends_on = forms.DateField(
         label="Last day",
         required=False,
         help_text="The role ends by itself after this day (UTC). Empty: until somebody ends it.",
-        widget=forms.DateInput(attrs={"type": "date"}),
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
     )
     reason = reason_field("Stands with the role and in the log; say what an auditor would ask.")
     field_order = ("subject", "role", "project", "environment", "flag_types", "tags", "starts_on", "ends_on", "reason")
@@ -184,7 +184,7 @@ class RescheduleForm(PlainForm):
         label="Last day",
         required=False,
         help_text="The role ends by itself after this day (UTC). Empty: until somebody ends it.",
-        widget=forms.DateInput(attrs={"type": "date"}),
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
     )
     reason = reason_field()
 

@@ -54,6 +54,8 @@ def update(*, actor: Actor, at: datetime, group_id: str, name: str, description:
     """
     require(actor, Permission.ORG_GROUPS_MANAGE, at=at)
     group = _locked(group_id)
+    if name != group.name:
+        _require_by_hand(group_id)
     state = {**group.state, "name": _free_name(name, but=group_id), "description": _description(description)}
     if state != group.state:
         row = stage(Group, id=group.pk, state=state, current=group)
@@ -91,6 +93,7 @@ def add_member(*, actor: Actor, at: datetime, group_id: str, person_id: str, rea
     decision = require(actor, Permission.ORG_GROUPS_MEMBERS, at=at)
     check_not_oneself(actor, person_id, ORGANISATION, decision)
     group = _locked(group_id)
+    _require_by_hand(group_id)
     held = _grants(group_id)
     require_assigning_all(actor, held, at=at)
     segregation.check_gain(person_id, held, at=at)
@@ -121,6 +124,7 @@ def remove_member(*, actor: Actor, at: datetime, group_id: str, person_id: str, 
     row = Membership.objects.select_for_update().filter(group=group_id, person=person_id, status="active").first()
     if row is None:
         raise NotFound("This person does not belong to the group.")
+    _require_by_hand(group_id)
     if any(gives_everything(grant.definition, grant.scope) for grant in _grants(group_id)):
         require_another_granter(without_person=person_id, at=at)
     staged = stage(Membership, id=row.pk, state={**row.state, "status": "removed"}, current=row)
@@ -140,6 +144,15 @@ def _locked(group_id: str) -> Group:
     if row.status != "active":
         raise Conflict("This group is archived.", remedy="Make a new one.")
     return row
+
+
+def _require_by_hand(group_id: str) -> None:
+    if queries.group(group_id).managed:
+        raise Conflict(
+            "The directory manages this group: who belongs to it and what it is called are changed there.",
+            remedy="Change it in your identity provider, or make a group of your own. Roles are given to it here.",
+            code="managed-by-directory",
+        )
 
 
 def _free_name(name: str, *, but: str = "") -> str:

@@ -6,23 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from ensign.control.access import leaving, segregation, two_people
 from ensign.control.access import queries as access
-from ensign.control.access import segregation, staging, two_people
 from ensign.control.access.asked import RequestView
-from ensign.control.access.assigning import require_another_granter, require_assigning, require_assigning_all
+from ensign.control.access.assigning import require_assigning, require_assigning_all
 from ensign.control.access.catalogue import definitions
 from ensign.control.access.decisions import require
-from ensign.control.access.domain import GrantView
 from ensign.control.access.grants import Wish, give_wish
-from ensign.control.access.models import Grant
 from ensign.control.access.permissions import Permission
 from ensign.control.audit import history
 from ensign.control.audit.door import operation
 from ensign.control.audit.ledger import record
-from ensign.control.audit.staging import Staged, stage
 from ensign.control.identity import accounts, actions, links, queries
 from ensign.control.identity.domain import PersonView, clean_email, clean_name
-from ensign.control.identity.models import Account, Membership, Person
+from ensign.control.identity.models import Person
 from ensign.control.identity.sso.queries import enforced_for
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Denied, NeedsMfa
@@ -123,7 +120,7 @@ def remove_factors(*, actor: Actor, at: datetime, person_id: str, reason: str) -
 
 @operation
 def deactivate(*, actor: Actor, at: datetime, person_id: str, reason: str = "") -> PersonView:
-    """Deactivate somebody: their sessions, open links and personal tokens end in the same transaction.
+    """Deactivate somebody: sessions, links, personal tokens, pending approvals end in the same transaction.
 
     :raises Denied: without ``org:people:manage``, or for oneself.
     :raises Conflict: when they are deactivated already, or nobody could give roles any more.
@@ -136,21 +133,8 @@ def deactivate(*, actor: Actor, at: datetime, person_id: str, reason: str = "") 
             remedy="Ask another administrator.",
             code="own-access",
         )
-    person = accounts.locked_person(person_id)
-    if person.status in {"disabled", "erased"}:
-        raise Conflict("This person is deactivated already.")
-    if person.status == "active":
-        require_another_granter(without_person=person.pk, at=at)
-    row = stage(Person, id=person.pk, state={**person.state, "status": "disabled"}, current=person)
-    tokens = accounts.stage_token_revocations(person.pk, at=at)
-    detail = {
-        "sessions": accounts.end_sessions(person.pk),
-        "tokens": len(tokens),
-        "links": links.end(None, person_id=person.pk, because="disabled", at=at),
-    }
-    Account.objects.filter(person_id=person.pk).update(is_active=False)
-    record(action=actions.PERSON_DEACTIVATED, actor=actor, at=at, staged=[row, *tokens], reason=reason, detail=detail)
-    return queries.person(person.pk)
+    leaving.end_access(actor=actor, at=at, person_id=person_id, reason=reason)
+    return queries.person(person_id)
 
 
 @operation
@@ -165,35 +149,12 @@ def reactivate(*, actor: Actor, at: datetime, person_id: str, reason: str = "") 
     :raises Conflict: when they are not deactivated.
     """
     require(actor, Permission.ORG_PEOPLE_MANAGE, at=at)
-    person = accounts.locked_person(person_id)
-    if person.status != "disabled":
-        raise Conflict("This person is not deactivated.")
-    grants = access.grants_of(person.pk)
+    grants = access.grants_of(person_id)
     require_assigning_all(actor, grants, at=at)
-    behind = [grant for grant in grants if two_people.any_needed([grant], at=at)]
-    segregation.check_return(person.pk, [grant for grant in grants if grant not in behind], at=at)
-    left = _left_behind(person.pk, behind, by=actor.id)
-    joined = Account.objects.filter(person_id=person.pk).update(is_active=True)
-    status = "active" if joined else "invited"
-    row = stage(Person, id=person.pk, state={**person.state, "status": status}, current=person)
-    detail = {"ended": len(left)} if left else None
-    rows = [row, *left]
-    record(action=actions.PERSON_REACTIVATED, actor=actor, at=at, staged=rows, reason=reason, detail=detail)
-    return queries.person(person.pk)
-
-
-def _left_behind(person_id: str, grants: Sequence[GrantView], *, by: str) -> list[Staged]:
-    """The ends of direct grants, and the memberships in groups that hold the others."""
-    direct = [grant.id for grant in grants if grant.subject == person_id]
-    groups = {grant.subject for grant in grants} - {person_id}
-    rows = Grant.objects.select_for_update().filter(pk__in=direct).order_by("pk")
-    found = [staging.stage_grant_end(row, ended_by=by) for row in rows]
-    belongs = Membership.objects.select_for_update().filter(person=person_id, group__in=groups, status="active")
-    found += [
-        stage(Membership, id=row.pk, state={**row.state, "status": "removed"}, current=row)
-        for row in belongs.order_by("pk")
-    ]
-    return found
+    returning = [grant for grant in grants if not two_people.any_needed([grant], at=at)]
+    segregation.check_return(person_id, returning, at=at)
+    leaving.give_back(actor=actor, at=at, person_id=person_id, reason=reason)
+    return queries.person(person_id)
 
 
 def _both_hands(message: str) -> Denied:

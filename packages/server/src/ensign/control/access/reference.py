@@ -42,8 +42,8 @@ or in one environment of a project, from a start until, at will, an end.
 
 _ROLES = """
 Built-in roles never change but with a release. An organisation makes others of any of these permissions, under People &
-access, Roles, or with `ensign access roles`: from nothing or from a copy. Changing one changes at once what its holders
-may do, so Ensign first says who gains and loses what, and it takes the right to give that role to each of them; nobody
+access, Roles, from nothing or from a copy ([how](../howto/roles.md)). Changing one changes at once what its holders may
+do, so Ensign first says who gains and loses what, and it takes the right to give that role to each of them; nobody
 widens a role that they hold themselves. A role is archived when nobody holds it any more.
 
 `*` in "gives" stands for every role when held in the whole organisation; within a project, for every role that neither

@@ -9,10 +9,11 @@ from typing import Literal
 from django.urls import reverse
 
 from ensign.control.access.findings import Finding
-from ensign.control.access.powers import powers
+from ensign.control.access.powers import everybodys
 from ensign.control.identity import enforcing, factors, queries
 from ensign.control.identity.models import Account, Token
-from ensign.control.identity.sso.queries import active_providers, enforced_for
+from ensign.control.identity.sso.domain import domain_of
+from ensign.control.identity.sso.queries import active_providers
 from ensign.control.kernel import clock
 
 
@@ -24,11 +25,10 @@ def found(at: datetime) -> tuple[Finding, ...]:
 def _without_factor(at: datetime) -> Iterator[Finding]:
     """People who administer or approve and have no second factor: nothing but a password stands before that."""
     strong = factors.people_with_factors() | enforcing.people_proving_elsewhere()
+    mighty = everybodys(at=at)
     for person in queries.people(status="active"):
-        if person.id in strong:
-            continue
-        may = powers(person.id, at)
-        if may.administers or may.approves:
+        may = mighty.get(person.id)
+        if may is not None and person.id not in strong:
             does = "administers" if may.administers else "approves"
             yield Finding(
                 code="no-second-factor",
@@ -63,8 +63,9 @@ def _beside_providers() -> Iterator[Finding]:
     enforced = [one for one in active_providers() if one.enforced]
     if not enforced or enforcing.current().local != "everybody":
         return
+    domains = {domain for one in enforced for domain in one.domains}
     for account in Account.objects.select_related("person").filter(is_active=True).order_by("person_id"):
-        if account.has_usable_password() and not enforced_for(account.email):
+        if account.has_usable_password() and domain_of(account.email) not in domains:
             yield Finding(
                 code="local-beside-provider",
                 subject=account.person_id,

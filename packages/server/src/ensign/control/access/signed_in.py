@@ -79,7 +79,7 @@ def end_everybody(
     if tokens:
         subjects = Token.objects.filter(kind="personal", status="active").order_by("subject")
         for subject in subjects.values_list("subject", flat=True).distinct():
-            staged += accounts.stage_token_revocations(subject)
+            staged += accounts.stage_token_revocations(subject, at=at)
     ended = sessions.end_all(keep=keep)
     detail = {"sessions": ended, "tokens": len(staged), "own_kept": keep is not None}
     record(action=actions.SESSIONS_RESET, actor=actor, at=at, staged=staged, reason=reason, detail=detail)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ensign.control.access.credentials import findings_about, of_people_and_services
+from ensign.control.access.credentials import findings_about, of_people_and_services, registered
 from ensign.control.access.findings import Finding
 from ensign.control.identity import queries as identity
 from ensign.control.identity.leavers import left
 
 
 def about_tokens(at: datetime) -> list[Finding]:
-    """``rotation-due``, ``token-unused`` and ``token-expiring`` of tokens of people and of service accounts in use."""
+    """``rotation-due``, ``token-unused`` and ``token-expiring`` of tokens of people, service accounts and
+    directories in use."""
     disabled = {account.id for account in identity.service_accounts() if account.status != "active"}
     tokens = [one for one in of_people_and_services(active=True, federated=False) if one.acts_as not in disabled]
+    tokens += [one for one in registered() if not one.revoked]
     gone = left(who for one in tokens for who in one.known_to)
     return [finding for one in tokens for finding in findings_about(one, gone, at=at)]
 

@@ -34,6 +34,7 @@ from ensign.control.projects.api import router as projects
 from ensign.control.projects.tokens_api import router as all_tokens
 from ensign.control.publishing.api import router as publishing
 from ensign.control.publishing.reach_api import router as flag_reach
+from ensign.control.scim.api import router as directory
 from ensign.control.segments.api import router as segments
 
 _WRITES = frozenset({"post", "put", "patch", "delete"})
@@ -101,7 +102,8 @@ class EnsignAPI(NinjaAPI):
             for method, operation in path.items():
                 answers = operation.setdefault("responses", {})
                 for status, text in _ANSWERS.items():
-                    answers.setdefault(status, {"description": text, "content": content})
+                    if int(status) not in answers:  # ninja names its own by number
+                        answers.setdefault(status, {"description": text, "content": content})
                 if method in _WRITES:
                     operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
         return schema
@@ -137,6 +139,7 @@ for router in (
     changes,
     incidents,
     evidence,
+    directory,
     privacy,
     flag_reach,
     change_reach,

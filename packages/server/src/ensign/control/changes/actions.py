@@ -13,3 +13,4 @@ CHANGES_REQUESTED = action("change_request.changes_requested", "requested change
 REJECTED = action("change_request.rejected", "rejected the change request")
 WITHDRAWN = action("change_request.withdrawn", "withdrew the change request")
 APPLIED = action("change_request.applied", "applied the change")
+APPROVAL_VOIDED = action("change_request.approval_voided", "voided an approval, as who gave it left")

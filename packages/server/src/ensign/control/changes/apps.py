@@ -6,9 +6,13 @@ class ChangesConfig(AppConfig):
     label = "changes"
 
     def ready(self) -> None:
-        """Put open requests, and the reader's own draft, beside the flags that they would change."""
+        """Put open requests and the reader's draft beside their flags; void leavers' approvals."""
+        from ensign.control.access import findings, leaving  # deferred: models exist only now
+        from ensign.control.changes import leavers  # deferred: models exist only now
         from ensign.control.changes.waiting import drafted, waiting  # deferred: models exist only now
         from ensign.control.flags import beside  # deferred: models exist only now
 
         beside.register(waiting)
         beside.register_draft(drafted)
+        leaving.register("changes", leavers.end, hold=leavers.hold)
+        findings.register("requests", leavers.ownerless)

@@ -162,6 +162,7 @@ _STEPS = {
     actions.SUBMITTED.code: ("submitted it for review", "eye", Tone.INFO),
     actions.WITHDRAWN.code: ("withdrew it", "withdrawn", Tone.CALM),
     actions.APPLIED.code: ("applied it", "on", Tone.GOOD),
+    actions.APPROVAL_VOIDED.code: ("voided an approval: who gave it left", "blocked", Tone.WARN),
 }
 
 

@@ -14,8 +14,8 @@ from django.views.decorators.http import require_POST, require_safe
 
 from ensign.control.access.permissions import Permission
 from ensign.control.access.queries import who_can
+from ensign.control.changes import leavers, pages, queries, reach, rights
 from ensign.control.changes import operations as door
-from ensign.control.changes import pages, queries, reach, rights
 from ensign.control.changes.domain.requests import OPEN, ChangeRequest, DecisionKind
 from ensign.control.changes.loading import owners, reached
 from ensign.control.changes.waiting import waits_for_me
@@ -137,6 +137,7 @@ def _detail(request: HttpRequest, id: str, *, error: EnsignError | None = None, 
         "acts": pages.acts(value, standing, reader=here.actor, may=may),
         "timeline": pages.timeline(value, said, steps, names),
         "author": pages.person(value.author, names),
+        "left": value.open and value.authors <= leavers.left_among(set(value.authors)),
         "contributors": [pages.person(c, names) for c in value.contributors],
         "behind": [pages.person(c, names) for c in value.behind],
         "given": pages.given(value, standing, steps, names),

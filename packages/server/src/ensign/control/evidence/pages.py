@@ -38,6 +38,8 @@ class LogRow:
     seq: int
     at: datetime
     person: looks.Person
+    author: looks.Person
+    """Who wrote the change that the entry applied, whoever pressed the button; else the same as ``person``."""
     title: str
     subject: str
     quoted: bool
@@ -82,10 +84,12 @@ def line(entry: EntryView, names: Mapping[str, str], *, linked: bool = False) ->
     """An entry as a line; ``linked`` as for ``person``."""
     approval: Mapping[str, Any] = entry.approval or {}
     subject, told_ = _main(entry), words.line(entry, names)
+    by = person(entry.actor["id"], names, entry.actor, linked=linked)
     return LogRow(
         seq=entry.seq,
         at=entry.at,
-        person=person(entry.actor["id"], names, entry.actor, linked=linked),
+        person=by,
+        author=person(author, names, linked=linked) if (author := approval.get("author")) else by,
         title=entry.title,
         subject=subject,
         quoted=all(change.kind in _TITLED for change in entry.changes),

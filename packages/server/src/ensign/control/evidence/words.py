@@ -196,6 +196,8 @@ def _duties(detail: _Detail, names: _Names) -> str:  # noqa: ARG001 (one shape f
 
 
 def _member(detail: _Detail, names: _Names) -> str:
+    if "people" in detail:
+        return f": {len(detail['people'])} people in {names.get(detail['group'], detail['group'])}"
     return f": {names.get(detail['person'], detail['person'])} in {names.get(detail['group'], detail['group'])}"
 
 

@@ -55,7 +55,7 @@ class PersonView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupView:
-    """A group and the ids of its members."""
+    """A group and the ids of its members. ``managed``: by the directory (SCIM), and not by hand."""
 
     id: str
     name: str
@@ -63,6 +63,7 @@ class GroupView:
     status: Literal["active", "archived"]
     members: tuple[str, ...]
     version: int
+    managed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from ensign.control.identity.models import Account
 from ensign.control.identity.rules import Rules, from_state
 from ensign.control.identity.sign_in_models import SignInRules
-from ensign.control.identity.sso.queries import active_providers, identities_at
+from ensign.control.identity.sso.queries import active_providers, counts_elsewhere, identities_at
 from ensign.control.kernel.errors import Unauthenticated
 
 RULES_ID = "sign-in"
@@ -89,7 +89,7 @@ def must_prove(person_id: str) -> bool:
 
     Who has none is led to enrol where the rules demand it; where they do not, a finding says so (ADR 0026).
     """
-    return bool(kinds_of(person_id)) or person_id in people_proving_elsewhere()
+    return bool(kinds_of(person_id)) or counts_elsewhere(person_id)
 
 
 def people_proving_elsewhere() -> frozenset[str]:

@@ -24,6 +24,8 @@ from ensign.control.kernel.errors import NotFound
 
 FINGERPRINT = 16
 """How many hex digits of a token's SHA-256 a list shows: enough to tell tokens apart, not to try texts against."""
+#: The actor for what a directory does by SCIM.
+DIRECTORY = "sys_directory"
 
 
 def names(ids: Iterable[str]) -> dict[str, str]:
@@ -209,6 +211,8 @@ def last_sign_ins() -> Mapping[str, datetime]:
 def _built_in(id: str) -> str:
     if id == "anonymous":
         return "somebody not signed in"
+    if id == DIRECTORY:
+        return "the directory"
     return f"Ensign ({id.removeprefix('sys_').replace('_', ' ')})" if id.startswith("sys_") else FORMER
 
 
@@ -236,6 +240,7 @@ def _groups(rows: list[Group]) -> tuple[GroupView, ...]:
             status=row.status,
             members=tuple(belongs[row.pk]),
             version=row.version,
+            managed=row.state.get("directory") is not None,
         )
         for row in rows
     )

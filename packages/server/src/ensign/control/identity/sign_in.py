@@ -190,7 +190,7 @@ def guarded(person_id: str, *, at: datetime) -> Iterator[None]:
 def hold(request: HttpRequest, account: Account, *, at: datetime) -> None:
     """Remember that the password was right and the second factor is still owed, under a fresh session key."""
     request.session.flush()
-    request.session[PENDING] = {"account": account.pk, "at": clock.text(at)}
+    request.session[PENDING] = {"account": account.pk, "at": clock.text(at), "person": account.person.version}
 
 
 def held_account(request: HttpRequest, *, at: datetime) -> Account:
@@ -201,7 +201,9 @@ def held_account(request: HttpRequest, *, at: datetime) -> Account:
     pending = request.session.get(PENDING)
     if isinstance(pending, dict) and at - clock.parse(pending["at"]) <= PENDING_FOR:
         account = Account.objects.select_related("person").filter(pk=pending["account"], is_active=True).first()
-        if account is not None and account.person.status == "active":
+        # Deactivated meanwhile, even if reactivated since: what was begun before has ended.
+        same = account is not None and account.person.version == pending.get("person")
+        if account is not None and same and account.person.status == "active":
             return account
     raise Unauthenticated("The time for the second factor is over.", remedy="Sign in again.")
 

@@ -153,14 +153,30 @@ PEOPLE: Final = (
         on_erasure="emptied", state={"reason": ""},
     ),
     Line(
-        table="access_request", what="Requests for roles: who is to get what, why, who approved (ids)",
-        whose="whoever is named in a text", purpose="two people for what approves production", kept=_FOR_EVER,
-        mentions=("requested_by", "decided_by", "reviewed_by", "subject"), erased=_TEXTS, texts=("reason", "answer"),
+        table="access_request", what="Roles that were asked for: by whom, for whom (ids), why, who approved (ids)",
+        whose="whoever is named in a text", purpose="roles need approval", subject="t.subject",
+        mentions=("requested_by", "decided_by", "reviewed_by"), texts=("reason", "answer"), kept=_FOR_EVER,
+        erased="reason and answer are emptied; earlier versions are forgotten", on_erasure="emptied",
+        state={"reason": "", "answer": ""},
     ),
     Line(
-        table="access_duty_exception", what="Exceptions from segregation of duties: whose, why, what is done instead",
-        whose="whoever is named in a text", purpose="segregation of duties, evidence", kept=_FOR_EVER,
-        mentions=("requested_by", "approved_by", "ended_by", "subject"), erased=_TEXTS, texts=("reason", "control"),
+        table="access_duty_exception", what="Who may hold what is kept apart (ids), until when, why",
+        whose="whoever is named in a text", purpose="segregation of duties", subject="t.subject",
+        mentions=("requested_by", "approved_by", "ended_by"), texts=("reason", "control"), kept=_FOR_EVER,
+        erased="the reason is emptied; earlier versions are forgotten", on_erasure="emptied", state={"reason": ""},
+    ),
+    Line(
+        table="federation_rule", what="Which CI jobs may act as a service account: issuer, claims",
+        purpose="tokens for CI without a stored secret", mentions=("created_by", "changed_by"), kept=_FOR_EVER,
+        erased=_ID_ONLY,
+    ),
+    Line(
+        table="federation_seen", what="Hashes of ID tokens that were exchanged", purpose="against replay",
+        kept="until the token ends; looked at every minute", task="exchanges",
+    ),
+    Line(
+        table="federation_refusals", what="How many exchanges were refused in the present minute",
+        purpose="summaries in the log", kept="one row, overwritten",
     ),
     Line(
         table="access_organisation", what="The organisation's name and how it decided to approve changes",
@@ -173,6 +189,33 @@ PEOPLE: Final = (
     Line(
         table="privacy_rules", what="How long identities of people who left are kept", purpose="retention",
         kept=_FOR_EVER,
+    ),
+    Line(
+        table="scim_directory_user", whose=_STAFF,
+        what="What the directory says of people: user name, its id, names, addresses, title, department, manager",
+        purpose="people by SCIM, the listing of access", subject="t.id",
+        kept="while the directory lists them; afterwards the user name and its id, until the person is erased",
+        erased="the row becomes a tombstone, its earlier versions are forgotten", on_erasure="tombstone",
+        state={"status": "removed", "user_key": PERSON}, backup="sealed",
+    ),
+    Line(
+        table="scim_departure", what="When somebody's employment ends or ended, and who said so (id)", whose=_STAFF,
+        purpose="the report of leavers", subject="t.id", mentions=("told_by",),
+        kept="while they are here, and after they left until the person is erased",
+        erased="the row becomes a tombstone, its earlier versions are forgotten", on_erasure="tombstone",
+        state={"terminated_at": None, "text": None, "source": "erased"}, backup="sealed",
+    ),
+    Line(
+        table="scim_directory_token", what="Tokens of the directory: name, hash, end, who made them (id)",
+        purpose="people by SCIM", secret=("token_hash",), mentions=("created_by",), kept=_FOR_EVER, erased=_BY_HAND,
+    ),
+    Line(
+        table="scim_leaver_policy", what="Within how many hours a leaver must be out", purpose="the report of leavers",
+        kept=_FOR_EVER,
+    ),
+    Line(
+        table="scim_refusal", what="The directory's last refused requests: method, id, status; never what was sent",
+        purpose="finding faults in its set-up", subject="t.subject", kept="the last 200", erased=_ID_ONLY,
     ),
 )  # fmt: skip
 
@@ -187,9 +230,13 @@ FLAGS: Final = (
     ),
     Line(table="projects_enforcement", what="What new projects ask for", purpose="policy", kept=_FOR_EVER),
     Line(
-        table="projects_client_token", what="Tokens of applications: name, scope, hash, who made it (id)",
-        purpose="serving applications", secret=("token_hash",), mentions=("created_by",), kept=_FOR_EVER,
+        table="projects_client_token", what="Tokens of applications: name, purpose, scope, hash, maker and owner (ids)",
+        purpose="serving applications", secret=("token_hash",), mentions=("created_by", "owner"), kept=_FOR_EVER,
         erased=_ID_ONLY,
+    ),
+    Line(
+        table="projects_client_token_rules", what="How long tokens of applications may live", purpose="rotation",
+        kept=_FOR_EVER,
     ),
     Line(
         table="projects_client_token_use", what="When an application's token was last used",

@@ -11,7 +11,8 @@ This page is written from the code (`python -m ensign.control.privacy.reference`
 table has no line, or when nothing keeps the end that a line states. Signed in, it stands at `/settings/data-map`;
 `GET /api/v1/privacy/map` and `ensign privacy map` give the same.
 
-In the log and in every table people are pseudonymous ids (`usr_…`). Who that is stands in `identity_person` alone.
+In the log and in every table people are pseudonymous ids (`usr_…`). Who that is stands in `identity_person`
+and, for those whom a directory lists, in `scim_directory_user`.
 *Personal data* names whose data a place holds in clear; an id by itself is not counted.
 [How somebody is erased](../howto/erase-a-person.md) · [why it is done so](../adr/0028-erasure.md).
 """

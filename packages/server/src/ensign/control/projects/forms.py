@@ -164,6 +164,7 @@ class TokenFilterForm(TextForm):
             ("personal", "Personal"),
             ("service", "Service account"),
             ("federated", "CI job"),
+            ("directory", "Directory (SCIM)"),
             ("backend", "Client, backend"),
             ("frontend", "Client, front end"),
             ("edge", "Client, edge"),

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal, get_args
 
-from ensign.control.access.credentials import Credential, Kind, State, of_people_and_services
+from ensign.control.access.credentials import Credential, Kind, State, of_people_and_services, registered
 from ensign.control.access.decisions import require
 from ensign.control.access.permissions import Permission
 from ensign.control.audit.door import operation
@@ -65,6 +65,7 @@ def listed(*, actor: Actor, at: datetime, kind: str = "", state: str = "") -> li
     ended = state in {"all", "expired", "revoked"}
     rows = [
         *of_people_and_services(active=not ended, federated=not ended or kind == "federated"),
+        *registered(),
         *(of_client_token(row) for row in queries.tokens()),
     ]
     wanted = {"active", "rotating"} if not state else set(get_args(State)) if state == "all" else {state}

@@ -28,6 +28,7 @@ _KINDS: Final = {
     "personal": "Personal",
     "service": "Service account",
     "federated": "CI job",
+    "directory": "Directory (SCIM)",
     "backend": "Client, backend",
     "frontend": "Client, front end",
     "edge": "Client, edge",

@@ -105,7 +105,9 @@ class ExportIn(Input):
     state: str = "all"
 
 
-_Kind = Annotated[str, Query(max_length=20, description="personal, service, federated, backend, frontend or edge.")]
+_Kind = Annotated[
+    str, Query(max_length=20, description="personal, service, federated, directory, backend, frontend or edge.")
+]
 _State = Annotated[
     str, Query(max_length=20, description="active, rotating, expired, revoked or all; empty: those that count.")
 ]
@@ -173,7 +175,7 @@ def list_all_tokens(
     }
 
 
-@router.post("/token-inventory/export")
+@router.post("/exports/tokens")
 def export_all_tokens(request: HttpRequest, body: ExportIn) -> HttpResponse:
     """The list as a CSV (RFC 4180) or JSON file; the export is an entry with the file's SHA-256."""
     actor, at = _caller(request)

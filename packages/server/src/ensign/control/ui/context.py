@@ -23,7 +23,7 @@ class Room:
     """A room of the product and where it is.
 
     ``url_name`` is reversed with the current project's key when ``in_project`` is set; a room whose URL
-    does not exist, that needs a project while there is none, or whose ``needs`` the visitor does not hold in the
+    does not exist, that needs a project while there is none, or when the visitor holds none of its ``needs`` in the
     organisation, is not shown. ``namespaces`` are the URL namespaces whose pages belong to it.
     """
 
@@ -33,7 +33,7 @@ class Room:
     shortcut: str
     holds: frozenset[str]
     in_project: bool = False
-    needs: Permission | None = None
+    needs: tuple[Permission, ...] = ()
 
 
 def _room(
@@ -43,7 +43,7 @@ def _room(
     shortcut: str,
     *also: str,
     in_project: bool = False,
-    needs: Permission | None = None,
+    needs: tuple[Permission, ...] = (),
 ) -> Room:
     return Room(
         label=label,
@@ -55,6 +55,17 @@ def _room(
         needs=needs,
     )
 
+
+SIGN_IN_PAGES: Final = (
+    "access:sign-in-rules",
+    "access:sign-in-history",
+    "access:providers",
+    "access:provider-new",
+    "access:provider",
+    "access:emergency",
+    "access:logins",
+    "scim",
+)
 
 ROOMS: Final = (
     (
@@ -82,15 +93,32 @@ ROOMS: Final = (
                 in_project=True,
             ),
             _room("Kill switches", "siren", "incidents:kills", "k"),
-            _room("People & access", "people", "access:people", "a", needs=Permission.ORG_READ),
+            _room(
+                "People & access",
+                "people",
+                "access:people",
+                "a",
+                "access",
+                "scim:leavers",
+                "scim:departure",
+                "privacy:person",
+                needs=(Permission.ORG_READ,),
+            ),
+            _room(
+                "Sign-in",
+                "fingerprint",
+                "access:sign-in-rules",
+                "i",
+                *SIGN_IN_PAGES,
+                needs=(Permission.ORG_SECURITY_MANAGE, Permission.ORG_LEDGER_READ),
+            ),
             _room(
                 "Settings",
                 "settings",
                 "settings:index",
                 "t",
                 "settings",
-                "access:sign-in-rules",
-                "access:sign-in-history",
+                "privacy",
             ),
         ),
     ),
@@ -143,7 +171,7 @@ def navigation(
         for room in rooms:
             if room.in_project and not project:
                 continue
-            if room.needs is not None and (who is None or not who.may(room.needs)):
+            if room.needs and (who is None or not any(who.may(need) for need in room.needs)):
                 continue
             href = _address(room.url_name, **({"project": project} if room.in_project else {}))
             if not href:

@@ -10,15 +10,19 @@ import pytest
 from django.contrib.sessions.models import Session
 from django.http import HttpRequest
 from ensign.control.access import groups, people
+from ensign.control.audit.ledger import record
 from ensign.control.audit.models import Entry
+from ensign.control.audit.staging import stage
 from ensign.control.identity import queries as identity
 from ensign.control.identity.actors import MFA_AT
 from ensign.control.identity.models import Account, Membership, Person
 from ensign.control.identity.sso import arrival, queries, sessions
+from ensign.control.identity.sso.actions import IDENTITY_RELEASED
 from ensign.control.identity.sso.domain import NotLetIn
 from ensign.control.identity.sso.models import ExternalIdentity, IdentityProvider, ProviderSession
 from ensign.control.kernel import clock
-from ensign_testkit.people import add_person
+from ensign.control.kernel.transactions import write_door
+from ensign_testkit.people import SYSTEM, add_person
 from ensign_testkit.providers import add_provider, asserting, browser_request
 
 
@@ -226,3 +230,17 @@ def test_the_providers_log_out_ends_the_sessions_that_it_names_and_no_others(db:
         "because": "logout",
     }
     assert Account.objects.get(person_id=person.id).is_active
+
+
+def test_what_is_left_of_an_erased_person_is_nobody(db: str) -> None:
+    """Erasure leaves a row that says whose it was; the provider's word finds nothing in it."""
+    person = add_person("Anna Berg")
+    provider = add_provider()
+    arrival.arrive(browser_request(), asserting(provider), at=clock.now())
+    row = ExternalIdentity.objects.get()
+    left = stage(ExternalIdentity, id=row.pk, state={"person": person.id, "status": "erased"}, current=row)
+    with write_door():
+        record(action=IDENTITY_RELEASED, actor=SYSTEM, at=clock.now(), staged=[left])
+    assert (
+        queries.identities_of(person.id) == queries.identities_at(provider.id) == queries.providers_of(person.id) == ()
+    )

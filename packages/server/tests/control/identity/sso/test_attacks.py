@@ -252,6 +252,17 @@ def test_the_session_is_a_fresh_one(db: str, liar: HostileProvider) -> None:
     assert client.cookies["sessionid"].value != planted
 
 
+def test_who_never_comes_back_leaves_a_session_of_minutes(db: str, liar: HostileProvider) -> None:
+    add_person("Anna Berg")
+    connect(liar)
+    client = Client()
+    asked = begin(client)
+    assert client.session.get_expiry_age() == 600
+    liar.token = liar.signed(liar.claims(nonce=asked["nonce"]))
+    come_back(client, state=asked["state"])
+    assert client.session.get_expiry_age() > 3600
+
+
 def test_a_discovery_document_of_somebody_else_is_refused(db: str, liar: HostileProvider) -> None:
     connect(liar)
     liar.config["issuer"] = "https://evil.example"

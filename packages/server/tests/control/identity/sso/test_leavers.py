@@ -144,9 +144,9 @@ def test_forgeries_are_limited_by_address(db: str, liar: HostileProvider) -> Non
 
 def test_a_page_after_the_check_is_due_asks_the_provider_unseen_and_goes_on(db: str, liar: HostileProvider) -> None:
     add_person("Anna Berg", "viewer")
-    connect(liar)
+    connect(liar, recheck_minutes=20)
     client = arrive(liar)
-    with clock.simulated(clock.now() + timedelta(minutes=61)):
+    with clock.simulated(clock.now() + timedelta(minutes=21)):
         due = client.get("/people?status=active", headers=PAGE)
         assert due["Location"] == "/sso/renew?next=%2Fpeople%3Fstatus%3Dactive"
         away = client.get(due["Location"], headers=PAGE)
@@ -180,17 +180,17 @@ def test_an_outage_is_waited_for_but_not_beyond_twice_the_interval(
     db: str, liar: HostileProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_person("Anna Berg", "viewer")
-    connect(liar)
+    connect(liar, recheck_minutes=20)
     client = arrive(liar)
     began = clock.now()
-    with clock.simulated(began + timedelta(minutes=61)):
+    with clock.simulated(began + timedelta(minutes=21)):
         assert refuse(client, "temporarily_unavailable")["Location"] == "/people"
         assert client.get("/people", headers=PAGE).status_code == 200
     metadata.forget()
     monkeypatch.setenv("ENSIGN_OUTBOUND_ALLOW", "")
-    with clock.simulated(began + timedelta(minutes=64)):
+    with clock.simulated(began + timedelta(minutes=24)):
         assert client.get(client.get("/people", headers=PAGE)["Location"])["Location"] == "/people"
-    with clock.simulated(began + timedelta(minutes=121)):
+    with clock.simulated(began + timedelta(minutes=41)):
         answer = client.get(client.get("/people", headers=PAGE)["Location"])
         assert answer.status_code == 422
     assert SESSION_KEY not in client.session
@@ -200,13 +200,13 @@ def test_what_is_no_page_goes_through_until_the_limit_and_then_nothing_is_served
     db: str, liar: HostileProvider
 ) -> None:
     add_person("Anna Berg", "viewer")
-    connect(liar)
+    connect(liar, recheck_minutes=20)
     client = arrive(liar)
     began = clock.now()
-    with clock.simulated(began + timedelta(minutes=90)):
+    with clock.simulated(began + timedelta(minutes=30)):
         assert client.get("/api/v1/whoami").status_code == 200
         assert client.post("/account", {"name": "Anna B."}).status_code == 303
-    with clock.simulated(began + timedelta(minutes=121)):
+    with clock.simulated(began + timedelta(minutes=41)):
         assert client.get("/api/v1/whoami").status_code == 401
         assert client.post("/account", {"name": "Anna C."})["Location"].startswith("/login")
 
@@ -215,9 +215,11 @@ def test_a_session_is_over_after_its_hours_however_often_it_was_renewed(db: str,
     add_person("Anna Berg", "viewer")
     connect(liar, session_hours=2, recheck_minutes=0)
     client = arrive(liar)
-    with clock.simulated(clock.now() + timedelta(minutes=119)):
-        assert client.get("/people", headers=PAGE).status_code == 200
-    with clock.simulated(clock.now() + timedelta(minutes=121)):
+    began = clock.now()
+    for minutes in (40, 80, 119):
+        with clock.simulated(began + timedelta(minutes=minutes)):
+            assert client.get("/people", headers=PAGE).status_code == 200
+    with clock.simulated(began + timedelta(minutes=121)):
         assert client.get("/people", headers=PAGE)["Location"].startswith("/login")
     assert SESSION_KEY not in client.session
 

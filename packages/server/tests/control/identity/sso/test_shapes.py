@@ -88,6 +88,7 @@ def test_a_password_alone_is_no_second_factor_but_a_named_acr_may_be() -> None:
     weak = {**OKTA, "amr": ["pwd"], "acr": "urn:okta:loa:2fa:any"}
     assert not read("okta", weak).strong
     assert not read("okta", {**weak, "amr": "mfa"}).strong
+    assert not read("okta", without(OKTA, "auth_time")).strong, "nobody says when"
     settings = {"tenant": "", "trust_email": False, "strong_acr": "phr urn:okta:loa:2fa:any"}
     assert read("okta", weak, settings=settings).strong
 

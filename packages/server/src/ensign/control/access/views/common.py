@@ -35,20 +35,34 @@ def open_page(request: HttpRequest, *needs: Permission) -> tuple[Held, datetime]
 
 
 def tabs(current: str) -> tuple[Choice, ...]:
-    """The rooms of people and access."""
-    rooms = (
+    """The parts of people and access."""
+    return _tabs(
+        current,
         ("People", "access:people"),
         ("Groups", "access:groups"),
         ("Service accounts", "access:service-accounts"),
         ("Access", "access:grants"),
+        ("Roles", "access:roles"),
         ("Requests", "access:requests"),
         ("Who can", "access:who-can"),
-        ("Sign-in", "access:providers"),
         ("To put right", "access:findings"),
+    )
+
+
+def sign_in_tabs(current: str) -> tuple[Choice, ...]:
+    """The parts of signing in."""
+    return _tabs(
+        current,
+        ("Rules", "access:sign-in-rules"),
+        ("Identity providers", "access:providers"),
+        ("Directory", "scim:directory"),
         ("Emergency access", "access:emergency"),
         ("Who signed in", "access:logins"),
     )
-    return tuple(Choice(label=label, href=reverse(name), current=label == current) for label, name in rooms)
+
+
+def _tabs(current: str, *parts: tuple[str, str]) -> tuple[Choice, ...]:
+    return tuple(Choice(label=label, href=reverse(name), current=label == current) for label, name in parts)
 
 
 def address_of(subject: str) -> str:
@@ -78,7 +92,7 @@ class GrantRow:
     flags: str
     who: Person
     by: Person
-    live: bool
+    over: bool
     endable: bool
     waits: bool
 
@@ -95,7 +109,7 @@ def grant_rows(grants: Sequence[GrantView], holds: Held) -> list[GrantRow]:
             flags=str(grant.narrowing),
             who=people[grant.subject],
             by=people[grant.granted_by],
-            live=grant.in_force(at=holds.at),
+            over=grant.over(at=holds.at),
             endable=grant.status == "active" and assigning(holds, grant.definition, grant.scope).allowed,
             waits=grant.starts_at > holds.at,
         )

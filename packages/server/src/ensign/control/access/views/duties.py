@@ -279,10 +279,11 @@ def exception_answer(request: HttpRequest, exception_id: str, answer: str) -> Ht
         "refuse": exceptions.refuse,
         "end": exceptions.end,
     }
+    actor = signed_in(request)
     if answer not in acts:
         raise NotFound("There is no such answer.")
     said = request.POST.get("reason", "")
-    acts[answer](actor=signed_in(request), at=clock.now(), exception_id=exception_id, reason=said)
+    acts[answer](actor=actor, at=clock.now(), exception_id=exception_id, reason=said)
     messages.success(request, {"approve": "In force.", "refuse": "Refused.", "end": "Ended."}[answer])
     return SeeOther(reverse("access:exception", args=[exception_id]))
 

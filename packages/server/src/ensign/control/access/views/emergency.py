@@ -16,7 +16,7 @@ from ensign.control.access import emergency
 from ensign.control.access.decisions import entitled, held
 from ensign.control.access.domain import ORGANISATION
 from ensign.control.access.permissions import Permission
-from ensign.control.access.views.common import open_page, shown, tabs
+from ensign.control.access.views.common import open_page, shown, sign_in_tabs
 from ensign.control.identity import queries as identity
 from ensign.control.identity.emergency import operations, queries
 from ensign.control.identity.emergency.domain import HOURS, VERDICTS, Verdict
@@ -108,7 +108,7 @@ def _about(request: HttpRequest, form: HoldersForm) -> dict[str, Any]:
         and (seal is None or seal.status != "unsealed"),
         "review": ReviewForm(),
         "form": form,
-        "tabs": tabs("Emergency access"),
+        "tabs": sign_in_tabs("Emergency access"),
     }
 
 
@@ -140,7 +140,7 @@ def draw(request: HttpRequest) -> HttpResponse:
         code = operations.draw(actor=signed_in(request), at=clock.now())
     except Conflict as error:
         return _sorry(request, error)
-    return secret_page(request, "access/emergency_code.html", {"code": code, "tabs": tabs("Emergency access")})
+    return secret_page(request, "access/emergency_code.html", {"code": code, "tabs": sign_in_tabs("Emergency access")})
 
 
 @require_POST

@@ -18,7 +18,7 @@ from ensign.control.access.decisions import held
 from ensign.control.access.forms import ReasonForm
 from ensign.control.access.permissions import Permission
 from ensign.control.access.sign_in_forms import LoginFilter
-from ensign.control.access.views.common import open_page, shown, tabs
+from ensign.control.access.views.common import open_page, shown, sign_in_tabs, tabs
 from ensign.control.identity import queries as identity
 from ensign.control.identity.agents import device
 from ensign.control.identity.views.account import tabs as account_tabs
@@ -42,11 +42,6 @@ _WAYS = {
     "link": "one-time link",
     "network": "network address not allowed",
     "token": "token",
-    "oidc": "identity provider (OpenID Connect)",
-    "saml": "identity provider (SAML)",
-    "provider": "identity provider",
-    "enforced": "an identity provider is enforced",
-    "emergency": "emergency access",
 }
 _TONES = {"signed-in": "good", "refused": "warn", "blocked": "bad"}
 
@@ -58,7 +53,8 @@ def listing(request: HttpRequest) -> HttpResponse:
     open_page(request, Permission.ORG_LEDGER_READ)
     people = [(person.id, person.display) for person in identity.people()]
     form = LoginFilter(request.GET, people=people)
-    return _history(request, form, _filters(form), "access/logins.html", {"form": form, "tabs": tabs("Who signed in")})
+    more = {"form": form, "tabs": sign_in_tabs("Who signed in")}
+    return _history(request, form, _filters(form), "access/logins.html", more)
 
 
 @never_cache

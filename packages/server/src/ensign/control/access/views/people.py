@@ -20,6 +20,7 @@ from ensign.control.access.permissions import Permission
 from ensign.control.access.views.common import grant_rows, may_grant, open_page, tabs
 from ensign.control.identity import factors, links
 from ensign.control.identity import queries as identity
+from ensign.control.identity.sso.queries import providers_of
 from ensign.control.identity.web import SeeOther, add_errors, form_page, secret_page, signed_in
 from ensign.control.kernel import clock
 from ensign.control.kernel.errors import EnsignError
@@ -40,6 +41,7 @@ def listing(request: HttpRequest) -> HttpResponse:
         "status": status,
         "blocked": signed_in_where.blocked(holds.actor, at=at) if holds.allows(Permission.ORG_PEOPLE_MANAGE) else (),
         "may_invite": holds.allows(Permission.ORG_PEOPLE_INVITE),
+        "may_see_leavers": any(map(holds.allows, (Permission.ORG_SCIM_MANAGE, Permission.ORG_LEDGER_READ))),
         "tabs": tabs("People"),
     }
     return render(request, "access/people.html", context)
@@ -59,6 +61,7 @@ def detail(request: HttpRequest, person_id: str) -> HttpResponse:
         "uncovered": [one for one in conflicts if one.exception is None],
         "excepted": list({one.exception.id: one.exception for one in conflicts if one.exception}.values()),
         "factors": factors.factors_of(person.id),
+        "providers": providers_of(person.id),
         "tokens": [token for token in identity.tokens_of(person.id) if token.usable(at=at)],
         "invited_until": links.open_until("invite", person_id=person.id, at=at),
         "may_manage": holds.allows(Permission.ORG_PEOPLE_MANAGE),

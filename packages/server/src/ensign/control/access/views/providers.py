@@ -19,7 +19,7 @@ from ensign.control.access.decisions import Held, held
 from ensign.control.access.permissions import Permission
 from ensign.control.access.provider_forms import OidcProviderForm, ProviderForm
 from ensign.control.access.saml_provider_forms import SamlProviderForm
-from ensign.control.access.views.common import open_page, shown, tabs
+from ensign.control.access.views.common import open_page, shown, sign_in_tabs
 from ensign.control.identity import queries as identity
 from ensign.control.identity.sso import enforcement, kinds, queries, secrets
 from ensign.control.identity.sso.domain import SHAPES, ProviderView
@@ -50,7 +50,7 @@ def listing(request: HttpRequest) -> HttpResponse:
         "may_manage": holds.allows(Permission.ORG_SECURITY_MANAGE),
         "emergency": enforcement.emergency_ready(at=at),
         "enforced": any(row.enforced for row in queries.active_providers()),
-        "tabs": tabs("Sign-in"),
+        "tabs": sign_in_tabs("Identity providers"),
     }
     return render(request, "access/providers.html", context)
 
@@ -119,7 +119,7 @@ def _about(provider: ProviderView, holds: Held) -> dict[str, Any]:
         "linked": [{"identity": one, "who": who[one.person]} for one in linked],
         "may_manage": holds.allows(Permission.ORG_SECURITY_MANAGE),
         "emergency": enforcement.emergency_ready(at=holds.at),
-        "tabs": tabs("Sign-in"),
+        "tabs": sign_in_tabs("Identity providers"),
     }
 
 

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from ensign.control.access import sign_in_rules, signed_in
 from ensign.control.access.permissions import Permission
 from ensign.control.access.sign_in_forms import ResetForm, SignInRulesForm
-from ensign.control.access.views.common import open_page, people_choices, shown
+from ensign.control.access.views.common import open_page, people_choices, shown, sign_in_tabs
 from ensign.control.identity import queries as identity
 from ensign.control.identity.rules import TITLES, in_words
 from ensign.control.identity.sessions import WAY
@@ -56,6 +56,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "may_manage": holds.allows(Permission.ORG_SECURITY_MANAGE),
         "reset_form": ResetForm(prefix=None),
         "address": network_address(request),
+        "tabs": sign_in_tabs("Rules"),
     }
     return form_page(request, "access/sign_in_rules.html", form, status=status, **more)
 
@@ -68,7 +69,7 @@ def history(request: HttpRequest) -> HttpResponse:
     decided = sign_in_rules.timeline()
     people = shown(one.by for one in decided)
     rows = [{"decided": one, "by": people[one.by]} for one in decided]
-    return render(request, "access/sign_in_history.html", {"rows": rows})
+    return render(request, "access/sign_in_history.html", {"rows": rows, "tabs": sign_in_tabs("Rules")})
 
 
 @require_POST

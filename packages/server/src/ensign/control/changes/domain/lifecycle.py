@@ -128,6 +128,26 @@ def approve(
     return replace(decided, status="approved" if judged.enough else "in_review")
 
 
+def without_approvals_of(
+    request: ChangeRequest,
+    person: str,
+    *,
+    at: datetime,
+    policy: PolicyInForce,
+    entitled: Callable[[str], bool],
+    owners: frozenset[str] = frozenset(),
+) -> ChangeRequest:
+    """Void the approvals of somebody who left. What they decided stays told; what lacks it now is in review again."""
+    _require(request, frozenset({"draft", "in_review", "changes_requested", "approved"}), "changed")
+    left = replace(
+        request, approvals=tuple(given for given in request.approvals if given.person != person), updated_at=at
+    )
+    if request.status != "approved":
+        return left
+    judged = trust.verdict(left, at=at, policy=policy, entitled=entitled, owners=owners)
+    return replace(left, status="approved" if judged.enough else "in_review")
+
+
 def _decided(request: ChangeRequest, by: str, at: datetime, kind: str, status: Status) -> ChangeRequest:
     decision = Decision(person=by, kind="reject" if kind == "reject" else "request_changes", at=at, round=request.round)
     return replace(request, decisions=(*request.decisions, decision), approvals=(), status=status, updated_at=at)

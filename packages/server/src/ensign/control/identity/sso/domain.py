@@ -105,6 +105,10 @@ class NotLetIn(Unauthenticated):
         self.person_id = person_id
 
 
+#: Whoever is anything else (deactivated, erased) stays out.
+_MAY_COME: Final = frozenset({"active", "invited"})
+
+
 def domain_of(email: str) -> str:
     """The part after the last @, in lower case; "" when there is none."""
     return email.strip().lower().rpartition("@")[2] if "@" in email else ""
@@ -147,7 +151,7 @@ def judge(
             person_id=known.person if known else None,
         )
     if known is not None:
-        if known.status == "disabled":
+        if known.status not in _MAY_COME:
             raise _deactivated(known)
         return "known"
     _require_own_address(asserted, provider)
@@ -159,7 +163,7 @@ def judge(
                 remedy="Ask an administrator to invite you.",
             )
         return "make"
-    if by_email.status == "disabled":
+    if by_email.status not in _MAY_COME:
         raise _deactivated(by_email)
     if by_email.other_subject:
         raise NotLetIn(

@@ -68,6 +68,19 @@ def confirming(mark: Mark | None) -> ProviderView | None:
     return found if found is not None and found.active and found.mfa_counts else None
 
 
+def counts_elsewhere(person_id: str) -> bool:
+    """Whether a provider in use vouches for this person whose second factors count as ours."""
+    counting = [one.id for one in active_providers() if one.mfa_counts]
+    known = ExternalIdentity.objects.filter(person=person_id, status="active", provider__in=counting)
+    return bool(counting) and known.exists()
+
+
+def providers_of(person_id: str) -> tuple[ProviderView, ...]:
+    """The providers that know a person, by key, disabled ones included."""
+    known = ExternalIdentity.objects.filter(person=person_id, status="active").values("provider")
+    return tuple(view(row) for row in IdentityProvider.objects.filter(pk__in=known).order_by("key"))
+
+
 def identities_of(person_id: str) -> tuple[ExternalView, ...]:
     """As whom providers know a person, oldest first."""
     return tuple(

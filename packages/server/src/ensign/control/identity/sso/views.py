@@ -22,7 +22,7 @@ from ensign.control.identity.sso.oidc import flow
 from ensign.control.identity.sso.oidc.rules import LOGOUT_AGE, SKEW, BadToken
 from ensign.control.identity.web import SeeOther, network_address, next_address, signed_in
 from ensign.control.kernel import clock
-from ensign.control.kernel.errors import EnsignError, NotFound, Unavailable
+from ensign.control.kernel.errors import EnsignError, NotFound, Unauthenticated, Unavailable
 from ensign.control.kernel.transactions import write_door
 
 #: How long a session goes on whose provider does not answer when it is to be checked, before it is asked again.
@@ -146,7 +146,7 @@ def arrived(
                 target = reverse("identity:resume")
         else:
             arrival.arrive(request, asserted, at=at)
-    except NotLetIn as error:
+    except Unauthenticated as error:  # a refusal of ours, or of the rules of signing in; recorded
         return problem(request, error)
     return SeeOther(target)
 

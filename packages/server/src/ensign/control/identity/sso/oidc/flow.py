@@ -71,6 +71,8 @@ def begin(
         "at": clock.text(at),
     }
     request.session[OPEN] = kept
+    if not request.user.is_authenticated:
+        request.session.set_expiry(int(ANSWER_WITHIN.total_seconds()))  # who never comes back leaves little behind
     response = HttpResponseRedirect(address)
     response["Cache-Control"] = "no-store"
     return response
@@ -82,6 +84,8 @@ def _asking(provider: ProviderView, purpose: Purpose, hint: str) -> dict[str, st
         asked["prompt"] = "none"
     elif purpose == "confirm":
         asked |= {"prompt": "login", "max_age": "0"}
+    elif provider.mfa_counts:
+        asked["max_age"] = str(provider.session_hours * 3600)  # with it the answer says when they signed in (Core, 2)
     if provider.shape == "google" and provider.domains:
         asked["hd"] = provider.domains[0] if len(provider.domains) == 1 else "*"
     if hint and len(hint) <= 254 and purpose != "confirm":

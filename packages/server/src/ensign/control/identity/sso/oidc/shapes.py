@@ -101,6 +101,7 @@ def read(provider: ProviderView, claims: Mapping[str, Any], *, at: datetime) -> 
         email = claims.get("preferred_username")
     amr, acr = claims.get("amr"), claims.get("acr")
     strong_acr = str(provider.settings.get("strong_acr") or "").split()
+    dated = instant(claims, "auth_time") is not None  # a second factor of which nobody says when is none of today
     name = claims.get("name")
     sid = claims.get("sid")
     return Asserted(
@@ -111,7 +112,7 @@ def read(provider: ProviderView, claims: Mapping[str, Any], *, at: datetime) -> 
         name=name if isinstance(name, str) else "",
         groups=groups_of(provider, claims),
         authenticated_at=instant(claims, "auth_time") or instant(claims, "iat") or at,
-        strong=(isinstance(amr, list) and "mfa" in amr) or (isinstance(acr, str) and acr in strong_acr),
+        strong=dated and ((isinstance(amr, list) and "mfa" in amr) or (isinstance(acr, str) and acr in strong_acr)),
         session_index=sid if isinstance(sid, str) and len(sid) <= 255 else "",
     )
 
