@@ -21,7 +21,7 @@ help:
 	@echo 'make lint             ruff, mypy, import contracts'
 	@echo 'make bench            measurements, against peers in the same run'
 	@echo 'make assets           rebuild the vendored files (Node; nobody needs it to run Ensign)'
-	@echo 'make system-packages  PostgreSQL, Chromium, Node and NATS from Debian, where missing (for tests)'
+	@echo 'make system-packages  PostgreSQL, Chromium, Node, NATS and SimpleSAMLphp from Debian, where missing (for tests)'
 
 $(BIN)/uv:
 	@PYTHON='$(PYTHON)' UV_VERSION='$(UV_VERSION)' VENV='$(VENV)' scripts/bootstrap
