@@ -103,7 +103,6 @@ def fill() -> dict[str, Any]:
     Trace.objects.create(seq=1, at=OLD, person_id=actor.id, address="192.0.2.7", agent="Marker")
     SeenToken.objects.create(key="9" * 64, until=OLD)
     SeenMessage.objects.create(key="7" * 64, until=OLD)
-    Trace.objects.create(seq=1, at=OLD, person_id=actor.id, address="192.0.2.7", agent="Marker")
     SamlTicket.objects.create(id="8" * 64, provider_id="idp_1", sealed="v1:", until=OLD)
     Answer.objects.create(id="4" * 64, request="5" * 64, created_at=OLD)
     models: list[Any] = [
