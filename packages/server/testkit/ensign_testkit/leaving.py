@@ -49,7 +49,8 @@ class World:
         ).request  # fmt: skip
         door.comment(actor=self.dan, at=at, request_id=self.request.id, text=f"Looks good, {NAME.upper()}!")
         self.token = tokens.create_personal(actor=self.zed, at=at, wish=TokenWish(name=f"Laptop of {NAME}"))
-        add_identity(add_provider(), self.zed.id, subject=EMAIL, at=at)
+        self.provider = add_provider()
+        add_identity(self.provider, self.zed.id, subject=EMAIL, at=at)
         give(actor=self.ada, at=at, subject=self.zed.id, wish=Wish(role="viewer"), reason=f"{NAME} reads")
         people.deactivate(actor=self.ada, at=at, person_id=self.zed.id, reason=f"{NAME} left us")
 

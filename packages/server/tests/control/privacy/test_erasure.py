@@ -14,19 +14,25 @@ from ensign.control.access import findings, people, tokens
 from ensign.control.access.grants import Wish, give
 from ensign.control.access.tokens import TokenWish
 from ensign.control.audit import export, history, inspect, personal
+from ensign.control.audit.ledger import record
 from ensign.control.audit.models import Document, Entry, Redaction
+from ensign.control.audit.staging import stage
 from ensign.control.changes import operations as door
 from ensign.control.changes.models import Comment, Request
 from ensign.control.flags.operations import create_flag
 from ensign.control.identity import queries as identity
+from ensign.control.identity.actions import PERSON_UPDATED
 from ensign.control.identity.models import Account, Link, Person, Token
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Denied, Invalid, NeedsMfa
+from ensign.control.kernel.transactions import write_door
 from ensign.control.privacy import erasure, keeping, queries
+from ensign.control.scim.models import DirectoryUser
 from ensign_ledger.note import parse_fingerprint
 from ensign_ledger.verify import verify_bundle
 from ensign_testkit.leaving import EMAIL, LEFT, NAME, NOW, World, at_session, readable
-from ensign_testkit.people import add_person, sign_in
+from ensign_testkit.people import SYSTEM, add_person, sign_in
+from ensign_testkit.providers import add_identity
 
 
 @pytest.fixture
@@ -219,6 +225,21 @@ def test_rules_that_name_the_person_are_listed_and_left_to_who_owns_them(world: 
     (done,) = queries.erasures(person=world.zed.id)
     assert [name.partition(":")[0] for name in done.remaining] == ["flag"]
     assert json.loads(entry.body)["detail"]["remaining"] == 1
+    assert inspect.verify().ok
+
+
+def test_other_names_that_a_provider_or_a_directory_gave_them_are_found_too(world: World) -> None:
+    add_identity(world.provider, world.zed.id, subject="z.quux@old.example", at=LEFT)
+    with write_door():
+        state = {"user_name": "zq", "user_key": "zq", "formatted": "Zerlina Maria Quux", "status": "present"}
+        staged = stage(DirectoryUser, id=world.zed.id, state=state)
+        record(action=PERSON_UPDATED, actor=SYSTEM, at=LEFT, staged=[staged])
+    create_flag(actor=world.dan, at=LEFT, project="shop", key="old", description="of z.quux@old.example")
+    door.comment(actor=world.dan, at=LEFT, request_id=world.request.id, text="Zerlina Maria Quux knows")
+    world.erase()
+    assert {row.state["text"] for row in Comment.objects.all()} == {"Looks good, [erased]!", "[erased] knows"}
+    assert queries.erasures(person=world.zed.id)[0].remaining != ()
+    assert "maria" not in readable()
     assert inspect.verify().ok
 
 

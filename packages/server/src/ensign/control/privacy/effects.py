@@ -25,6 +25,9 @@ from ensign.control.privacy.domain import INSTEAD, Needles
 from ensign.control.privacy.lines import BY_TABLE, LINES
 
 _CHUNK = 400
+_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+#: Under these keys a state about somebody holds their whole name.
+_NAMES = ("name", "display_name", "formatted")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +56,16 @@ def ids_about(line: Line, person_id: str, *, column: str = "id") -> list[Any]:
 
 
 def needles_of(person_id: str) -> Needles:
-    """The present and former addresses and names of somebody, as far as they are kept."""
-    afters = Touch.objects.filter(object=f"person:{person_id}").values_list("after", flat=True)
-    states = [state for state in history.documents(afters).values() if state is not None]
+    """The present and former addresses and names of somebody, as far as they are kept: here, at identity providers
+    and in the directory."""
+    models = models_by_table()
+    tombstones = [line for line in LINES if line.on_erasure == "tombstone"]
+    objects = [f"{models[line.table].object_type}:{pk}" for line in tombstones for pk in ids_about(line, person_id)]
+    states = [state for state in history.documents(_versions(objects)).values() if state is not None]
+    texts = [text for state in states for text in _plain(json.dumps(state)).splitlines()]
     return Needles.of(
-        emails=(str(state.get("email") or "") for state in states),
-        names=(str(state.get("name") or "") for state in states),
+        emails=(text for text in texts if _ADDRESS.fullmatch(text)),
+        names=(str(state.get(key) or "") for state in states for key in _NAMES),
     )
 
 
