@@ -113,6 +113,16 @@ def test_soft_delete_and_return(idp: Directory) -> None:
     assert last_entry("person.reactivated")["actor"]["id"] == "sys_directory"
 
 
+def test_whom_the_directory_takes_back_is_in_its_groups_again_also_where_they_approve(idp: Directory) -> None:
+    made = idp.add("bo@example.com")
+    group = idp.group("Release managers", made["id"])
+    give(group["id"], "approver")
+    for active in (False, True):
+        idp.patch(f"/Users/{made['id']}", {"op": "replace", "path": "active", "value": active})
+    assert [one.id for one in identity.groups_of(made["id"])] == [group["id"]]
+    assert [one["value"] for one in idp.call("GET", f"/Groups/{group['id']}")["members"]] == [made["id"]]
+
+
 def test_who_was_deactivated_by_hand_comes_back_by_hand(idp: Directory, admin: Actor) -> None:
     local = add_person("Bo Dahl", email="bo@example.com")
     idp.add("bo@example.com")

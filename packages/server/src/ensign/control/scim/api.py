@@ -114,6 +114,7 @@ class LeaverOut(Schema):
     tokens_revoked_at: datetime | None
     tokens: int
     approvals: int
+    requests: int
     latency_h: float | None
     activity_after_termination: int
     refused_after_termination: int

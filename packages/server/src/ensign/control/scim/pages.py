@@ -20,7 +20,7 @@ from ensign.control.identity.web import SeeOther, add_errors, form_page, secret_
 from ensign.control.kernel import clock
 from ensign.control.kernel.errors import EnsignError
 from ensign.control.scim import departures, leavers, queries, refusals, tokens
-from ensign.control.scim.forms import DepartureForm, LimitForm, PeriodForm, RotateForm, TokenForm
+from ensign.control.scim.forms import DepartureForm, LimitForm, PeriodForm, RotateForm, TokenForm, midnight
 from ensign.control.ui import looks
 
 _READ = (Permission.ORG_SCIM_MANAGE, Permission.ORG_LEDGER_READ)
@@ -102,7 +102,7 @@ def leaver_report(request: HttpRequest) -> HttpResponse:
     holds, at = open_page(request, *_READ)
     first = (at - timedelta(days=90)).date()
     form = PeriodForm(request.GET or None, initial={"since": first, "until": at.date()})
-    since, until = at - timedelta(days=90), at + timedelta(seconds=1)
+    since, until = midnight(first), at + timedelta(seconds=1)
     if form.is_bound and form.is_valid():
         since, until = form.period()
     made, status = None, 200
