@@ -123,9 +123,9 @@ def end_access(
 def give_back(*, actor: Actor, at: datetime, person_id: str, reason: str = "") -> None:
     """Reactivate a person: grants still in force count again; sessions, tokens and approvals do not come back.
 
-    Nor does what it takes two people to give: those roles end, those groups are left, in the same entry; but groups that
-    the directory manages are its to leave, when it is the directory that takes somebody back. Whether the actor may is
-    decided by the caller. Call it inside the write door.
+    Nor does what it takes two people to give: those roles end, those groups are left, in the same entry. Groups of
+    the directory are kept when it is the directory that takes somebody back. Whether the actor may is decided by the
+    caller. Call it inside the write door.
 
     :raises Conflict: when they are not deactivated.
     """
