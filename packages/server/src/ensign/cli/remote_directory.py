@@ -106,23 +106,26 @@ def movements(
         _export("/access/movements/export", period, csv, as_json=as_json)
         return
     rows = [
-        {**one, **{name: "; ".join(one[name]) for name in ("old_roles", "new_roles", "exceptions")}}
+        {
+            **one,
+            "who": one["name"] or one["person_id"],
+            "before": "; ".join(one["old_roles"]),
+            "after": "; ".join(one["new_roles"]),
+            "marks": ", ".join(one["exceptions"]),
+        }
         for one in connect().pages("/access/movements", query=period)
     ]
     show_rows(
         rows,
         as_json=as_json,
         columns=(
-            ("person", "person_id"),
-            ("name", "name"),
+            ("who", "who"),
             ("event", "event"),
             ("when", "effective_at"),
-            ("roles came", "provisioned_at"),
-            ("first sign-in", "first_use_at"),
-            ("before", "old_roles"),
-            ("at the end", "new_roles"),
+            ("before", "before"),
+            ("at the end", "after"),
             ("old ones ended", "old_removed_at"),
-            ("exceptions", "exceptions"),
+            ("exceptions", "marks"),
         ),
         empty="Nobody came or moved.",
     )
