@@ -7,11 +7,11 @@ import json
 from typing import Any
 
 import pytest
+from ensign.control.access import as_of, people
 from ensign.control.access import groups as access_groups
-from ensign.control.access import people
 from ensign.control.access.queries import grants
-from ensign.control.audit import inspect
-from ensign.control.audit.models import Entry
+from ensign.control.audit import inspect, redaction
+from ensign.control.audit.models import Entry, Touch
 from ensign.control.evidence.drift import accounts
 from ensign.control.identity import queries as identity
 from ensign.control.identity.models import Account
@@ -279,3 +279,17 @@ def test_many_members_at_once_are_entries_that_name_all_of_them(idp: Directory) 
     assert sorted(member["value"] for member in got["members"]) == sorted(ids)
     idp.patch(f"/Groups/{group['id']}", {"op": "remove", "path": "members"}, status=204)
     assert "members" not in idp.call("GET", f"/Groups/{group['id']}")
+
+
+def test_of_whom_the_directory_made_the_log_tells_when_they_were_here_though_it_was_forgotten_who(
+    idp: Directory, admin: Actor
+) -> None:
+    made, born = idp.add("bo@example.com"), idp.add("cy@example.com", active=False)
+    moment = clock.now()
+    for one in (made, born):
+        first = Touch.objects.get(object=f"person:{one['id']}", version=1).after
+        idp.patch(f"/Users/{one['id']}", {"op": "replace", "path": "active", "value": one is born})
+        redaction.redact(actor=admin, at=clock.now(), digests=[first], reason="erased")
+    past = as_of.at_moment(moment)
+    assert (past.people[made["id"]], past.people[born["id"]]) == ("invited", "disabled")
+    assert past.unreadable == ()
