@@ -267,6 +267,18 @@ def test_a_group_given_up_is_archived_its_roles_end_and_its_name_is_free(idp: Di
     assert grants(subject=again["id"]) == ()
 
 
+def test_a_group_archived_by_hand_is_made_anew_by_the_directory_without_roles(idp: Directory, admin: Actor) -> None:
+    person = idp.add()
+    group = idp.group("Engineers", person["id"])
+    give(group["id"], "developer")
+    access_groups.archive(actor=admin, at=clock.now(), group_id=group["id"], reason="not any more")
+    idp.call("GET", f"/Groups/{group['id']}", status=404)
+    again = idp.group("Engineers", person["id"])
+    assert again["id"] != group["id"]
+    assert [one.id for one in identity.groups_of(person["id"])] == [again["id"]]
+    assert grants(subject=again["id"]) == ()
+
+
 def test_many_members_at_once_are_entries_that_name_all_of_them(idp: Directory) -> None:
     ids = [idp.add(f"p{number}@example.com")["id"] for number in range(120)]
     group = idp.group("Everybody", *ids)
