@@ -149,6 +149,10 @@ def test_page_api_and_file_say_the_same(admin: Actor, second: Actor) -> None:
     assert "Bo Dahl" in page
     assert "by an invitation" in page
     assert client.get("/access/movements?since=x&until=y").status_code == 422
+    assert client.get("/access/movements?since=0001-01-01&until=9999-12-31").status_code == 200
+    for report in ("movements", "leavers"):
+        edge = f"/api/v1/access/{report}?since=0001-01-01T00:00:00%2B14:00&until=2999-01-01T00:00:00Z"
+        assert client.get(edge).status_code == 422
     assert client.get("/access/movements?since=2999-01-01&until=2999-01-02").status_code == 422
     body = {"since": "2020-01-01T00:00:00Z", "until": "2999-01-01T00:00:00Z"}
     file = client.post("/api/v1/access/movements/export", body, content_type="application/json").content

@@ -19,6 +19,7 @@ from ensign.control.api.pages import Page
 from ensign.control.api.schemas import Input
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
+from ensign.control.kernel.errors import Invalid
 from ensign.control.scim import departures, leavers, queries, refusals, tokens
 from ensign.control.scim.tokens import DAYS, DAYS_MAX, OVERLAP_HOURS, OVERLAP_HOURS_MAX, DirectoryTokenView
 
@@ -250,4 +251,11 @@ def set_departure(request: HttpRequest, person_id: _Id, body: DepartureIn) -> De
 
 
 def utc(at: datetime) -> datetime:
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    """A moment of the query in UTC, which it is in unless it says otherwise.
+
+    :raises Invalid: where the calendar ends.
+    """
+    try:
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except OverflowError:
+        raise Invalid("This is no time that a log could know.", fields={"since": "Choose a nearer one."}) from None

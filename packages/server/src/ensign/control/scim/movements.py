@@ -11,7 +11,7 @@ import hashlib
 import io
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
 from ensign.control.access import as_of
@@ -32,6 +32,7 @@ Event = Literal["joined", "returned", "moved"]
 
 KEPT_ALL: Final = "old-roles-kept"
 _TICK: Final = timedelta(microseconds=1)
+_EARLIEST: Final = datetime(2, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +90,8 @@ def report(*, since: datetime, until: datetime, at: datetime) -> Report:
         raise Invalid("The period ends before it begins.", fields={"until": "Choose a later end."})
     if since > at:
         raise Invalid("Nobody knows the future.", fields={"since": "Choose a day that has come."})
-    before, after = as_of.at_moment(since - _TICK), as_of.at_moment(min(until - _TICK, at))
+    first = max(since, _EARLIEST)
+    before, after = as_of.at_moment(first - _TICK), as_of.at_moment(min(until - _TICK, at))
     known = _Known(before, after, MovementLog(since=since, until=until))
     rows = [_joiner(one, known) for one in known.log.came]
     rows += _movers(known)
