@@ -13,6 +13,7 @@ import pytest
 from django.db import connections
 from ensign.control.access import (
     as_of,
+    custom_roles,
     finding_sources,
     grants,
     groups,
@@ -22,6 +23,7 @@ from ensign.control.access import (
     requests,
 )
 from ensign.control.access.asked import RequestView
+from ensign.control.access.custom_roles import RoleWish
 from ensign.control.access.decisions import decide, held
 from ensign.control.access.domain import ORGANISATION, GrantView, Scope
 from ensign.control.access.grants import Wish
@@ -302,6 +304,20 @@ def test_the_finding_ends_with_the_role(cast: dict[str, Actor]) -> None:
     assert finding_sources.sole_granters(at + 2 * HOUR) == []
 
 
+def test_the_finding_ends_when_somebody_ends_the_role_or_takes_them_out_of_the_group(cast: dict[str, Actor]) -> None:
+    at = clock.now()
+    alone(cast, at)
+    group = groups.create(actor=cast["admin"], at=at, name="Approvers")
+    given = grants.give(actor=cast["admin"], at=at, subject=group.id, wish=APPROVER, reason="we are two")
+    assert isinstance(given, GrantView)
+    groups.add_member(actor=cast["admin"], at=at, group_id=group.id, person_id=cast["bo"].id, reason="we are two")
+    assert {one.subject for one in finding_sources.sole_granters(at)} == {group.id, cast["bo"].id}
+    groups.remove_member(actor=cast["admin"], at=at, group_id=group.id, person_id=cast["bo"].id)
+    assert {one.subject for one in finding_sources.sole_granters(at)} == {group.id}
+    grants.end(actor=cast["admin"], at=at, grant_id=given.id)
+    assert finding_sources.sole_granters(at) == []
+
+
 # --- Just in time -----------------------------------------------------------------------------------
 
 
@@ -335,6 +351,21 @@ def test_what_approves_production_takes_two_besides_who_asked(cast: dict[str, Ac
     done = requests.approve(actor=cast["admin"], at=at, request_id=only.id)
     assert (done.status, done.sole) == ("granted", True)
     assert last()["detail"]["sole_granter"] is True
+
+
+def test_a_role_that_came_to_approve_after_it_was_asked_for_takes_two_all_the_same(cast: dict[str, Actor]) -> None:
+    """Who changes what a role means and then approves the request for it would otherwise choose the approver alone."""
+    at = clock.now()
+    wish = RoleWish(name="Helper", permissions=["project:read"])
+    custom_roles.create(actor=cast["admin"], at=at, key="helper", wish=wish)
+    request = asked(cast, at, role="helper")
+    assert request.needed == 1
+    more = RoleWish(name="Helper", permissions=["project:read", "change:approve"])
+    custom_roles.update(actor=cast["admin"], at=at, key="helper", wish=more)
+    answered = requests.approve(actor=cast["admin"], at=at, request_id=request.id)
+    assert (answered.status, answered.needed, answered.missing) == ("open", 2, 1)
+    assert not decide(cast["bo"], P.CHANGE_APPROVE, PROD, at=at)
+    assert requests.approve(actor=cast["second"], at=at, request_id=request.id).status == "granted"
 
 
 def test_nobody_answers_their_own_request_however_much_they_may_give(cast: dict[str, Actor]) -> None:

@@ -70,8 +70,9 @@ def sole_granters(at: datetime) -> list[Finding]:
     over = {
         row.pk
         for row in Grant.objects.filter(pk__in=[one.grant for one in waiting if one.grant])
-        if requests.grant_over(row, at=at)
+        if row.status != "active" or requests.grant_over(row, at=at)
     }
+    members = identity.members()
     names = identity.names(one.subject for one in waiting)
     return [
         Finding(
@@ -84,7 +85,7 @@ def sole_granters(at: datetime) -> list[Finding]:
             detail=one.id,
         )
         for one in waiting
-        if one.grant not in over
+        if one.grant not in over and (one.group is None or one.subject in members.get(one.group, ()))
     ]
 
 
