@@ -34,7 +34,7 @@ from ensign.control.identity import queries as identity
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Denied, Invalid, NeedsMfa, NotFound
-from ensign_testkit.people import add_person, add_service, give
+from ensign_testkit.people import add_person, add_role, add_service, give
 from ensign_testkit.targets import shop
 
 P = Permission
@@ -262,6 +262,36 @@ def test_who_comes_back_is_not_an_approver_again_by_one_person(cast: dict[str, A
         assert not decide(cast["cy"], P.CHANGE_APPROVE, scope, at=at)
     assert decide(cast["cy"], P.CHANGE_APPLY, PROD, at=at)
     assert last()["detail"]["ended"] == 2
+
+
+def test_nobody_makes_the_second_person_alone(cast: dict[str, Actor]) -> None:
+    """Another administrator, or a lead who appoints approvers, could confirm what the first began."""
+    at = clock.now()
+    add_role("lead", "project:access:grant", assigns=["approver"])
+    add_role("appointer", "project:access:grant", assigns=["viewer"])
+    for wish in (Wish(role="admin"), Wish(role="lead", scope=SHOP)):
+        request = waiting(grants.give(actor=cast["admin"], at=at, subject=cast["bo"].id, wish=wish, reason="r"))
+        with pytest.raises(Denied):
+            requests.approve(actor=cast["bo"], at=at, request_id=request.id)
+        requests.approve(actor=cast["second"], at=at, request_id=request.id)
+    for wish in (Wish(role="admin", scope=SHOP), Wish(role="appointer", scope=SHOP)):  # neither makes approvers
+        given = grants.give(actor=cast["admin"], at=at, subject=cast["cy"].id, wish=wish, reason="r")
+        assert isinstance(given, GrantView)
+
+
+def test_nor_by_what_a_role_comes_to_mean(cast: dict[str, Actor]) -> None:
+    at = clock.now()
+    add_role("helper", "project:read")
+    add_role("lead", "project:access:grant", assigns=["helper"])
+    give(cast["bo"].id, "lead", project="shop")
+    wider = {
+        "helper": RoleWish(name="Helper", permissions=["change:approve"]),
+        "lead": RoleWish(name="Lead", permissions=["project:access:grant"], assigns=["helper", "approver"]),
+    }
+    for key, wish in wider.items():
+        with pytest.raises(Conflict) as refused:
+            custom_roles.update(actor=cast["admin"], at=at, key=key, wish=wish)
+        assert refused.value.code == "takes-two"
 
 
 def test_where_nobody_else_could_confirm_it_needs_a_reason_and_stays_a_finding_until_reviewed(

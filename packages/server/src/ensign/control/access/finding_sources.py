@@ -9,10 +9,12 @@ from typing import Final
 from django.urls import reverse
 
 from ensign.control.access import as_of, request_queries, requests, segregation
-from ensign.control.access.asked import OWN_MAX, ExceptionView
+from ensign.control.access.asked import OWN_MAX, ExceptionView, RequestView
+from ensign.control.access.catalogue import definitions
 from ensign.control.access.domain import GrantView, Scope
 from ensign.control.access.findings import Finding
 from ensign.control.access.models import Grant
+from ensign.control.access.roles import confers_approval
 from ensign.control.audit.models import Entry, Touch
 from ensign.control.identity import queries as identity
 from ensign.control.kernel import clock
@@ -78,7 +80,7 @@ def sole_granters(at: datetime) -> list[Finding]:
         Finding(
             code="sole-granter",
             subject=one.subject,
-            title=f"One person alone gave {names[one.subject]} the approval of production.",
+            title=f"One person alone gave {names[one.subject]} {_what(one)}.",
             remedy="Somebody else who gives roles reviews it, or ends the role.",
             since=one.decided_at,
             url=reverse("access:request", args=[one.id]),
@@ -87,6 +89,12 @@ def sole_granters(at: datetime) -> list[Finding]:
         for one in waiting
         if one.grant not in over and (one.group is None or one.subject in members.get(one.group, ()))
     ]
+
+
+def _what(request: RequestView) -> str:
+    meaning = definitions(one.role for one in request.roles)
+    approves = any(confers_approval(role) for role in meaning.values())
+    return "the approval of production" if approves else "the right to give the approval of production"
 
 
 def ending_grants(at: datetime) -> list[Finding]:

@@ -249,7 +249,12 @@ def _require_answering(actor: Actor, request: RequestView, *, at: datetime) -> N
 
 
 def _needed(request: RequestView) -> int:
-    """How many approve it: what a role means and what is protected may have changed since it was asked for."""
+    """How many approve it: what a role means and what is protected may have changed since it was asked for.
+
+    Other kinds than ``own`` are requests only because they take two, of whom a person or a provider is one already.
+    """
+    if request.kind != "own":
+        return request.needed
     meaning = definitions(one.role for one in request.roles)
     two = any(two_people.needed(meaning[one.role], one.scope) for one in request.roles)
     return max(request.needed, 2 if two else 1)
