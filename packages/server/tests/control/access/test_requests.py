@@ -29,13 +29,16 @@ from ensign.control.access.domain import ORGANISATION, GrantView, Scope
 from ensign.control.access.grants import Wish
 from ensign.control.access.models import AccessRequest, Grant
 from ensign.control.access.permissions import Permission
+from ensign.control.audit.ledger import record
 from ensign.control.audit.models import Entry
 from ensign.control.identity import queries as identity
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Denied, Invalid, NeedsMfa, NotFound
-from ensign_testkit.people import add_person, add_role, add_service, give
-from ensign_testkit.targets import shop
+from ensign.control.kernel.transactions import write_door
+from ensign.control.projects.targeting import stage_protection
+from ensign_testkit.people import SYSTEM, add_person, add_role, add_service, give
+from ensign_testkit.targets import APPLIED, approval, shop
 
 P = Permission
 SHOP, PROD, DEV = Scope("shop"), Scope("shop", "production"), Scope("shop", "development")
@@ -346,6 +349,25 @@ def test_the_finding_ends_when_somebody_ends_the_role_or_takes_them_out_of_the_g
     assert {one.subject for one in finding_sources.sole_granters(at)} == {group.id}
     grants.end(actor=cast["admin"], at=at, grant_id=given.id)
     assert finding_sources.sole_granters(at) == []
+
+
+def test_a_role_that_one_gave_where_nothing_was_protected_is_found_once_it_is(cast: dict[str, Actor]) -> None:
+    at = clock.now()
+    for name in ("bo", "cy"):
+        given = grants.give(actor=cast["admin"], at=at, subject=cast[name].id, wish=Wish(role="approver", scope=DEV))
+        assert isinstance(given, GrantView)
+    assert finding_sources.given_by_one(at) == []
+    with write_door():
+        rows = stage_protection(
+            project="shop", environment="development", protected=True, approved=approval("shop"), at=at
+        )
+        record(action=APPLIED, actor=SYSTEM, at=at, staged=rows)
+    assert {one.subject for one in finding_sources.given_by_one(at)} == {cast["bo"].id, cast["cy"].id}
+    (role,) = (row.pk for row in Grant.objects.filter(subject=cast["bo"].id, role="approver"))
+    grants.end(actor=cast["admin"], at=at, grant_id=role)
+    again = begun(cast, at, Wish(role="approver", scope=DEV))
+    requests.approve(actor=cast["second"], at=at, request_id=again.id)
+    assert [one.subject for one in finding_sources.given_by_one(at)] == [cast["cy"].id]
 
 
 # --- Just in time -----------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Final
 
 from django.urls import reverse
 
-from ensign.control.access import as_of, request_queries, requests, segregation
+from ensign.control.access import as_of, request_queries, requests, segregation, two_people
 from ensign.control.access.asked import OWN_MAX, ExceptionView, RequestView
 from ensign.control.access.catalogue import definitions
 from ensign.control.access.domain import GrantView, Scope
@@ -88,6 +88,29 @@ def sole_granters(at: datetime) -> list[Finding]:
         )
         for one in waiting
         if one.grant not in over and (one.group is None or one.subject in members.get(one.group, ()))
+    ]
+
+
+def given_by_one(at: datetime) -> list[Finding]:
+    """Roles that approve in an environment which is protected by now, but was not when one person gave them."""
+    found = [
+        line
+        for line in as_of.now(at=at).lines
+        if line.grant.scope.environment is not None and two_people.needed(line.grant.definition, line.grant.scope)
+    ]
+    origins, names = as_of.origins(found), identity.names(line.subject for line in found)
+    return [
+        Finding(
+            code="given-by-one",
+            subject=line.subject,
+            title=f"{names[line.subject]} approves in {line.grant.scope}, which was not protected when one person gave"
+            f" them the role {line.grant.definition.name}.",
+            remedy="End the role and give it again, which takes two people.",
+            url=_page(line.subject),
+            detail=line.grant.id,
+        )
+        for line in found
+        if not origins[line.grant.id].approved_by and not origins[line.grant.id].sole
     ]
 
 
