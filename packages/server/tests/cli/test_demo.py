@@ -11,6 +11,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from ensign.control.access import finding_sources, request_queries
 from ensign.control.audit import inspect
 from ensign.control.audit.models import Entry
 from ensign.control.changes.models import Request
@@ -68,7 +69,7 @@ def demo(databases: object) -> Iterator[Filled]:
 
 
 def test_every_room_has_something_to_show(demo: Filled) -> None:
-    assert Person.objects.count() == 14
+    assert Person.objects.count() == 15
     assert Person.objects.filter(status="disabled").count() == 1
     assert 40 <= len(flags.flags()) + len(flags.flags(archived=True)) <= 60
     assert flags.flags(archived=True)
@@ -78,6 +79,12 @@ def test_every_room_has_something_to_show(demo: Filled) -> None:
     assert Entry.objects.filter(action="access.denied").count() >= 5
     assert {"conflict", "reverted", "sent back", "killed", "refused"} <= demo.counts.keys()
     assert Request.objects.count() >= 900
+
+
+def test_its_duties_are_apart_with_one_exception_that_ends_soon(demo: Filled) -> None:
+    assert {(one.code, one.remedy[:3]) for one in finding_sources.toxic_pairs(NOW)} == {("exception-ends", "End")}
+    assert finding_sources.sole_granters(NOW) == []
+    assert [one.status for one in request_queries.requests()].count("open") == 1
 
 
 def test_its_log_is_of_its_own_origin_a_year_long_and_verifies(demo: Filled) -> None:
