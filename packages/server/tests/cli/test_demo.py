@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from io import StringIO
@@ -48,6 +50,16 @@ def test_a_served_database_is_refused_in_one_line(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_the_digits_are_told_while_the_demo_serves(tmp_path: Path) -> None:
+    """Its port is taken then, and nothing but serving needs it."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        done = terminal(tmp_path / "data", "demo", "--code", "--port", str(taken.getsockname()[1]))
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(r"\d{6}", done.stdout.strip())
+
+
 @pytest.fixture(scope="module")
 def demo(databases: object) -> Iterator[Filled]:
     """One demo for the tests below."""
@@ -87,5 +99,6 @@ def test_its_log_is_of_its_own_origin_a_year_long_and_verifies(demo: Filled) -> 
 def test_a_visitor_can_sign_in_and_prove_the_second_factor(demo: Filled) -> None:
     account = Account.objects.get(email=cast.PLAYERS[1].email)
     assert account.check_password(cast.PASSWORD)
+    assert not Account.objects.filter(last_login__gt=NOW).exists(), "people signed in in the demo's own year"
     later = NOW.replace(hour=18)
     factors.use_totp(account, code_of(secret_of(7), at=later), at=later)

@@ -190,6 +190,9 @@ def test_enforcing_ends_local_sessions_at_once_and_closes_every_local_way(db: st
     arrival.arrive(request, asserting(provider), at=clock.now())
     enforce(admin, provider)
     assert entry()["detail"]["sessions"] == 1
+    ended = Entry.objects.get(action="session.ended_by_administrator")
+    detail = {"provider": provider.id, "person": person.id, "sessions": 1, "because": "enforcement"}
+    assert json.loads(ended.body)["detail"] == detail
     assert local.get("/people").status_code == 302
     assert foreign.get("/people").status_code == 200
     assert Session.objects.filter(pk=request.session.session_key).exists(), "what began at the provider goes on"
