@@ -50,10 +50,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On PostgreSQL only what touches the database: everything else would say the same again."""
+    """On PostgreSQL only what touches the database: everything else would say the same again, as does what is marked
+    ``once``.
+    """
     if config.getoption("--db") != "postgres":
         return
-    touching = [item for item in items if "databases" in getattr(item, "fixturenames", ())]
+    touching = [
+        item
+        for item in items
+        if "databases" in getattr(item, "fixturenames", ()) and item.get_closest_marker("once") is None
+    ]
     config.hook.pytest_deselected(items=[item for item in items if item not in set(touching)])
     items[:] = touching
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
 
 import pytest
+from ensign.control.access import finding_sources, request_queries
 from ensign.control.audit import inspect
 from ensign.control.audit.models import Entry
 from ensign.control.changes.models import Request
@@ -47,6 +50,16 @@ def test_a_served_database_is_refused_in_one_line(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_the_digits_are_told_while_the_demo_serves(tmp_path: Path) -> None:
+    """Its port is taken then, and nothing but serving needs it."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        done = terminal(tmp_path / "data", "demo", "--code", "--port", str(taken.getsockname()[1]))
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(r"\d{6}", done.stdout.strip())
+
+
 @pytest.fixture(scope="module")
 def demo(databases: object) -> Iterator[Filled]:
     """One demo for the tests below."""
@@ -56,7 +69,7 @@ def demo(databases: object) -> Iterator[Filled]:
 
 
 def test_every_room_has_something_to_show(demo: Filled) -> None:
-    assert Person.objects.count() == 14
+    assert Person.objects.count() == 15
     assert Person.objects.filter(status="disabled").count() == 1
     assert 40 <= len(flags.flags()) + len(flags.flags(archived=True)) <= 60
     assert flags.flags(archived=True)
@@ -66,6 +79,12 @@ def test_every_room_has_something_to_show(demo: Filled) -> None:
     assert Entry.objects.filter(action="access.denied").count() >= 5
     assert {"conflict", "reverted", "sent back", "killed", "refused"} <= demo.counts.keys()
     assert Request.objects.count() >= 900
+
+
+def test_its_duties_are_apart_with_one_exception_that_ends_soon(demo: Filled) -> None:
+    assert {(one.code, one.remedy[:3]) for one in finding_sources.toxic_pairs(NOW)} == {("exception-ends", "End")}
+    assert finding_sources.sole_granters(NOW) == []
+    assert [one.status for one in request_queries.requests()].count("open") == 1
 
 
 def test_its_log_is_of_its_own_origin_a_year_long_and_verifies(demo: Filled) -> None:
@@ -80,5 +99,6 @@ def test_its_log_is_of_its_own_origin_a_year_long_and_verifies(demo: Filled) -> 
 def test_a_visitor_can_sign_in_and_prove_the_second_factor(demo: Filled) -> None:
     account = Account.objects.get(email=cast.PLAYERS[1].email)
     assert account.check_password(cast.PASSWORD)
+    assert not Account.objects.filter(last_login__gt=NOW).exists(), "people signed in in the demo's own year"
     later = NOW.replace(hour=18)
     factors.use_totp(account, code_of(secret_of(7), at=later), at=later)

@@ -115,6 +115,9 @@ def test_roles_tokens_and_segments_are_managed_too(ingrid: Terminal, seeded: dic
     shown = ingrid("access", "who-can", "change:approve", "shop/production")
     assert "Bo Lind" in shown
     assert "from the rows" in shown
+    assert "usr_" not in shown, "people are named"
+    assert "no such project" in ingrid("access", "who-can", "change:approve", "shp/production", code=3)
+    assert "org:ledger:read" in ingrid("access", "who-can", "change:aprove", "shop/production", code=3)
     assert "Nobody." in ingrid("access", "who-can", "change:approve", "shop/production", "--as-of", "2020-01-01")
     assert "zone" in ingrid("access", "who-can", "org:read", "--as-of", "2020-01-01T10:00", code=3)
     assert "future" in ingrid("access", "who-can", "org:read", "--as-of", "2199-01-01", code=3)

@@ -42,8 +42,8 @@ _EXITS: tuple[tuple[type[errors.EnsignError], Exit], ...] = (
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+out = Console(highlight=False, soft_wrap=True, emoji=False)
+err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 
 def exit_code(error: errors.EnsignError) -> Exit:

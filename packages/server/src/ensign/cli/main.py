@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -180,8 +181,12 @@ def demo(
     port: Annotated[int, typer.Option(envvar="PORT", min=0, max=65535, help="Port.")] = 8000,
 ) -> None:
     """Fill an empty database with a believable organisation and a year of its changes, then serve it."""
-    with listen(host, port) as listener:
-        _prepare_serving(listener)
+    # The port is taken before a year is told, as it would be in vain; who does not serve needs none.
+    with listen(host, port) if serve and not code else nullcontext() as listener:
+        if listener is not None:
+            _prepare_serving(listener)
+        else:
+            os.environ["PORT"] = str(port)  # for the address that is printed
         server = _server()
         from ensign.cli import showcase  # deferred: it reads the settings, too
 
@@ -189,7 +194,7 @@ def demo(
             showcase.print_code(seed=seed, at=clock.now())
             return
         showcase.fill(seed=seed, at=clock.now())
-        if serve:
+        if listener is not None:
             server.serve(listener=listener, worker=True)
 
 

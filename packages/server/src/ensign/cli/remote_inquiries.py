@@ -130,10 +130,12 @@ def _line(grant: Mapping[str, Any], *, who: str = "") -> dict[str, Any]:
         "who": who,
         "role": grant["role"],
         "where": place or "everywhere",
-        "via": grant["via"],
+        "via": grant["via_name"],
         "since": grant["since"][:16],
         "until": (grant["ends_at"] or "no end")[:16],
-        "by": grant["granted_by"],
+        "by": grant["granted_by_name"],
+        "confirmed": [name for name in grant["approved_by_names"] if name != grant["granted_by_name"]] or None,
+        "reason": grant["reason"],
         "entry": grant["entry"],
     }
 
@@ -148,6 +150,8 @@ def _answer(found: Mapping[str, Any], rows: Iterable[Mapping[str, Any]], *, empt
         ("since", "since"),
         ("until", "until"),
         ("given by", "by"),
+        ("confirmed by", "confirmed"),
+        ("why", "reason"),
         ("entry", "entry"),
     ]
     if listed and not any(row["who"] for row in listed):

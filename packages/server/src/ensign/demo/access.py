@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from functools import partial
 
-from ensign.control.access import exceptions, requests
+from ensign.control.access import exceptions, request_queries, requests
 from ensign.control.access.domain import ORGANISATION, Scope
 from ensign.control.access.duties import PAIRS
 from ensign.demo import cast
@@ -26,10 +26,19 @@ def plan(company: Company, calendar: Calendar) -> None:
     days = (calendar.end - calendar.begin).days
     last = calendar.end + LEFT
     first_end = calendar.begin + timedelta(days=days - 110)
+    calendar.on_day(45, partial(_review, company))
     calendar.on_day(84, partial(_except, company, first_end))
     calendar.on_day(days - 115, partial(_except, company, last))
     calendar.on_day(120, partial(_on_duty, company, calendar))
     calendar.put(calendar.end - timedelta(minutes=35), partial(_asks, company))
+
+
+def _review(company: Company, at: datetime) -> None:
+    """Ingrid alone made the second administrator, as there was nobody else; the third says that it is right."""
+    alone = [one for one in request_queries.requests(status="granted") if one.sole and one.reviewed_by is None]
+    for one in alone:
+        actor = company.actor(THIRD, at=at)
+        requests.review(actor=actor, at=at, request_id=one.id, reason="Tomáš runs the platform; agreed in the board.")
 
 
 def _except(company: Company, until: datetime, at: datetime) -> None:

@@ -74,6 +74,7 @@ class Company:
         request.session, request.user = SessionStore(), AnonymousUser()
         account = Account.objects.select_related("person").get(person_id=self.ids[key])
         sign_in.complete(request, account, way="totp", at=at)
+        Account.objects.filter(pk=account.pk).update(last_login=at)  # Django notes the real time
         self.sessions[key] = at, request
 
     def service(self, key: str) -> Actor:

@@ -180,6 +180,21 @@ def test_an_answer_names_who_gave_it_when_why_and_by_which_entry_of_which_log(db
     assert world.known(before.lines) == set()
 
 
+def test_a_place_that_there_never_was_is_no_answer(db: str) -> None:
+    """A misspelt project would be answered with who may everywhere, which looks like an answer about it."""
+    world = World()
+    for asked in (Scope("shp", "production"), Scope("shop", "prod")):
+        for moment in (None, world.at):
+            with pytest.raises(Invalid):
+                inquiries.who_can(
+                    actor=world.admin, at=world.end, permission=P.CHANGE_APPLY, scope=asked, moment=moment
+                )
+            with pytest.raises(Invalid):
+                inquiries.what_can(
+                    actor=world.admin, at=world.end, subject=world.people[0].id, scope=asked, moment=moment
+                )
+
+
 def test_a_leaver_whose_documents_were_redacted_still_could_what_they_could(db: str) -> None:
     world = World()
     person = world.people[0]

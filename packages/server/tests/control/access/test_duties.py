@@ -21,7 +21,7 @@ from ensign.control.identity import operations as identity
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import ANONYMOUS, Actor
 from ensign.control.kernel.errors import Conflict, Denied, Invalid, NeedsMfa, NotFound
-from ensign_testkit.people import add_person, give
+from ensign_testkit.people import add_person, add_role, give
 from ensign_testkit.targets import shop
 
 PROD = Scope("shop", "production")
@@ -141,13 +141,13 @@ def by_approving_what_was_asked_before(cast: dict[str, Actor], at: datetime) -> 
 def by_inviting(cast: dict[str, Actor], at: datetime) -> object:
     give(cast["bo"].id, "viewer")
     give(cast["admin"].id, "viewer")
-    wishes = [Wish(role="admin"), Wish(role="approver", scope=PROD)]
+    wishes = [Wish(role="admin", scope=Scope("shop")), Wish(role="approver", scope=PROD)]
     return people.invite(actor=cast["admin"], at=at, email="new@example.com", wishes=wishes, reason="r")
 
 
 def by_coming_back(cast: dict[str, Actor], at: datetime) -> object:
     people.deactivate(actor=cast["admin"], at=at, person_id=cast["cy"].id)
-    give(cast["cy"].id, "admin")
+    give(cast["cy"].id, add_role("keeper", "org:ledger:anchor"))
     give(cast["cy"].id, "developer", project="shop")
     return people.reactivate(actor=cast["admin"], at=at, person_id=cast["cy"].id)
 

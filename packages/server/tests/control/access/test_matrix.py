@@ -9,6 +9,8 @@ from ensign_testkit.databases import PostgresFactory, SqliteFactory
 from ensign_testkit.matrix import documented, page, trying, world
 from ensign_testkit.matrix.table import DONE, WORDS, rows
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(scope="module")
 def filled(databases: SqliteFactory | PostgresFactory) -> Iterator[world.World]:

@@ -83,6 +83,9 @@ def test_somebody_can_always_still_give_roles(admin: Actor, bo: Actor) -> None:
     with pytest.raises(Denied):
         people.deactivate(actor=admin, at=at, person_id=admin.id)
     people.reactivate(actor=admin, at=at, person_id=bo.id)
+    with pytest.raises(Conflict):
+        grants.end(actor=admin, at=at, grant_id=only)
+    give(bo.id, "admin")
     grants.end(actor=admin, at=at, grant_id=only)
     assert not decide(admin, Permission.ORG_ACCESS_GRANT, at=at)
 

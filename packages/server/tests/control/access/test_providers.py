@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.contrib.sessions.models import Session
 from django.test import Client
-from ensign.control.access import groups, people, providers, tokens
+from ensign.control.access import groups, people, providers, request_queries, requests, tokens
 from ensign.control.access.grants import Wish, give
 from ensign.control.access.providers import ProviderWish
 from ensign.control.access.tokens import TokenWish
@@ -190,6 +190,9 @@ def test_enforcing_ends_local_sessions_at_once_and_closes_every_local_way(db: st
     arrival.arrive(request, asserting(provider), at=clock.now())
     enforce(admin, provider)
     assert entry()["detail"]["sessions"] == 1
+    ended = Entry.objects.get(action="session.ended_by_administrator")
+    detail = {"provider": provider.id, "person": person.id, "sessions": 1, "because": "enforcement"}
+    assert json.loads(ended.body)["detail"] == detail
     assert local.get("/people").status_code == 302
     assert foreign.get("/people").status_code == 200
     assert Session.objects.filter(pk=request.session.session_key).exists(), "what began at the provider goes on"
@@ -283,6 +286,8 @@ def test_the_last_who_can_give_roles_keeps_the_group_whatever_the_provider_says(
     put_grant(group.id, "admin")
     provider = add_provider(mapping=[("admins", group.id)])
     arrival.arrive(browser_request(), asserting(provider, groups=("admins",)), at=clock.now())
+    (waiting,) = request_queries.requests(status="open")
+    requests.approve(actor=root, at=clock.now(), request_id=waiting.id)
     people.deactivate(actor=anna, at=clock.now(), person_id=root.id)
     arrival.arrive(browser_request(), asserting(provider, groups=()), at=clock.now())
     assert providers.held(anna, at=clock.now()).allows(providers.Permission.ORG_ACCESS_GRANT)

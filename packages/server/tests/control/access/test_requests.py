@@ -13,6 +13,7 @@ import pytest
 from django.db import connections
 from ensign.control.access import (
     as_of,
+    custom_roles,
     finding_sources,
     grants,
     groups,
@@ -22,18 +23,22 @@ from ensign.control.access import (
     requests,
 )
 from ensign.control.access.asked import RequestView
+from ensign.control.access.custom_roles import RoleWish
 from ensign.control.access.decisions import decide, held
 from ensign.control.access.domain import ORGANISATION, GrantView, Scope
 from ensign.control.access.grants import Wish
 from ensign.control.access.models import AccessRequest, Grant
 from ensign.control.access.permissions import Permission
+from ensign.control.audit.ledger import record
 from ensign.control.audit.models import Entry
 from ensign.control.identity import queries as identity
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Denied, Invalid, NeedsMfa, NotFound
-from ensign_testkit.people import add_person, add_service, give
-from ensign_testkit.targets import shop
+from ensign.control.kernel.transactions import write_door
+from ensign.control.projects.targeting import stage_protection
+from ensign_testkit.people import SYSTEM, add_person, add_role, add_service, give
+from ensign_testkit.targets import APPLIED, approval, shop
 
 P = Permission
 SHOP, PROD, DEV = Scope("shop"), Scope("shop", "production"), Scope("shop", "development")
@@ -262,6 +267,36 @@ def test_who_comes_back_is_not_an_approver_again_by_one_person(cast: dict[str, A
     assert last()["detail"]["ended"] == 2
 
 
+def test_nobody_makes_the_second_person_alone(cast: dict[str, Actor]) -> None:
+    """Another administrator, or a lead who appoints approvers, could confirm what the first began."""
+    at = clock.now()
+    add_role("lead", "project:access:grant", assigns=["approver"])
+    add_role("appointer", "project:access:grant", assigns=["viewer"])
+    for wish in (Wish(role="admin"), Wish(role="lead", scope=SHOP)):
+        request = waiting(grants.give(actor=cast["admin"], at=at, subject=cast["bo"].id, wish=wish, reason="r"))
+        with pytest.raises(Denied):
+            requests.approve(actor=cast["bo"], at=at, request_id=request.id)
+        requests.approve(actor=cast["second"], at=at, request_id=request.id)
+    for wish in (Wish(role="admin", scope=SHOP), Wish(role="appointer", scope=SHOP)):  # neither makes approvers
+        given = grants.give(actor=cast["admin"], at=at, subject=cast["cy"].id, wish=wish, reason="r")
+        assert isinstance(given, GrantView)
+
+
+def test_nor_by_what_a_role_comes_to_mean(cast: dict[str, Actor]) -> None:
+    at = clock.now()
+    add_role("helper", "project:read")
+    add_role("lead", "project:access:grant", assigns=["helper"])
+    give(cast["bo"].id, "lead", project="shop")
+    wider = {
+        "helper": RoleWish(name="Helper", permissions=["change:approve"]),
+        "lead": RoleWish(name="Lead", permissions=["project:access:grant"], assigns=["helper", "approver"]),
+    }
+    for key, wish in wider.items():
+        with pytest.raises(Conflict) as refused:
+            custom_roles.update(actor=cast["admin"], at=at, key=key, wish=wish)
+        assert refused.value.code == "takes-two"
+
+
 def test_where_nobody_else_could_confirm_it_needs_a_reason_and_stays_a_finding_until_reviewed(
     cast: dict[str, Actor],
 ) -> None:
@@ -302,6 +337,39 @@ def test_the_finding_ends_with_the_role(cast: dict[str, Actor]) -> None:
     assert finding_sources.sole_granters(at + 2 * HOUR) == []
 
 
+def test_the_finding_ends_when_somebody_ends_the_role_or_takes_them_out_of_the_group(cast: dict[str, Actor]) -> None:
+    at = clock.now()
+    alone(cast, at)
+    group = groups.create(actor=cast["admin"], at=at, name="Approvers")
+    given = grants.give(actor=cast["admin"], at=at, subject=group.id, wish=APPROVER, reason="we are two")
+    assert isinstance(given, GrantView)
+    groups.add_member(actor=cast["admin"], at=at, group_id=group.id, person_id=cast["bo"].id, reason="we are two")
+    assert {one.subject for one in finding_sources.sole_granters(at)} == {group.id, cast["bo"].id}
+    groups.remove_member(actor=cast["admin"], at=at, group_id=group.id, person_id=cast["bo"].id)
+    assert {one.subject for one in finding_sources.sole_granters(at)} == {group.id}
+    grants.end(actor=cast["admin"], at=at, grant_id=given.id)
+    assert finding_sources.sole_granters(at) == []
+
+
+def test_a_role_that_one_gave_where_nothing_was_protected_is_found_once_it_is(cast: dict[str, Actor]) -> None:
+    at = clock.now()
+    for name in ("bo", "cy"):
+        given = grants.give(actor=cast["admin"], at=at, subject=cast[name].id, wish=Wish(role="approver", scope=DEV))
+        assert isinstance(given, GrantView)
+    assert finding_sources.given_by_one(at) == []
+    with write_door():
+        rows = stage_protection(
+            project="shop", environment="development", protected=True, approved=approval("shop"), at=at
+        )
+        record(action=APPLIED, actor=SYSTEM, at=at, staged=rows)
+    assert {one.subject for one in finding_sources.given_by_one(at)} == {cast["bo"].id, cast["cy"].id}
+    (role,) = (row.pk for row in Grant.objects.filter(subject=cast["bo"].id, role="approver"))
+    grants.end(actor=cast["admin"], at=at, grant_id=role)
+    again = begun(cast, at, Wish(role="approver", scope=DEV))
+    requests.approve(actor=cast["second"], at=at, request_id=again.id)
+    assert [one.subject for one in finding_sources.given_by_one(at)] == [cast["cy"].id]
+
+
 # --- Just in time -----------------------------------------------------------------------------------
 
 
@@ -335,6 +403,21 @@ def test_what_approves_production_takes_two_besides_who_asked(cast: dict[str, Ac
     done = requests.approve(actor=cast["admin"], at=at, request_id=only.id)
     assert (done.status, done.sole) == ("granted", True)
     assert last()["detail"]["sole_granter"] is True
+
+
+def test_a_role_that_came_to_approve_after_it_was_asked_for_takes_two_all_the_same(cast: dict[str, Actor]) -> None:
+    """Who changes what a role means and then approves the request for it would otherwise choose the approver alone."""
+    at = clock.now()
+    wish = RoleWish(name="Helper", permissions=["project:read"])
+    custom_roles.create(actor=cast["admin"], at=at, key="helper", wish=wish)
+    request = asked(cast, at, role="helper")
+    assert request.needed == 1
+    more = RoleWish(name="Helper", permissions=["project:read", "change:approve"])
+    custom_roles.update(actor=cast["admin"], at=at, key="helper", wish=more)
+    answered = requests.approve(actor=cast["admin"], at=at, request_id=request.id)
+    assert (answered.status, answered.needed, answered.missing) == ("open", 2, 1)
+    assert not decide(cast["bo"], P.CHANGE_APPROVE, PROD, at=at)
+    assert requests.approve(actor=cast["second"], at=at, request_id=request.id).status == "granted"
 
 
 def test_nobody_answers_their_own_request_however_much_they_may_give(cast: dict[str, Actor]) -> None:

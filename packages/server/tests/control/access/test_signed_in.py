@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from datetime import timedelta
+from typing import get_args
 
 import pytest
 from allauth.usersessions.models import UserSession
@@ -17,7 +18,8 @@ from ensign.control.access.tokens import TokenWish
 from ensign.control.audit.ledger import record
 from ensign.control.audit.models import Entry
 from ensign.control.audit.registry import actions
-from ensign.control.identity import sessions, traces
+from ensign.control.identity import sessions, traces, ways
+from ensign.control.identity import sign_in as signing
 from ensign.control.identity.models import Token
 from ensign.control.identity.sso.actions import SESSION_ENDED_BY_PROVIDER
 from ensign.control.identity.sso.sessions import SSO
@@ -26,6 +28,7 @@ from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Denied
 from ensign.control.kernel.transactions import write_door
 from ensign_testkit.people import add_person, sign_in
+from ensign_testkit.providers import add_provider
 
 PASSWORD = "correct horse battery staple"
 EMAIL = "anna.berg@example.com"
@@ -86,6 +89,20 @@ def test_sessions_that_a_provider_ends_stand_in_the_history_too(anna: Actor, adm
     with write_door():
         record(action=SESSION_ENDED_BY_PROVIDER, actor=SSO, at=clock.now(), detail=detail)
     assert seen(admin, person=anna.id) == [("ended", "logout", "Anna Berg")]
+
+
+def test_it_names_the_provider_and_the_rule_by_which_somebody_was_refused(anna: Actor, admin: Actor) -> None:
+    provider = add_provider("okta")
+    client = sign_in(Client(), admin)
+    refusing = {"why": "foreign_domain", "provider": provider.id}
+    signing.refused("provider", person_id=anna.id, at=clock.now(), more=refusing)
+    page = logins.logins(admin, Filters(person=anna.id), at=clock.now())
+    assert [(one.way, one.provider, one.why) for one in page.items] == [("provider", "Okta", "foreign_domain")]
+    assert "Okta: foreign domain" in client.get("/access/sign-ins").content.decode()
+
+
+def test_every_way_in_and_every_refusal_has_words() -> None:
+    assert {*get_args(signing.Way), *get_args(signing.Refusal), *get_args(sessions.Limit)} <= ways.WORDS.keys()
 
 
 def test_every_kind_of_entry_about_sessions_is_part_of_it() -> None:

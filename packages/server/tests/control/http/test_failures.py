@@ -81,6 +81,12 @@ def test_an_expected_failure_is_a_page_with_its_status_cause_and_remedy(
     assert denials() == (1 if how == "denied" else 0)
 
 
+def test_a_state_that_does_not_allow_it_is_not_blamed_on_somebody_else(browser: Client) -> None:
+    words = browser.get("/fail/conflict").content.decode()
+    assert "This cannot be done as things are" in words
+    assert "Somebody changed this before you" not in words
+
+
 def test_who_is_not_signed_in_is_led_to_sign_in_and_back(browser: Client) -> None:
     answer = browser.get("/fail/anonymous?x=1")
     assert (answer.status_code, answer["Location"]) == (302, "/login?next=%2Ffail%2Fanonymous%3Fx%3D1")

@@ -50,7 +50,8 @@ def test_set_up_makes_the_first_person_with_roles_and_preset_in_one_entry(db: st
     assert (decided.preset.key, decided.preset.approvals) == (Preset.SMALL_TEAM, 1)
     assert decided.enforced_since is not None
     entry = json.loads(Entry.objects.get(action="person.set_up").body)
-    assert sorted({touch["object"].split(":")[0] for touch in entry["touch"]}) == ["grant", "organisation", "person"]
+    touched = {touch["object"].split(":")[0] for touch in entry["touch"]}
+    assert touched == {"duty_exception", "grant", "organisation", "person"}
     assert entry["actor"] == {"kind": "person", "id": person.id, "via": "setup"}
     assert client.get("/access").content.decode().count("Enforced since") == 1
 

@@ -256,5 +256,6 @@ def test_sessions_are_listed_and_ended_one_by_one_and_only_ones_own(db: str) -> 
     here.post(f"/account/sessions/{foreign}/end")
     assert other.get("/account").status_code == 200
     here.post("/account/sessions/end-others")
-    assert there.get("/account").status_code == 302
+    assert "That session has ended. Sign in again." in there.get("/account", follow=True).content.decode()
+    assert "That session has ended" not in there.get("/account", follow=True).content.decode(), "told once"
     assert here.get("/account").status_code == 200

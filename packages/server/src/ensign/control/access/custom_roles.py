@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from ensign.control.access import actions, segregation, two_people
+from ensign.control.access import actions, places, segregation, two_people
 from ensign.control.access.assigning import (
     check_not_oneself,
     gives_everything,
@@ -80,8 +80,8 @@ def update(
         who holds it, and to who holds it themselves; where a holder would hold a pair that is kept apart.
     :raises Invalid: naming the field that is wrong.
     :raises Conflict: when it is built in or archived, at another version than ``expected_version``, its name is taken,
-        a service account holds it and could not, or nobody could give roles any more; when its holders would come to
-        approve production, which takes two people for each (code ``takes-two``).
+        a service account holds it and could not, or nobody could give roles any more; when somebody would come to
+        approve production or to give that, which takes two people for each (code ``takes-two``).
     """
     require(actor, Permission.ORG_ROLES_MANAGE, at=at)
     row = _locked(key)
@@ -94,7 +94,7 @@ def update(
         for grant in grants:
             decision = require_assigning(actor, after, grant.scope, at=at, holds=rights)
             check_not_oneself(actor, grant.subject, grant.scope, decision)
-        _check_two_people(before, after, grants)
+        _check_two_people(before, after, grants, at=at)
         segregation.check_role(after, at=at)
     if unfit_for_services(after) and any(grant.subject_kind == "service" for grant in grants):
         raise Conflict(
@@ -133,15 +133,26 @@ def archive(*, actor: Actor, at: datetime, key: str, reason: str = "") -> Role:
     return definitions([key])[key]
 
 
-def _check_two_people(before: Role, after: Role, grants: Sequence[GrantView]) -> None:
-    """Nobody comes to approve production by one person's change of what their role means.
+def _check_two_people(before: Role, after: Role, grants: Sequence[GrantView], *, at: datetime) -> None:
+    """Nobody comes to approve production, nor to give that, by one person's change of what a role means.
 
     :raises Conflict: code ``takes-two``.
     """
-    reached = [grant for grant in grants if two_people.needed(after, grant.scope)]
-    if reached and not confers_approval(before):
+    reached = [g for g in grants if two_people.needed(after, g.scope) and not two_people.needed(before, g.scope)]
+    if confers_approval(after) and not confers_approval(before):  # who gives this role comes to give approval
+        giving = [
+            grant
+            for one in roles()
+            if one.key != after.key and after.key in one.assigns
+            for grant in _grants(one.key, at=at)
+        ]
+        reached += [
+            g for g in giving if places.reaches_protected(g.scope) and not two_people.needed(g.definition, g.scope)
+        ]
+    if reached:
         raise Conflict(
-            f"{len(reached)} grant{'s' if len(reached) > 1 else ''} of this role would come to approve production.",
+            f"By {len(reached)} grant{'s' if len(reached) > 1 else ''} somebody would come to approve production,"
+            " or to give that.",
             remedy="Make another role with it and give that one: giving it takes two people.",
             code="takes-two",
         )

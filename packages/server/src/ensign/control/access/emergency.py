@@ -13,6 +13,7 @@ from ensign.control.audit.door import operation
 from ensign.control.audit.ledger import record
 from ensign.control.audit.staging import stage
 from ensign.control.identity import queries as identity
+from ensign.control.identity import sessions
 from ensign.control.identity.emergency import actions, queries
 from ensign.control.identity.emergency.domain import HOLDERS, HOURS, VERDICTS, SealView, Verdict
 from ensign.control.identity.emergency.models import EmergencySeal
@@ -76,6 +77,7 @@ def close(*, actor: Actor, at: datetime, reason: str = "") -> SealView:
         raise Conflict("The emergency access is not open.")
     staged = stage(EmergencySeal, id=row.pk, state={**row.state, "ends_at": clock.text(at)}, current=row)
     record(action=actions.CLOSED, actor=actor, at=at, staged=[staged], reason=reason, detail={"seal": row.pk})
+    sessions.end_by_way("emergency", "closed", at=at)
     return queries.view(EmergencySeal.objects.get(pk=row.pk))
 
 

@@ -8,11 +8,13 @@ from typing import Final
 
 from django.urls import reverse
 
-from ensign.control.access import as_of, request_queries, requests, segregation
-from ensign.control.access.asked import OWN_MAX, ExceptionView
+from ensign.control.access import as_of, request_queries, requests, segregation, two_people
+from ensign.control.access.asked import OWN_MAX, ExceptionView, RequestView
+from ensign.control.access.catalogue import definitions
 from ensign.control.access.domain import GrantView, Scope
 from ensign.control.access.findings import Finding
 from ensign.control.access.models import Grant
+from ensign.control.access.roles import confers_approval
 from ensign.control.audit.models import Entry, Touch
 from ensign.control.identity import queries as identity
 from ensign.control.kernel import clock
@@ -70,22 +72,52 @@ def sole_granters(at: datetime) -> list[Finding]:
     over = {
         row.pk
         for row in Grant.objects.filter(pk__in=[one.grant for one in waiting if one.grant])
-        if requests.grant_over(row, at=at)
+        if row.status != "active" or requests.grant_over(row, at=at)
     }
+    members = identity.members()
     names = identity.names(one.subject for one in waiting)
     return [
         Finding(
             code="sole-granter",
             subject=one.subject,
-            title=f"One person alone gave {names[one.subject]} the approval of production.",
+            title=f"One person alone gave {names[one.subject]} {_what(one)}.",
             remedy="Somebody else who gives roles reviews it, or ends the role.",
             since=one.decided_at,
             url=reverse("access:request", args=[one.id]),
             detail=one.id,
         )
         for one in waiting
-        if one.grant not in over
+        if one.grant not in over and (one.group is None or one.subject in members.get(one.group, ()))
     ]
+
+
+def given_by_one(at: datetime) -> list[Finding]:
+    """Roles that approve in an environment which is protected by now, but was not when one person gave them."""
+    found = [
+        line
+        for line in as_of.now(at=at).lines
+        if line.grant.scope.environment is not None and two_people.needed(line.grant.definition, line.grant.scope)
+    ]
+    origins, names = as_of.origins(found), identity.names(line.subject for line in found)
+    return [
+        Finding(
+            code="given-by-one",
+            subject=line.subject,
+            title=f"{names[line.subject]} approves in {line.grant.scope}, which was not protected when one person gave"
+            f" them the role {line.grant.definition.name}.",
+            remedy="End the role and give it again, which takes two people.",
+            url=_page(line.subject),
+            detail=line.grant.id,
+        )
+        for line in found
+        if not origins[line.grant.id].approved_by and not origins[line.grant.id].sole
+    ]
+
+
+def _what(request: RequestView) -> str:
+    meaning = definitions(one.role for one in request.roles)
+    approves = any(confers_approval(role) for role in meaning.values())
+    return "the approval of production" if approves else "the right to give the approval of production"
 
 
 def ending_grants(at: datetime) -> list[Finding]:

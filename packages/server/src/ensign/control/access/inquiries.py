@@ -20,6 +20,7 @@ from ensign.control.access.as_of import Origin
 from ensign.control.access.decisions import require
 from ensign.control.access.domain import Scope, names_enough
 from ensign.control.access.permissions import BY_CODE, Permission
+from ensign.control.access.places import require_known
 from ensign.control.access.standing import Difference, Line, Standing, compare
 from ensign.control.audit.door import operation
 from ensign.control.audit.ledger import record
@@ -87,13 +88,14 @@ def who_can(
     """Every way in which somebody active may do something there, at ``moment`` (None: now, from the rows).
 
     :raises Denied: without ``org:read``.
-    :raises Invalid: when the scope says less than the permission needs.
+    :raises Invalid: when the scope says less than the permission needs, or names what there never was.
     """
     require(actor, Permission.ORG_READ, at=at)
+    require_known(scope)
     if not names_enough(permission, scope):
         field = "project" if scope.project is None else "environment"
         raise Invalid(
-            f"{permission} is held in {'an environment' if field == 'environment' else f'a {permission.level}'}.",
+            f"{permission} is held in {'an environment' if permission.level == 'environment' else 'a project'}.",
             fields={field: f"Name the {field}, too."},
         )
     standing = as_of.standing(moment, at=at)
@@ -106,10 +108,13 @@ def what_can(
     """Every role in force of a person or service account, at ``moment``; with ``scope`` what counts there.
 
     :raises Denied: without ``org:read``, unless about oneself.
+    :raises Invalid: for a ``scope`` that names what there never was.
     :raises NotFound: when the log knew nobody of this id then.
     """
     if subject != actor.id:
         require(actor, Permission.ORG_READ, at=at)
+    if scope is not None:
+        require_known(scope)
     standing = as_of.standing(moment, at=at)
     if subject not in standing.people and subject not in standing.services:
         raise NotFound("The log knew nobody of this id then.", remedy="Give the id of a person or service account.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from ninja import Schema
@@ -30,26 +31,32 @@ class LineOut(GrantOut):
     """A grant in force and how it reaches its holder: directly, or ``via`` a group (an id).
 
     ``since``: the later of its start and the joining of the group. ``entry`` is the number of the log's entry that gave
-    it, ``approved_by`` and ``request`` what confirmed it, if that took somebody else.
+    it, ``approved_by`` and ``request`` what confirmed it, if that took somebody else. Names are today's.
     """
 
     via: str | None
+    via_name: str | None
+    granted_by_name: str
     since: datetime
     entry: int | None
     request: str
     approved_by: list[str]
+    approved_by_names: list[str]
     sole_granter: bool
 
     @staticmethod
-    def line(line: Line, origin: Origin | None) -> LineOut:
-        """From its value."""
+    def line(line: Line, origin: Origin | None, names: Mapping[str, str]) -> LineOut:
+        """From its value; ``names`` as :func:`_names` has them."""
         return LineOut(
             **{**GrantOut.of(line.grant).dict(), "reason": origin.reason if origin else line.grant.reason},
             via=line.via,
+            via_name=names[line.via] if line.via else None,
+            granted_by_name=names[line.grant.granted_by],
             since=line.since,
             entry=origin.entry if origin else None,
             request=origin.request if origin else "",
             approved_by=list(origin.approved_by) if origin else [],
+            approved_by_names=[names[id] for id in origin.approved_by] if origin else [],
             sole_granter=origin.sole if origin else False,
         )
 
@@ -122,23 +129,32 @@ def log_out(answer: Answer) -> LogOut:
     return LogOut(size=answer.standing.size, root=answer.root, derived_from=answer.standing.source)
 
 
+def _names(lines: Iterable[Line], origins: Mapping[str, Origin]) -> dict[str, str]:
+    """The names of everybody whom these lines name."""
+    ids = {id for origin in origins.values() for id in origin.approved_by}
+    for line in lines:
+        ids |= {line.subject, line.via or "", line.grant.granted_by}
+    return identity.names(ids)
+
+
 def able(answer: Answer) -> list[AbleOut]:
     """Lines by who holds them."""
-    names = identity.names(line.subject for line in answer.lines)
+    names = _names(answer.lines, answer.origins)
     found: dict[str, AbleOut] = {}
     for line in answer.lines:
         holder = found.setdefault(
             line.subject, AbleOut(subject=line.subject, kind=line.kind, name=names[line.subject], grants=[])
         )
-        holder.grants.append(LineOut.line(line, answer.origins.get(line.grant.id)))
+        holder.grants.append(LineOut.line(line, answer.origins.get(line.grant.id), names))
     return list(found.values())
 
 
 def held_out(answer: Answer) -> list[HeldOut]:
     """Lines with where each came from and what it confers."""
+    names = _names(answer.lines, answer.origins)
     return [
         HeldOut(
-            grant=LineOut.line(line, answer.origins.get(line.grant.id)),
+            grant=LineOut.line(line, answer.origins.get(line.grant.id), names),
             permissions=[str(permission) for permission in line.permissions],
         )
         for line in answer.lines
@@ -147,7 +163,7 @@ def held_out(answer: Answer) -> list[HeldOut]:
 
 def differences_out(found: Differences) -> list[DifferenceOut]:
     """Differences with names."""
-    names = identity.names(one.line.subject for one in found.found)
+    names = _names((one.line for one in found.found), found.origins)
     return [
         DifferenceOut(
             change=one.change,
@@ -157,7 +173,7 @@ def differences_out(found: Differences) -> list[DifferenceOut]:
             because=one.because,
             added=[str(permission) for permission in one.added],
             removed=[str(permission) for permission in one.removed],
-            grant=LineOut.line(one.line, found.origins.get(one.line.grant.id)),
+            grant=LineOut.line(one.line, found.origins.get(one.line.grant.id), names),
         )
         for one in found.found
     ]

@@ -23,6 +23,7 @@ from ensign.control.audit.history import Filters as LogFilters
 from ensign.control.audit.ledger import record
 from ensign.control.identity import actions, queries, traces
 from ensign.control.identity.sso.actions import SESSION_ENDED_BY_PROVIDER
+from ensign.control.identity.sso.queries import providers
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 
@@ -73,7 +74,8 @@ class Filters:
 class Login:
     """One event. ``person`` is "" where nobody is known; ``address`` and ``agent`` are "" when not kept any more.
 
-    ``way`` is how (``password``, ``passkey``…) or, of an end, why (``idle``…); ``count`` how many refusals or sessions.
+    ``way`` is how (``password``, ``passkey``…) or, of an end, why (``idle``…); ``count`` how many refusals or sessions;
+    ``provider`` the name of the identity provider that it concerns; ``why`` the rule by which it was refused.
     """
 
     seq: int
@@ -88,6 +90,8 @@ class Login:
     address: str
     agent: str
     by: str
+    provider: str = ""
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +145,7 @@ def _found(filters: Filters, *, before: int | None, limit: int) -> list[EntryVie
 def _opened(found: Sequence[EntryView]) -> tuple[Login, ...]:
     origins = traces.of_entries(entry.seq for entry in found)
     ids = {_person(entry) for entry in found} | {entry.actor["id"] for entry in found}
-    names = queries.names(ids)
+    names = {**queries.names(ids), **{one.id: one.name for one in providers()}}
     return tuple(_events(found, origins, names))
 
 
@@ -164,6 +168,8 @@ def _events(
             address=origin.address if origin else "",
             agent=origin.agent if origin else "",
             by="" if entry.actor["id"] in {person, "anonymous"} else names.get(entry.actor["id"], ""),
+            provider=names.get(str(detail.get("provider", "")), ""),
+            why=str(detail.get("why", "")),
         )
 
 

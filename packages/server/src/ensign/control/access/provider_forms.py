@@ -98,7 +98,8 @@ class OidcProviderForm(ProviderForm):
     key = forms.CharField(
         label="Key",
         max_length=40,
-        help_text="Stands in the redirect address that you enter at the provider, and never changes: okta, entra, …",
+        help_text="Such as okta or entra. Never changes: it stands in the redirect address that you enter at the"
+        " provider, …/sso/<key>/callback.",
         widget=forms.TextInput(attrs=MONO),
     )
     issuer = forms.CharField(

@@ -121,7 +121,7 @@ def update(*, actor: Actor, at: datetime, provider_id: str, wish: ProviderWish, 
     provider = queries.provider(row.pk)
     added = set(provider.domains) - set(old["domains"])
     if provider.enforced and added:
-        sessions.end_elsewhere(sorted(added), at_providers=_enforced_with(provider))
+        _end_elsewhere(provider, sorted(added), actor=actor, at=at)
     return provider
 
 
@@ -224,7 +224,7 @@ def enforce(
             fields={"without_emergency": "Tick to accept this."},
         )
     staged = stage(IdentityProvider, id=row.pk, state={**row.state, "enforced": True}, current=row)
-    ended = sessions.end_elsewhere(provider.domains, at_providers=_enforced_with(provider))
+    ended = _end_elsewhere(provider, provider.domains, actor=actor, at=at)
     detail = {"provider": row.pk, "sessions": ended, "emergency": enforcement.emergency_ready(at=at)}
     record(action=actions.PROVIDER_ENFORCED, actor=actor, at=at, staged=[staged], reason=reason, detail=detail)
     return queries.provider(row.pk)
@@ -295,9 +295,10 @@ def _gets_back_in(person_id: str, *, at: datetime) -> bool:
     return entitled(person_id, Permission.ORG_SECURITY_MANAGE, ORGANISATION, at=at)
 
 
-def _enforced_with(provider: ProviderView) -> list[str]:
-    """Ids of the providers through which people of its domains may come once it is enforced, itself included."""
-    return [provider.id, *(one.id for one in queries.active_providers() if one.enforced)]
+def _end_elsewhere(provider: ProviderView, domains: Sequence[str], *, actor: Actor, at: datetime) -> int:
+    """End the sessions of people of ``domains`` but those through it or another provider that is enforced."""
+    enforced = [provider.id, *(one.id for one in queries.active_providers() if one.enforced)]
+    return sessions.end_elsewhere(domains, at_providers=enforced, provider=provider.id, actor=actor, at=at)
 
 
 def _locked(provider_id: str) -> IdentityProvider:

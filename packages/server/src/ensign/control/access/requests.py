@@ -121,10 +121,11 @@ def approve(*, actor: Actor, at: datetime, request_id: str, reason: str = "") ->
     able = two_people.granters(request.roles, at=at)
     standing = [said for said in request.approvals if said.by in able]  # who lost the say since then no longer counts
     said = [{"by": one.by, "at": clock.text(one.at)} for one in standing] + [{"by": actor.id, "at": clock.text(at)}]
-    state = {**row.state, "approvals": said}
+    needed = _needed(request)
+    state = {**row.state, "approvals": said, "needed": needed}
     left = able - two_people.gets_it(request.subject) - {str(one["by"]) for one in said} - {request.requested_by}
-    alone = len(said) == request.needed - 1 and not left
-    if len(said) < request.needed and not alone:
+    alone = len(said) == needed - 1 and not left
+    if len(said) < needed and not alone:
         return _note(row, state, ACCESS_REQUEST_APPROVED, actor, request, at=at, reason=reason)
     return _complete(row, state, actor, request, at=at, reason=reason, sole=alone)
 
@@ -245,6 +246,18 @@ def _require_answering(actor: Actor, request: RequestView, *, at: datetime) -> N
     meaning = definitions(one.role for one in request.roles)
     for one in request.roles:
         require_assigning(actor, meaning[one.role], one.scope, at=at)
+
+
+def _needed(request: RequestView) -> int:
+    """How many approve it: what a role means and what is protected may have changed since it was asked for.
+
+    Other kinds than ``own`` are requests only because they take two, of whom a person or a provider is one already.
+    """
+    if request.kind != "own":
+        return request.needed
+    meaning = definitions(one.role for one in request.roles)
+    two = any(two_people.needed(meaning[one.role], one.scope) for one in request.roles)
+    return max(request.needed, 2 if two else 1)
 
 
 def _complete(

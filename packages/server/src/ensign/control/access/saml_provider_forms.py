@@ -27,7 +27,8 @@ class SamlProviderForm(ProviderForm):
     key = forms.CharField(
         label="Key",
         max_length=40,
-        help_text="Stands in the addresses that you enter at the provider, and never changes: okta, entra, …",
+        help_text="Such as okta or entra. Never changes: it stands in the addresses that you enter at the provider,"
+        " …/sso/<key>/metadata and …/sso/<key>/acs.",
         widget=forms.TextInput(attrs=MONO),
     )
     metadata_url = forms.CharField(

@@ -128,7 +128,10 @@ class SessionOut(Schema):
 
 
 class LoginOut(Schema):
-    """One event of the history. ``person`` empty: nobody known. ``address`` and ``agent`` empty: not kept any more."""
+    """One event of the history. ``person`` empty: nobody known. ``address`` and ``agent`` empty: not kept any more.
+
+    ``provider``: the identity provider's name, if it concerns one; ``why``: the rule by which it was refused.
+    """
 
     entry: int
     at: datetime
@@ -142,6 +145,8 @@ class LoginOut(Schema):
     address: str
     agent: str
     by: str
+    provider: str
+    why: str
 
 
 class EndEverybodyIn(Input):

@@ -32,5 +32,6 @@ def connect() -> None:
     findings.register("service-accounts", token_findings.about_accounts)
     findings.register("toxic-pairs", finding_sources.toxic_pairs)
     findings.register("sole-granters", finding_sources.sole_granters)
+    findings.register("given-by-one", finding_sources.given_by_one)
     findings.register("ending-grants", finding_sources.ending_grants)
     findings.register("dormant-people", finding_sources.dormant_people)

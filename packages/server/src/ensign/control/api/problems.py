@@ -16,6 +16,7 @@ from typing import Any
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
@@ -168,6 +169,7 @@ def _missing(request: HttpRequest, _error: Exception) -> HttpResponse:
     return not_found(request)
 
 
+@csrf_exempt  # it does nothing, and a program is told so by a problem, not by a page about forms
 def not_found(request: HttpRequest) -> HttpResponse:
     """404 for an address that is not part of the API."""
     return problem(

@@ -25,6 +25,8 @@ _OVER = {
     "idle": "You were signed out because the session was not used for a while.",
     "lifetime": "You were signed out because the session had lasted as long as sessions do here.",
     "rules": "You were signed out because people sign in by another way now.",
+    "closed": "You were signed out because the emergency access was closed.",
+    "provider_time": "You were signed out because sessions through your identity provider do not last longer.",
     "ended": "That session has ended. Sign in again.",
 }
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
-from ensign.control.identity import agents
+from ensign.control.identity import agents, ways
 from ensign.control.identity.tokens import Kind
 from ensign.control.kernel.errors import Invalid
 
@@ -132,6 +132,11 @@ class SessionView:
     def device(self) -> str:
         """Browser and system in words."""
         return agents.device(self.agent)
+
+    @property
+    def how(self) -> str:
+        """How they signed in, in words."""
+        return ways.in_words(self.way) or "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

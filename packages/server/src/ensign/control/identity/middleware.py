@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
+from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponseBase
@@ -34,6 +35,8 @@ class SessionMiddleware:
             over: sessions.Over | None = None
             if SESSION_KEY in request.session:
                 over = sessions.over(request, at=clock.now()) if request.user.is_authenticated else "ended"
+            elif request.COOKIES.get(settings.SESSION_COOKIE_NAME) and request.session.session_key is None:
+                over = "ended"  # elsewhere: the cookie names a session that is no more
             if over is not None:
                 request.session.flush()
                 request.user = AnonymousUser()

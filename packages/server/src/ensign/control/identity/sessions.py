@@ -27,8 +27,8 @@ WAY: Final = "ensign_way"
 #: How often it is written down that a session is in use: the idle limit is exact to this.
 SEEN_EVERY: Final = timedelta(minutes=1)
 
-Limit = Literal["idle", "lifetime", "rules"]
-Over = Literal["idle", "lifetime", "rules", "ended"]
+Limit = Literal["idle", "lifetime", "rules", "closed", "provider_time"]
+Over = Literal["idle", "lifetime", "rules", "closed", "provider_time", "ended"]
 
 _SYSTEM: Final = system("sessions")
 
@@ -76,6 +76,20 @@ def end_due(*, at: datetime) -> int:
         old = [row for row in rows if at - row.created_at > rules.lifetime]
         _end(old, "lifetime", at=at)
         _end([row for row in rows if row not in old], "idle", at=at)
+    return len(rows)
+
+
+def end_here(request: HttpRequest, limit: Limit, *, at: datetime) -> None:
+    """End the session of this request because ``limit`` is reached, with an entry."""
+    with write_door():
+        _end(UserSession.objects.filter(session_key=request.session.session_key).select_related("user"), limit, at=at)
+    request.session.flush()
+
+
+def end_by_way(way: str, limit: Limit, *, at: datetime) -> int:
+    """End every session that began in one way, with entries; how many."""
+    rows = list(UserSession.objects.filter(data__way=way).select_related("user"))
+    _end(rows, limit, at=at)
     return len(rows)
 
 

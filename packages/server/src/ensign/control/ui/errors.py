@@ -62,11 +62,19 @@ WRONGS: Final = {
 }
 
 
+#: A 409 with a cause of its own: the state of something does not allow it, which seldom is anybody's other edit.
+NOT_NOW: Final = Wrong(
+    "This cannot be done as things are",
+    "",
+    "Nothing was saved. Go back and look at it again: it may have changed since you opened it.",
+)
+
+
 def error_page(
     request: HttpRequest, *, status: int, cause: str = "", remedy: str = "", title: str = ""
 ) -> HttpResponse:
     """The error page of a status in WRONGS; a cause or remedy that is safe to show replaces the usual one."""
-    wrong = WRONGS[status]
+    wrong = NOT_NOW if status == 409 and cause else WRONGS[status]
     shown = {
         "status": status,
         "title": title or wrong.title,

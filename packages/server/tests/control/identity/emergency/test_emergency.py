@@ -232,7 +232,15 @@ def test_closing_it_ends_the_sessions_that_came_in_by_it(there: Sealed, moment: 
     client.post("/emergency/second-factor", {"code": Codes(there.people[1][1]).next()})
     assert client.get("/account").status_code == 200
     emergency.close(actor=there.fresh(there.rita), at=clock.now(), reason="It works again")
+    last = entries()[-1]
+    holder = there.people[1][0].id
+    assert (last["action"], last["detail"]) == (
+        "session.expired",
+        {"person": holder, "limit": "closed", "sessions": 1},
+    )
     assert client.get("/account").status_code == 302
+    page = sign_in(Client(), there.fresh(there.rita)).get("/emergency-access").content.decode()
+    assert f"/log?actor={holder}&amp;since={clock.now():%Y-%m-%d}&amp;until=" in page, "the reviewer is led to the log"
 
 
 def test_the_second_factor_alone_opens_nothing(there: Sealed) -> None:

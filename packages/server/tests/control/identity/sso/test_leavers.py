@@ -222,6 +222,8 @@ def test_a_session_is_over_after_its_hours_however_often_it_was_renewed(db: str,
     with clock.simulated(began + timedelta(minutes=121)):
         assert client.get("/people", headers=PAGE)["Location"].startswith("/login")
     assert SESSION_KEY not in client.session
+    ended = Entry.objects.get(action="session.expired")
+    assert json.loads(ended.body)["detail"]["limit"] == "provider_time"
 
 
 def test_a_renewal_for_somebody_else_ends_the_session(db: str, liar: HostileProvider) -> None:

@@ -13,7 +13,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from ensign.control.access import exceptions, findings, request_queries, requests, segregation
+from ensign.control.access import exceptions, findings, request_queries, requests, segregation, two_people
 from ensign.control.access.asked import ExceptionView, RequestView, RoleAsked
 from ensign.control.access.catalogue import definitions, roles
 from ensign.control.access.decisions import Held, denied, held
@@ -124,6 +124,7 @@ def detail(request: HttpRequest, request_id: str) -> HttpResponse:
         raise NotFound("There is no such request.", remedy="See Requests for access.")
     context = {
         "row": request_rows([found])[0],
+        "members": shown(two_people.gets_it(found.subject)).values() if found.subject.startswith("grp_") else (),
         "may_answer": request_queries.answerable(found, holds),
         "may_review": request_queries.reviewable(found, holds),
         "may_withdraw": found.open(at=holds.at) and found.requested_by == holds.actor.id,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import Any, cast
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import messages
@@ -19,7 +21,7 @@ from ensign.control.access.permissions import Permission
 from ensign.control.access.views.common import open_page, shown, sign_in_tabs
 from ensign.control.identity import queries as identity
 from ensign.control.identity.emergency import operations, queries
-from ensign.control.identity.emergency.domain import HOURS, VERDICTS, Verdict
+from ensign.control.identity.emergency.domain import HOURS, VERDICTS, SealView, Verdict
 from ensign.control.identity.forms import PlainForm
 from ensign.control.identity.web import SeeOther, secret_page, signed_in
 from ensign.control.kernel import clock
@@ -106,10 +108,18 @@ def _about(request: HttpRequest, form: HoldersForm) -> dict[str, Any]:
         "may_close": seal is not None and seal.open(at=at),
         "may_name": held(actor, at=at).allows(Permission.ORG_SECURITY_MANAGE)
         and (seal is None or seal.status != "unsealed"),
+        "used_by": [{"who": names[id], "href": _deeds(id, seal)} for id in seal.unsealed_by] if seal and over else [],
         "review": ReviewForm(),
         "form": form,
         "tabs": sign_in_tabs("Emergency access"),
     }
+
+
+def _deeds(person: str, seal: SealView) -> str:
+    """Where the log shows what somebody did on the days of a use."""
+    days = {"since": seal.unsealed_at, "until": seal.ends_at}
+    given = {name: at.astimezone(UTC).date().isoformat() for name, at in days.items() if at is not None}
+    return f"{reverse('evidence:log')}?{urlencode({'actor': person, **given})}"
 
 
 @require_POST

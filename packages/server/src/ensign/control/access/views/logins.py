@@ -22,27 +22,12 @@ from ensign.control.access.views.common import open_page, shown, sign_in_tabs, t
 from ensign.control.identity import queries as identity
 from ensign.control.identity.agents import device
 from ensign.control.identity.views.account import tabs as account_tabs
+from ensign.control.identity.ways import in_words
 from ensign.control.identity.web import SeeOther
 from ensign.control.identity.web import signed_in as who_asks
 from ensign.control.kernel import clock
 from ensign.control.ui import looks
 
-_WAYS = {
-    "password": "password",
-    "totp": "authenticator app",
-    "recovery_code": "recovery code",
-    "passkey": "passkey",
-    "setup": "set-up",
-    "invitation": "invitation",
-    "idle": "unused for too long",
-    "lifetime": "its time was over",
-    "rules": "the sign-in rules",
-    "factor": "second factor",
-    "limit": "too many tries",
-    "link": "one-time link",
-    "network": "network address not allowed",
-    "token": "token",
-}
 _TONES = {"signed-in": "good", "refused": "warn", "blocked": "bad"}
 
 
@@ -97,7 +82,7 @@ def _history(
                 "who": people.get(row.person),
                 "title": logins.TITLES[row.outcome],
                 "tone": _TONES.get(row.outcome, "calm"),
-                "way": _WAYS.get(row.way, row.way),
+                "way": _how(row),
                 "device": device(row.agent),
             }
             for row in found.items
@@ -111,6 +96,14 @@ def _history(
         "given": given,
     }
     return render(request, template, context)
+
+
+def _how(row: logins.Login) -> str:
+    """How it was done or why it was refused or ended, in words, with the provider that it concerns."""
+    said = in_words(row.way)
+    if row.provider:
+        said = row.provider if row.way in {"provider", "oidc", "saml"} else f"{said} ({row.provider})"
+    return f"{said}: {row.why.replace('_', ' ')}" if row.why else said
 
 
 @require_POST
@@ -136,7 +129,7 @@ def person(request: HttpRequest, person_id: str) -> HttpResponse:
     context = {
         "person": identity.person(person_id),
         "itself": person_id == actor.id,
-        "sessions": [{"session": row, "way": _WAYS.get(row.way, row.way)} for row in rows],
+        "sessions": rows,
         "blocked": next((one for one in blocked if one.person.id == person_id), None),
         "may_manage": may_manage,
         "form": ReasonForm(),

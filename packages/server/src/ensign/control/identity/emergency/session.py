@@ -9,6 +9,7 @@ from typing import Final
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponseBase
 
+from ensign.control.identity import sessions
 from ensign.control.identity.emergency import queries
 from ensign.control.kernel import clock
 
@@ -35,7 +36,9 @@ class EmergencyMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Serve the request as the person, or as nobody."""
-        if MARK in request.session and request.user.is_authenticated and not still_open(request, at=clock.now()):
-            request.session.flush()
+        at = clock.now()
+        if MARK in request.session and request.user.is_authenticated and not still_open(request, at=at):
+            sessions.end_here(request, "closed", at=at)
             request.user = AnonymousUser()
+            request.ensign_session_over = "closed"  # type: ignore[attr-defined]  # the page to sign in says why
         return self._get_response(request)

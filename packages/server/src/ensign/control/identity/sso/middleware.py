@@ -10,6 +10,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.urls import reverse
 
+from ensign.control.identity.sessions import end_here
 from ensign.control.identity.sso import sessions
 from ensign.control.kernel import clock
 
@@ -34,8 +35,9 @@ class ProviderSessionMiddleware:
             return self._get_response(request)
         at = clock.now()
         if at >= kept.until:
-            request.session.flush()
+            end_here(request, "provider_time", at=at)
             request.user = AnonymousUser()
+            request.ensign_session_over = "provider_time"  # type: ignore[attr-defined]  # the page to sign in says why
         elif kept.recheck_at is not None and at >= kept.recheck_at and _is_page(request):
             query = urlencode({"next": request.get_full_path()})
             return HttpResponseRedirect(f"{reverse('sso:renew')}?{query}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,6 +15,7 @@ from django.db.models import Q
 from django.http import HttpRequest
 
 from ensign.control.audit.ledger import record
+from ensign.control.identity.actions import SESSIONS_ENDED_FOR
 from ensign.control.identity.sso import actions
 from ensign.control.identity.sso.domain import Asserted, ProviderView, subject_hash
 from ensign.control.identity.sso.models import ProviderSession, SeenMessage
@@ -138,18 +140,28 @@ def end_of_identity(identity_id: str, *, actor: Actor, at: datetime) -> int:
     return _end(rows, provider=rows[0].provider_id, because="released", actor=actor, at=at) if rows else 0
 
 
-def end_elsewhere(domains: Sequence[str], *, at_providers: Sequence[str]) -> int:
-    """End the sessions of people of these domains that did not begin at one of these providers; returns how many."""
+def end_elsewhere(
+    domains: Sequence[str], *, at_providers: Sequence[str], provider: str, actor: Actor, at: datetime
+) -> int:
+    """End the sessions of people of these domains that did not begin at one of these providers; returns how many.
+
+    One entry per person, by whoever enforced ``provider``.
+    """
     require_write_door()
     of_domains = Q(pk__in=[])
     for domain in domains:
         of_domains |= Q(user__email__endswith=f"@{domain}")
     kept = ProviderSession.objects.filter(provider_id__in=at_providers).values("session_key")
-    rows = UserSession.objects.filter(of_domains).exclude(session_key__in=kept)
-    keys = list(rows.values_list("session_key", flat=True))
-    ended = Session.objects.filter(pk__in=keys).delete()[0]
-    rows.filter(session_key__in=keys).delete()
-    return int(ended)
+    rows = list(UserSession.objects.filter(of_domains).exclude(session_key__in=kept).select_related("user"))
+    keys = {row.session_key for row in rows}
+    alive = set(Session.objects.filter(pk__in=keys).values_list("pk", flat=True))
+    Session.objects.filter(pk__in=keys).delete()
+    UserSession.objects.filter(pk__in=[row.pk for row in rows]).delete()
+    ended = Counter(row.user.person_id for row in rows if row.session_key in alive)
+    for person, count in sorted(ended.items()):
+        detail = {"provider": provider, "person": person, "sessions": count, "because": "enforcement"}
+        record(action=SESSIONS_ENDED_FOR, actor=actor, at=at, detail=detail)
+    return len(alive)
 
 
 def end_one(session_key: str, *, because: str, at: datetime) -> None:

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from ensign.control.identity import enforcing, operations, queries, sign_in
 from ensign.control.identity.forms import PasswordForm, ProfileForm
 from ensign.control.identity.models import Account
+from ensign.control.identity.operations import own_account
 from ensign.control.identity.web import SeeOther, add_errors, form_page, signed_in
 from ensign.control.kernel import clock
 from ensign.control.kernel.errors import EnsignError
@@ -48,7 +49,9 @@ def profile(request: HttpRequest) -> HttpResponse:
         else:
             messages.success(request, "Your name was changed.")
             return SeeOther(reverse("identity:account"))
-    more = {"person": person, "groups": queries.groups_of(actor.id), "tabs": tabs("Profile")}
+    has_password = own_account(actor, act="password.change").has_usable_password()
+    about = {"person": person, "groups": queries.groups_of(actor.id), "has_password": has_password}
+    more = {**about, "tabs": tabs("Profile")}
     return form_page(request, "identity/account.html", form, status=status, **more)
 
 
