@@ -495,9 +495,9 @@ def test_who_was_deactivated_meanwhile_gets_nothing(cast: dict[str, Actor]) -> N
     at = clock.now()
     request = asked(cast, at)
     people.deactivate(actor=cast["admin"], at=at, person_id=cast["bo"].id)
-    with pytest.raises(Invalid):
+    with pytest.raises(Conflict):
         requests.approve(actor=cast["second"], at=at, request_id=request.id)
-    assert request_queries.request(request.id).status == "open"
+    assert request_queries.request(request.id).status == "withdrawn"
 
 
 def test_rows_are_governed_and_their_text_is_no_part_of_an_entry(cast: dict[str, Actor]) -> None:
