@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from io import StringIO
@@ -45,6 +46,12 @@ def test_a_served_database_is_refused_in_one_line(tmp_path: Path) -> None:
     assert done.returncode == 6
     assert "a log of 2 entries" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_code_is_told_while_the_demo_is_served(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as served:
+        done = terminal(tmp_path / "data", "demo", "--code", "--port", str(served.getsockname()[1]))
+    assert (done.returncode, len(done.stdout.strip())) == (0, 6)
 
 
 @pytest.fixture(scope="module")

@@ -180,17 +180,20 @@ def demo(
     port: Annotated[int, typer.Option(envvar="PORT", min=0, max=65535, help="Port.")] = 8000,
 ) -> None:
     """Fill an empty database with a believable organisation and a year of its changes, then serve it."""
+    if code or not serve:  # the port is for the links alone, and may well be in use: by the demo that is served
+        os.environ["PORT"] = str(port)
+        _server()
+        from ensign.cli import showcase  # deferred: it reads the settings, too
+
+        (showcase.print_code if code else showcase.fill)(seed=seed, at=clock.now())
+        return
     with listen(host, port) as listener:
         _prepare_serving(listener)
         server = _server()
         from ensign.cli import showcase  # deferred: it reads the settings, too
 
-        if code:
-            showcase.print_code(seed=seed, at=clock.now())
-            return
         showcase.fill(seed=seed, at=clock.now())
-        if serve:
-            server.serve(listener=listener, worker=True)
+        server.serve(listener=listener, worker=True)
 
 
 @sso.command("release")
