@@ -129,6 +129,14 @@ PAGES = (
     _row("evidence:entry", {"seq": "0"}, name="entry-first"),
     _row("evidence:proof", {"seq": "40"}),
     _row("evidence:export"),
+    _row("scim:directory"),
+    _row("scim:token-new"),
+    _row("scim:token-rotate", {"token_id": "=directory_token"}),
+    _row("scim:leavers"),
+    _row("scim:leavers", query="?since=2020-01-01&until=2020-02-01", name="leavers-none"),
+    _row("scim:movements"),
+    _row("scim:movements", query="?since=2020-01-01&until=2020-02-01", name="movements-none"),
+    _row("scim:departure", {"person_id": "=person"}),
     _row("privacy:map"),
     _row("privacy:person", {"person_id": "=person"}, name="privacy-of-who-is-here"),
     _row("privacy:person", {"person_id": "=left"}, name="privacy-erasure-asked"),
@@ -157,10 +165,14 @@ WRITES = frozenset({
     "sso:backchannel-logout",
     "access:emergency-holders", "access:emergency-draw", "access:emergency-close", "access:emergency-review",
     "identity:saml-acs",
+    "scim:token-revoke", "scim:leavers-export", "scim:leavers-limit", "scim:movements-export",
 })  # fmt: skip
 """Views that answer POST alone: a test asks each with GET and wants 405."""
 
 NO_PAGES = {
+    "scim:root": "answers the directory in JSON",
+    "scim:root-slash": "answers the directory in JSON",
+    "scim:endpoint": "answers the directory in JSON",
     "access:provider-try": "leads to the provider",
     "sso:login": "leads to the provider; the story of signing in looks at what comes back",
     "sso:callback": "answers what the provider says",

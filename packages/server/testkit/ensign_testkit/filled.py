@@ -46,6 +46,7 @@ class Filled:
     provider: str
     left: str
     gone: str
+    directory_token: str
     erased: str
 
 
@@ -186,12 +187,14 @@ def fill(*, many: bool) -> Filled:
         invitation=invited.link, service_token=made.token, rule=made.rule,
         reset=people.make_reset_link(actor=ada, at=clock.now(), person_id=dan.id).link,
         provider=okta.id, left=left, gone=gone, erased=erased,
+        directory_token=made.directory,
     )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Credentials:
     token: str
+    directory: str
     rule: str
 
 
@@ -204,6 +207,7 @@ def _credentials(ada: Any, service: str, *, at: datetime) -> _Credentials:
     from ensign.control.federation.domain import GITHUB, RuleWish
     from ensign.control.projects import token_rotation
     from ensign.control.projects.tokens import create_token
+    from ensign.control.scim import tokens as directory
 
     first = tokens.create_for_service(
         actor=ada, at=at, service_account_id=service, wish=TokenWish(name="deploy", purpose="GitLab, group variables")
@@ -220,7 +224,8 @@ def _credentials(ada: Any, service: str, *, at: datetime) -> _Credentials:
         wish=RuleWish(name="deploy from main", shape="github", issuer=GITHUB, audience="https://ensign.example.com",
                       claims={"repository": "acme/shop", "sub": "repo:acme/shop:environment:*"}),
     )  # fmt: skip
-    return _Credentials(token=second.token.id, rule=rule.id)
+    idp = directory.create(actor=ada, at=at, name="Okta")
+    return _Credentials(token=second.token.id, directory=idp.token.id, rule=rule.id)
 
 
 def main() -> None:

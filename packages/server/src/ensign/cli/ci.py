@@ -88,6 +88,7 @@ def _complain(status: int, body: dict[str, Any]) -> None:
     """The refusal as the same error as everywhere else."""
     said = str(body.get("error_description") or body.get("detail") or f"The server answered {status}.")
     code = str(body.get("code") or "error")
+    said = said if code == "error" else f"{said} ({code})"
     if status == 503:
         raise errors.Unavailable(said, code=code)
     if status == 429:

@@ -74,10 +74,7 @@ def leavers(
     """Who left in a period, and how soon they were out. Late ones and others that stand out are marked."""
     period = {"since": _instant(since), "until": _instant(until)}
     if csv is not None:
-        if csv.exists():
-            raise Invalid(f"{csv} exists already.", remedy="Choose another name; evidence is never overwritten.")
-        csv.write_bytes(connect().file("/access/leavers/export", period))
-        show({"file": str(csv)}, as_json=as_json, text=f"Written to {csv}.")
+        _export("/access/leavers/export", period, csv, as_json=as_json)
         return
     rows = [{**one, "marks": ", ".join(one["exceptions"])} for one in connect().pages("/access/leavers", query=period)]
     show_rows(
@@ -95,6 +92,50 @@ def leavers(
         ),
         empty="Nobody left.",
     )
+
+
+def movements(
+    since: _Since,
+    until: _Until,
+    csv: Annotated[Path | None, typer.Option(help="Write all columns to this file; the export is an entry.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Who joined, came back or moved in a period: who asked and approved, roles before and at its end."""
+    period = {"since": _instant(since), "until": _instant(until)}
+    if csv is not None:
+        _export("/access/movements/export", period, csv, as_json=as_json)
+        return
+    rows = [
+        {
+            **one,
+            "who": one["name"] or one["person_id"],
+            "before": "; ".join(one["old_roles"]),
+            "after": "; ".join(one["new_roles"]),
+            "marks": ", ".join(one["exceptions"]),
+        }
+        for one in connect().pages("/access/movements", query=period)
+    ]
+    show_rows(
+        rows,
+        as_json=as_json,
+        columns=(
+            ("who", "who"),
+            ("event", "event"),
+            ("when", "effective_at"),
+            ("before", "before"),
+            ("at the end", "after"),
+            ("old ones ended", "old_removed_at"),
+            ("exceptions", "marks"),
+        ),
+        empty="Nobody came or moved.",
+    )
+
+
+def _export(path: str, period: dict[str, str], csv: Path, *, as_json: bool) -> None:
+    if csv.exists():
+        raise Invalid(f"{csv} exists already.", remedy="Choose another name; evidence is never overwritten.")
+    csv.write_bytes(connect().file(path, period))
+    show({"file": str(csv)}, as_json=as_json, text=f"Written to {csv}.")
 
 
 def _instant(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Rows of the directory's door, of the pages about it, and of leavers."""
+"""Rows of the directory's door, of the pages about it, and of leavers, joiners and movers."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ row("POST /api/v1/directory/tokens/{token_id}/rotate", _MANAGE, body={}, token_i
 row("POST /api/v1/directory/tokens/{token_id}/revoke", _MANAGE, body={}, token_id="directory_token")
 row("GET /api/v1/access/leavers", _READ, query="since=2026-01-01T00:00:00Z&until=2026-06-01T00:00:00Z")
 row("POST /api/v1/access/leavers/export", "org:ledger:export", body=_PERIOD)
+row("GET /api/v1/access/movements", _READ, query="since=2026-01-01T00:00:00Z&until=2026-06-01T00:00:00Z")
+row("POST /api/v1/access/movements/export", "org:ledger:export", body=_PERIOD)
 row("PUT /api/v1/access/leavers/limit", "org:security:manage", body={"hours": 12})
 row("PUT /api/v1/people/{person_id}/departure", _PEOPLE, body=_ENDS, person_id="member")
 
@@ -39,6 +41,8 @@ row("POST /directory/tokens/{token_id}/rotate", _MANAGE, body={"days": "30", "ov
 row("POST /directory/tokens/{token_id}/revoke", _MANAGE, body={}, token_id="directory_token")
 row("GET /access/leavers", _READ)
 row("POST /access/leavers/export", "org:ledger:export", body=_DAYS)
+row("GET /access/movements", _READ)
+row("POST /access/movements/export", "org:ledger:export", body=_DAYS)
 row("POST /access/leavers/limit", "org:security:manage", body={"hours": "12"})
 row("GET /people/{person_id}/departure", _PEOPLE, person_id="member")
 row("POST /people/{person_id}/departure", _PEOPLE, body={"terminated_at": "2026-03-01T17:00"}, person_id="member")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from ensign.control.access import groups, request_queries, requests
+from ensign.control.access import groups, providers, provisioning, request_queries, requests
 from ensign.control.access.decisions import decide
 from ensign.control.access.domain import Scope
 from ensign.control.access.permissions import Permission
@@ -11,14 +11,15 @@ from ensign.control.audit.models import Entry
 from ensign.control.identity import queries as identity
 from ensign.control.identity.sso import membership
 from ensign.control.kernel import clock
-from ensign.control.kernel.actor import Actor
-from ensign.control.kernel.errors import Denied
+from ensign.control.kernel.actor import Actor, system
+from ensign.control.kernel.errors import Denied, Invalid
 from ensign.control.kernel.transactions import write_door
 from ensign_testkit.people import add_person, give
 from ensign_testkit.providers import add_provider
 from ensign_testkit.targets import shop
 
 PROD = Scope("shop", "production")
+DIRECTORY = system("directory")
 
 
 @pytest.fixture
@@ -71,3 +72,19 @@ def test_a_pair_that_is_kept_apart_does_not_come_about_and_the_log_says_so(cast:
     entry = Entry.objects.order_by("-seq")[0]
     assert (entry.action, entry.actor) == ("access.denied", "sys_sso")
     assert "toxic_pair" in entry.body
+
+
+def test_a_group_of_the_directory_is_its_alone(cast: dict[str, Actor]) -> None:
+    with write_door():
+        group = provisioning.create_group(actor=DIRECTORY, at=clock.now(), name="Engineers", external_id=None)
+    provider = add_provider(mapping=[("engineers", group)])  # from before it was refused
+    with write_door():
+        membership.sync(provider, cast["bo"].id, ["engineers"], at=clock.now())
+    assert identity.group(group).members == ()
+    with write_door():
+        members = frozenset({cast["bo"].id})
+        provisioning.set_members(actor=DIRECTORY, at=clock.now(), group_id=group, wanted=members)
+        membership.sync(provider, cast["bo"].id, [], at=clock.now())
+    assert identity.group(group).members == (cast["bo"].id,)
+    with pytest.raises(Invalid, match="decides alone"):
+        providers.map_groups(actor=cast["admin"], at=clock.now(), provider_id=provider.id, mapping=[("others", group)])

@@ -169,6 +169,7 @@ def test_every_page_renders_and_is_refused_to_those_without_the_right(filled: di
         assert sign_in(Client(), auditor).get(address).status_code == expected, name
     page = sign_in(Client(), auditor).get(filled["directory"]).content.decode()
     assert "/scim/v2" in page
+    assert "several" not in page  # every entry says whom or what it is about
     assert "name-taken" in page
     assert "bo@example.com" not in page
     leaving = sign_in(Client(), auditor).get(filled["leavers"] + "?since=2020-01-01&until=2999-12-31").content.decode()

@@ -7,11 +7,11 @@ import json
 from typing import Any
 
 import pytest
+from ensign.control.access import as_of, people
 from ensign.control.access import groups as access_groups
-from ensign.control.access import people
 from ensign.control.access.queries import grants
-from ensign.control.audit import inspect
-from ensign.control.audit.models import Entry
+from ensign.control.audit import inspect, redaction
+from ensign.control.audit.models import Entry, Touch
 from ensign.control.evidence.drift import accounts
 from ensign.control.identity import queries as identity
 from ensign.control.identity.models import Account
@@ -111,6 +111,16 @@ def test_soft_delete_and_return(idp: Directory) -> None:
     assert back["active"] is True
     assert identity.person(local.id).status == "active"
     assert last_entry("person.reactivated")["actor"]["id"] == "sys_directory"
+
+
+def test_whom_the_directory_takes_back_is_in_its_groups_again_also_where_they_approve(idp: Directory) -> None:
+    made = idp.add("bo@example.com")
+    group = idp.group("Release managers", made["id"])
+    give(group["id"], "approver")
+    for active in (False, True):
+        idp.patch(f"/Users/{made['id']}", {"op": "replace", "path": "active", "value": active})
+    assert [one.id for one in identity.groups_of(made["id"])] == [group["id"]]
+    assert [one["value"] for one in idp.call("GET", f"/Groups/{group['id']}")["members"]] == [made["id"]]
 
 
 def test_who_was_deactivated_by_hand_comes_back_by_hand(idp: Directory, admin: Actor) -> None:
@@ -257,6 +267,18 @@ def test_a_group_given_up_is_archived_its_roles_end_and_its_name_is_free(idp: Di
     assert grants(subject=again["id"]) == ()
 
 
+def test_a_group_archived_by_hand_is_made_anew_by_the_directory_without_roles(idp: Directory, admin: Actor) -> None:
+    person = idp.add()
+    group = idp.group("Engineers", person["id"])
+    give(group["id"], "developer")
+    access_groups.archive(actor=admin, at=clock.now(), group_id=group["id"], reason="not any more")
+    idp.call("GET", f"/Groups/{group['id']}", status=404)
+    again = idp.group("Engineers", person["id"])
+    assert again["id"] != group["id"]
+    assert [one.id for one in identity.groups_of(person["id"])] == [again["id"]]
+    assert grants(subject=again["id"]) == ()
+
+
 def test_many_members_at_once_are_entries_that_name_all_of_them(idp: Directory) -> None:
     ids = [idp.add(f"p{number}@example.com")["id"] for number in range(120)]
     group = idp.group("Everybody", *ids)
@@ -269,3 +291,17 @@ def test_many_members_at_once_are_entries_that_name_all_of_them(idp: Directory) 
     assert sorted(member["value"] for member in got["members"]) == sorted(ids)
     idp.patch(f"/Groups/{group['id']}", {"op": "remove", "path": "members"}, status=204)
     assert "members" not in idp.call("GET", f"/Groups/{group['id']}")
+
+
+def test_of_whom_the_directory_made_the_log_tells_when_they_were_here_though_it_was_forgotten_who(
+    idp: Directory, admin: Actor
+) -> None:
+    made, born = idp.add("bo@example.com"), idp.add("cy@example.com", active=False)
+    moment = clock.now()
+    for one in (made, born):
+        first = Touch.objects.get(object=f"person:{one['id']}", version=1).after
+        idp.patch(f"/Users/{one['id']}", {"op": "replace", "path": "active", "value": one is born})
+        redaction.redact(actor=admin, at=clock.now(), digests=[first], reason="erased")
+    past = as_of.at_moment(moment)
+    assert (past.people[made["id"]], past.people[born["id"]]) == ("invited", "disabled")
+    assert past.unreadable == ()

@@ -18,6 +18,9 @@ ACCESS_REQUESTED = action("access_request.opened", "asked for a role that others
 ACCESS_REQUEST_APPROVED = action("access_request.approved", "approved a request for a role")
 ACCESS_REQUEST_REFUSED = action("access_request.refused", "refused a request for a role")
 ACCESS_REQUEST_WITHDRAWN = action("access_request.withdrawn", "withdrew a request for a role")
+ACCESS_REQUEST_APPROVAL_VOIDED = action(
+    "access_request.approval_voided", "voided an approval of a request for a role, as who gave it left"
+)
 ACCESS_REQUEST_EXPIRED = action("access_request.expired", "saw a request for a role expire")
 EXCEPTION_PROPOSED = action("duty_exception.proposed", "proposed an exception from segregation of duties")
 EXCEPTION_APPROVED = action("duty_exception.approved", "approved an exception from segregation of duties")

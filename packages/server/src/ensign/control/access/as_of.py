@@ -6,6 +6,7 @@ and the documents behind those digests what each said. Names shown beside the id
 
 from __future__ import annotations
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -26,6 +27,7 @@ from ensign.control.audit import checkpoints, history
 from ensign.control.audit.models import Entry, Touch
 from ensign.control.identity import actions
 from ensign.control.identity.models import Group, Membership, Person, ServiceAccount
+from ensign.control.identity.sso.actions import PERSON_PROVISIONED
 from ensign.control.kernel import clock
 from ensign.control.kernel.errors import Invalid
 
@@ -45,8 +47,11 @@ _STATUS_AFTER: Final[Mapping[str, str]] = {
     actions.PERSON_SET_UP.code: "active",
     actions.PERSON_INVITED.code: "invited",
     actions.PERSON_JOINED.code: "active",
+    PERSON_PROVISIONED.code: "active",
     actions.PERSON_DEACTIVATED.code: "disabled",
 }
+#: Who was made by the directory is invited, unless the entry says that they were inactive from the start.
+_MADE_BY_DIRECTORY: Final = "directory.user_added"
 
 
 #: What ends a grant.
@@ -236,11 +241,14 @@ class _Past:
         if state is not None:
             return str(state["status"])
         status, joined = "", False
-        kinds = dict(Entry.objects.filter(seq__in=one.seqs).values_list("seq", "action"))
+        bodies = dict(Entry.objects.filter(seq__in=one.seqs).values_list("seq", "body"))
         for seq in one.seqs:
-            if kinds[seq] == actions.PERSON_REACTIVATED.code:
+            entry = json.loads(bodies[seq])
+            if entry["action"] == actions.PERSON_REACTIVATED.code:
                 status = "active" if joined else "invited"
-            status = _STATUS_AFTER.get(kinds[seq], status)
+            if entry["action"] == _MADE_BY_DIRECTORY:
+                status = "invited" if entry["detail"]["active"] else "disabled"
+            status = _STATUS_AFTER.get(entry["action"], status)
             joined = joined or status == "active"
         if not status:
             self._unreadable.append(f"{Person.object_type}:{id}")

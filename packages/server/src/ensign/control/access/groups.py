@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from ensign.control.access import segregation, two_people
+from ensign.control.access import provisioning, segregation, two_people
 from ensign.control.access.assigning import (
     check_not_oneself,
     gives_everything,
@@ -65,7 +65,8 @@ def update(*, actor: Actor, at: datetime, group_id: str, name: str, description:
 
 @operation
 def archive(*, actor: Actor, at: datetime, group_id: str, reason: str = "") -> GroupView:
-    """Archive a group: nobody gets anything through it any more.
+    """Archive a group: nobody gets anything through it any more. Of one that the directory manages the name becomes
+    free: the directory finds it no more, and can make it anew, without roles.
 
     :raises Denied: without ``org:groups:manage``.
     :raises Conflict: when it is archived already, or nobody could give roles any more.
@@ -75,7 +76,9 @@ def archive(*, actor: Actor, at: datetime, group_id: str, reason: str = "") -> G
     for grant in _grants(group_id):
         if gives_everything(grant.definition, grant.scope):
             require_another_granter(without_grant=grant.id, at=at)
-    staged = stage(Group, id=group.pk, state={**group.state, "status": "archived"}, current=group)
+    managed = group.state.get("directory") is not None
+    state = provisioning.archived_state(group, at=at) if managed else {**group.state, "status": "archived"}
+    staged = stage(Group, id=group.pk, state=state, current=group)
     record(action=actions.GROUP_ARCHIVED, actor=actor, at=at, staged=[staged], reason=reason)
     return queries.group(group_id)
 

@@ -28,6 +28,7 @@ from ensign.control.audit.ledger import Where, record
 from ensign.control.audit.registry import Action
 from ensign.control.audit.staging import Staged, stage
 from ensign.control.identity import accounts, actions, links
+from ensign.control.identity import queries as identity
 from ensign.control.identity.models import Account, Membership, Person
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict
@@ -122,8 +123,9 @@ def end_access(
 def give_back(*, actor: Actor, at: datetime, person_id: str, reason: str = "") -> None:
     """Reactivate a person: grants still in force count again; sessions, tokens and approvals do not come back.
 
-    Nor does what it takes two people to give: those roles end, those groups are left, in the same entry. Whether the
-    actor may is decided by the caller. Call it inside the write door.
+    Nor does what it takes two people to give: those roles end, those groups are left, in the same entry. Groups of
+    the directory are kept when it is the directory that takes somebody back. Whether the actor may is decided by the
+    caller. Call it inside the write door.
 
     :raises Conflict: when they are not deactivated.
     """
@@ -145,6 +147,8 @@ def _left_behind(person_id: str, grants: Sequence[GrantView], *, by: str) -> lis
     """The ends of direct grants, and the memberships in groups that hold the others."""
     direct = [grant.id for grant in grants if grant.subject == person_id]
     groups = {grant.subject for grant in grants} - {person_id}
+    if by == identity.DIRECTORY:
+        groups = {id for id in groups if not identity.group(id).managed}
     rows = Grant.objects.select_for_update().filter(pk__in=direct).order_by("pk")
     found = [staging.stage_grant_end(row, ended_by=by) for row in rows]
     belongs = Membership.objects.select_for_update().filter(person=person_id, group__in=groups, status="active")

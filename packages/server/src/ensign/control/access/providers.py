@@ -135,7 +135,7 @@ def map_groups(
     themselves (``sso.membership``).
 
     :raises Denied: without ``org:security:manage``, or without the permission to give a mapped group's roles.
-    :raises Invalid: for an empty value, an unknown or archived group, or too many.
+    :raises Invalid: for an empty value, an unknown or archived group, one that the directory manages, or too many.
     """
     _require(actor, at=at)
     row = _locked(provider_id)
@@ -282,6 +282,11 @@ def _require_giving(actor: Actor, group_id: str, *, at: datetime) -> None:
     group = Group.objects.filter(pk=group_id, status="active").first()
     if group is None:
         raise Invalid("There is no such group.", fields={"group": "Choose one of the groups there are."})
+    if group.state.get("directory") is not None:
+        raise Invalid(
+            "The directory (SCIM) decides alone who belongs to this group.",
+            fields={"group": "Choose a group that was made here, or let the directory fill this one."},
+        )
     held_by_it = Grant.objects.filter(subject=group_id, status="active").order_by("pk")
     require_assigning_all(actor, views(held_by_it), at=at)
 

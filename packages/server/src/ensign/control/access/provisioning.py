@@ -128,11 +128,17 @@ def archive_group(*, actor: Actor, at: datetime, group_id: str) -> None:
     for grant in views(grants):
         if gives_everything(grant.definition, grant.scope):
             require_another_granter(without_grant=grant.id, at=at)
-    name = f"{group.name[:60]} (removed {at:%Y-%m-%d}, {group_id[-6:]})"
-    staged = [stage(Group, id=group_id, state={**group.state, "name": name, "status": "archived"}, current=group)]
+    staged = [stage(Group, id=group_id, state=archived_state(group, at=at), current=group)]
     staged += [staging.stage_grant_end(row, ended_by=actor.id) for row in grants]
     detail = {"directory": True, "grants": len(grants)}
     record(action=actions.GROUP_ARCHIVED, actor=actor, at=at, staged=staged, detail=detail)
+
+
+def archived_state(group: Group, *, at: datetime) -> dict[str, Any]:
+    """The state of a group of the directory that is archived: its name is free, so that the directory can make it
+    anew."""
+    name = f"{group.name[:60]} (removed {at:%Y-%m-%d}, {group.pk[-6:]})"
+    return {**group.state, "name": name, "status": "archived"}
 
 
 def set_members(*, actor: Actor, at: datetime, group_id: str, wanted: frozenset[str]) -> None:
@@ -224,7 +230,7 @@ def _free_name(name: str, *, but: str = "") -> str:
     if Group.objects.filter(name=name).exclude(pk=but).exists():
         raise Conflict(
             "There is a group of this name here.",
-            remedy="Rename the one in Ensign, if it was made by hand; the directory's own can be changed by it.",
+            remedy="Rename the one in Ensign, if it was made by hand and not archived; else call this one otherwise.",
             code="name-taken",
         )
     return name

@@ -7,6 +7,8 @@ from ensign.control.access import (
     emergency_findings,
     finding_sources,
     findings,
+    leaver_requests,
+    leaving,
     powers,
     saml_findings,
     sign_in_findings,
@@ -22,6 +24,7 @@ def connect() -> None:
     enforcing.register_powers(powers.powers)
     membership.register_keep(is_last_granter)
     membership.register_admit(directory.admit)
+    leaving.register("access", leaver_requests.end, hold=leaver_requests.hold)
     findings.register("sign-in", sign_in_findings.found)
     findings.register("saml-certificates", saml_findings.source)
     findings.register("emergency-access", emergency_findings.source)

@@ -35,6 +35,7 @@ from ensign.control.projects.tokens_api import router as all_tokens
 from ensign.control.publishing.api import router as publishing
 from ensign.control.publishing.reach_api import router as flag_reach
 from ensign.control.scim.api import router as directory
+from ensign.control.scim.movement_api import router as movements
 from ensign.control.segments.api import router as segments
 
 _WRITES = frozenset({"post", "put", "patch", "delete"})
@@ -140,6 +141,7 @@ for router in (
     incidents,
     evidence,
     directory,
+    movements,
     privacy,
     flag_reach,
     change_reach,

@@ -7,7 +7,9 @@ class PrivacyConfig(AppConfig):
 
     def ready(self) -> None:
         """Tell the backups what is personal and what a restore does about it, and the findings what is overdue."""
-        from ensign.control.privacy import overdue, restoring  # deferred: models exist only now
+        from ensign.control.access import leaving  # deferred: models exist only now
+        from ensign.control.privacy import leavers, overdue, restoring  # deferred: models exist only now
 
+        leaving.register("privacy", leavers.end, hold=leavers.hold)
         restoring.register()
         overdue.register()

@@ -58,7 +58,7 @@ PEOPLE: Final = (
         purpose="stopping guesses", kept="until the window of the count is over; looked at daily", task="tries",
     ),
     Line(
-        table="identity_token", what="Personal and service tokens: name, scope, hash, end", whose=_STAFF,
+        table="identity_token", what="Personal, service and federated tokens: name, scope, hash, end", whose=_STAFF,
         purpose="calling the API", subject="t.subject", secret=("token_hash",), mentions=("created_by",),
         kept=_FOR_EVER, erased="names that people gave to their tokens are emptied, earlier versions forgotten",
         on_erasure="emptied", state={"name": "(erased)"},
@@ -194,7 +194,8 @@ PEOPLE: Final = (
         table="scim_directory_user", whose=_STAFF,
         what="What the directory says of people: user name, its id, names, addresses, title, department, manager",
         purpose="people by SCIM, the listing of access", subject="t.id",
-        kept="while the directory lists them; afterwards the user name and its id, until the person is erased",
+        kept="while the directory lists them; afterwards the user name and its id, and earlier versions"
+        " in the log's documents, until the person is erased",
         erased="the row becomes a tombstone, its earlier versions are forgotten", on_erasure="tombstone",
         state={"status": "removed", "user_key": PERSON}, backup="sealed",
     ),

@@ -42,6 +42,12 @@ OUTSIDE: Final = (
         " of that time", kept="as long as you keep them", erased=_NO_REACH + "; each export is an entry",
     ),
     Outside(
+        place="Exports of access", where="CSV and JSON of roles, tokens, sign-ins, leavers, joiners and movers",
+        whose="people who use Ensign", what="Names of that time; of sign-ins also network addresses and browsers; of"
+        " leavers, joiners and movers also e-mail addresses", kept="as long as you keep them",
+        erased=_NO_REACH + "; each export is an entry",
+    ),
+    Outside(
         place="Anchors", where="ENSIGN_ANCHOR_FILE, _WEBHOOK or _GIT", what="Signed checkpoints: a size and a digest",
         kept="as long as you keep them",
     ),

@@ -17,3 +17,4 @@ LEAVER_REFUSED = action("directory.leaver_refused", "asked to let the last admin
 DEPARTURE_SET = action("departure.set", "noted when a person's employment ends")
 LEAVER_POLICY_SET = action("leaver_policy.set", "set how soon leavers must be out")
 LEAVERS_EXPORTED = action("leavers.exported", "exported the report of leavers")
+MOVEMENTS_EXPORTED = action("movements.exported", "exported the report of joiners and movers")

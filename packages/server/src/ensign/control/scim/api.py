@@ -19,12 +19,13 @@ from ensign.control.api.pages import Page
 from ensign.control.api.schemas import Input
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
+from ensign.control.kernel.errors import Invalid
 from ensign.control.scim import departures, leavers, queries, refusals, tokens
 from ensign.control.scim.tokens import DAYS, DAYS_MAX, OVERLAP_HOURS, OVERLAP_HOURS_MAX, DirectoryTokenView
 
 router = Router(tags=["directory"])
 
-_READ = (Permission.ORG_SCIM_MANAGE, Permission.ORG_LEDGER_READ)
+READ = (Permission.ORG_SCIM_MANAGE, Permission.ORG_LEDGER_READ)
 _Id = Annotated[str, Field(max_length=64)]
 
 
@@ -114,6 +115,7 @@ class LeaverOut(Schema):
     tokens_revoked_at: datetime | None
     tokens: int
     approvals: int
+    requests: int
     latency_h: float | None
     activity_after_termination: int
     refused_after_termination: int
@@ -152,7 +154,7 @@ class DepartureOut(Schema):
     terminated_at: datetime | None
 
 
-def _caller(request: HttpRequest, *needs: Permission) -> tuple[Actor, datetime]:
+def caller(request: HttpRequest, *needs: Permission) -> tuple[Actor, datetime]:
     """Who calls, and when; after checking that they hold one of ``needs``."""
     actor, at = cast(Actor, request.actor), clock.now()  # type: ignore[attr-defined]  # set by control.api.auth
     holds = held(actor, at=at)
@@ -172,28 +174,28 @@ def _new(made: tokens.NewDirectoryToken) -> NewDirectoryTokenOut:
 @router.get("/directory", response=DirectoryOut)
 def get_directory(request: HttpRequest) -> queries.DirectoryView:
     """Whether a directory is connected, and what it has made."""
-    _, at = _caller(request, *_READ)
+    _, at = caller(request, *READ)
     return queries.directory(at=at)
 
 
 @router.get("/directory/tokens", response=Page[DirectoryTokenOut])
 def list_directory_tokens(request: HttpRequest) -> Page[DirectoryTokenOut]:
     """The directory's tokens, newest first."""
-    _caller(request, *_READ)
+    caller(request, *READ)
     return Page[DirectoryTokenOut](items=[DirectoryTokenOut(**_token(one)) for one in tokens.tokens()])
 
 
 @router.post("/directory/tokens", response={201: NewDirectoryTokenOut})
 def create_directory_token(request: HttpRequest, body: DirectoryTokenIn) -> Status[NewDirectoryTokenOut]:
     """Make a token. Needs a session."""
-    actor, at = _caller(request)
+    actor, at = caller(request)
     return Status(201, _new(tokens.create(actor=actor, at=at, name=body.name, days=body.days)))
 
 
 @router.post("/directory/tokens/{token_id}/rotate", response={201: NewDirectoryTokenOut})
 def rotate_directory_token(request: HttpRequest, token_id: _Id, body: RotateIn) -> Status[NewDirectoryTokenOut]:
     """Make the next token; the present one ends after the overlap. Needs a session."""
-    actor, at = _caller(request)
+    actor, at = caller(request)
     made = tokens.rotate(actor=actor, at=at, token_id=token_id, days=body.days, overlap_hours=body.overlap_hours)
     return Status(201, _new(made))
 
@@ -201,14 +203,14 @@ def rotate_directory_token(request: HttpRequest, token_id: _Id, body: RotateIn) 
 @router.post("/directory/tokens/{token_id}/revoke", response=DirectoryTokenOut)
 def revoke_directory_token(request: HttpRequest, token_id: _Id, body: WhyIn) -> DirectoryTokenOut:
     """Revoke a token at once. Needs a session."""
-    actor, at = _caller(request)
+    actor, at = caller(request)
     return DirectoryTokenOut(**_token(tokens.revoke(actor=actor, at=at, token_id=token_id, reason=body.reason)))
 
 
 @router.get("/directory/refusals", response=Page[RefusalOut])
 def list_refusals(request: HttpRequest) -> Page[RefusalOut]:
     """The last errors answered to the directory, newest first, at most 200."""
-    _caller(request, *_READ)
+    caller(request, *READ)
     names = list(RefusalOut.model_fields)
     found = [RefusalOut(**{name: getattr(row, name) for name in names}) for row in refusals.last(refusals.KEPT)]
     return Page[RefusalOut](items=found)
@@ -217,8 +219,8 @@ def list_refusals(request: HttpRequest) -> Page[RefusalOut]:
 @router.get("/access/leavers", response=LeaversOut)
 def list_leavers(request: HttpRequest, since: Annotated[datetime, Query()], until: Annotated[datetime, Query()]) -> Any:
     """The leavers of ``[since, until)``, newest first, all on one page."""
-    _, at = _caller(request, *_READ)
-    made = leavers.report(since=_utc(since), until=_utc(until), at=at)
+    _, at = caller(request, *READ)
+    made = leavers.report(since=utc(since), until=utc(until), at=at)
     items = [LeaverOut(**{name: getattr(one, name) for name in LeaverOut.model_fields}) for one in made.leavers]
     return LeaversOut(items=items, limit_hours=made.limit_hours, exceptions=made.exceptions, entries=made.entries)
 
@@ -226,15 +228,15 @@ def list_leavers(request: HttpRequest, since: Annotated[datetime, Query()], unti
 @router.post("/access/leavers/export", response={200: Any})
 def export_leavers(request: HttpRequest, body: PeriodIn) -> HttpResponse:
     """The same as CSV (RFC 4180); an entry names its digest."""
-    actor, at = _caller(request)
-    data = leavers.export(actor=actor, at=at, since=_utc(body.since), until=_utc(body.until))
+    actor, at = caller(request)
+    data = leavers.export(actor=actor, at=at, since=utc(body.since), until=utc(body.until))
     return HttpResponse(data, content_type="text/csv; charset=utf-8")
 
 
 @router.put("/access/leavers/limit", response={204: None})
 def set_leaver_limit(request: HttpRequest, body: LimitIn) -> Status[None]:
     """Set within how many hours a leaver must be out. Needs a session."""
-    actor, at = _caller(request)
+    actor, at = caller(request)
     departures.set_hours(actor=actor, at=at, hours=body.hours, reason=body.reason)
     return Status(204, None)
 
@@ -242,11 +244,18 @@ def set_leaver_limit(request: HttpRequest, body: LimitIn) -> Status[None]:
 @router.put("/people/{person_id}/departure", response=DepartureOut)
 def set_departure(request: HttpRequest, person_id: _Id, body: DepartureIn) -> DepartureOut:
     """Note when somebody's employment ends or ended. It deactivates nobody. Needs a session."""
-    actor, at = _caller(request)
-    when = None if body.terminated_at is None else _utc(body.terminated_at)
+    actor, at = caller(request)
+    when = None if body.terminated_at is None else utc(body.terminated_at)
     departures.set_by_hand(actor=actor, at=at, person_id=person_id, terminated_at=when, reason=body.reason)
     return DepartureOut(person_id=person_id, terminated_at=departures.terminated_at(person_id))
 
 
-def _utc(at: datetime) -> datetime:
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+def utc(at: datetime) -> datetime:
+    """A moment of the query in UTC, which it is in unless it says otherwise.
+
+    :raises Invalid: where the calendar ends.
+    """
+    try:
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except OverflowError:
+        raise Invalid("This is no time that a log could know.", fields={"since": "Choose a nearer one."}) from None

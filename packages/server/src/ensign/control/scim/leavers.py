@@ -40,7 +40,8 @@ ACTIVE_AFTER: Final = "active-after-termination"
 class Leaver:
     """One leaving. Times are UTC; ``latency_h`` in hours, negative when access ended before the employment.
 
-    ``sessions``, ``tokens``, ``approvals``: how many ended with it, in the entry ``seq``.
+    ``sessions``, ``tokens``, ``approvals``, ``requests`` (for access, exceptions, erasures): how many ended with it, in
+    the entry ``seq``.
     ``activity_after_termination`` counts entries by them after their clock started, ``refused_after_termination``
     refused sign-ins.
     ``service_tokens`` and ``client_tokens`` are those that they made and that still work: rotate them.
@@ -58,6 +59,7 @@ class Leaver:
     tokens_revoked_at: datetime | None
     tokens: int
     approvals: int
+    requests: int
     latency_h: float | None
     activity_after_termination: int
     refused_after_termination: int
@@ -146,6 +148,7 @@ def _row(person: str, left: Left | None, log: LeavingLog, known: _Known) -> Leav
         tokens_revoked_at=over,
         tokens=int(counts.get("tokens", 0)),
         approvals=int(counts.get("approvals", 0)),
+        requests=int(counts.get("requests", 0)),
         latency_h=latency,
         activity_after_termination=activity,
         refused_after_termination=refused,

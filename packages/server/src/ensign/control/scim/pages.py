@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -15,14 +13,16 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from ensign.control.access.permissions import Permission
 from ensign.control.access.views.common import open_page, shown, sign_in_tabs, tabs
+from ensign.control.audit.history import EntryView
 from ensign.control.identity import queries as identity
 from ensign.control.identity.web import SeeOther, add_errors, form_page, secret_page, signed_in
 from ensign.control.kernel import clock
 from ensign.control.kernel.errors import EnsignError
 from ensign.control.scim import departures, leavers, queries, refusals, tokens
-from ensign.control.scim.forms import DepartureForm, LimitForm, PeriodForm, RotateForm, TokenForm
+from ensign.control.scim.forms import DepartureForm, LimitForm, PeriodForm, RotateForm, TokenForm, midnight
 from ensign.control.ui import looks
 
+_NAMED = 3
 _READ = (Permission.ORG_SCIM_MANAGE, Permission.ORG_LEDGER_READ)
 
 WORDS = {
@@ -37,7 +37,7 @@ def directory(request: HttpRequest) -> HttpResponse:
     """The directory: its address, its tokens, what it did lately, what was refused."""
     holds, at = open_page(request, *_READ)
     made = tokens.tokens()
-    entries = [{"entry": entry, "who": _about(entry.detail)} for entry in queries.recent()]
+    entries = [{"entry": entry, "who": _about(entry)} for entry in queries.recent()]
     people = shown([token.created_by for token in made])
     context = {
         "directory": queries.directory(at=at),
@@ -45,6 +45,7 @@ def directory(request: HttpRequest) -> HttpResponse:
         "recent": entries,
         "refusals": [{"row": row, "who": _who(row.subject)} for row in refusals.last()],
         "may_manage": holds.allows(Permission.ORG_SCIM_MANAGE),
+        "may_read": holds.allows(Permission.ORG_LEDGER_READ),
         "now": at,
         "tabs": sign_in_tabs("Directory"),
     }
@@ -102,7 +103,7 @@ def leaver_report(request: HttpRequest) -> HttpResponse:
     holds, at = open_page(request, *_READ)
     first = (at - timedelta(days=90)).date()
     form = PeriodForm(request.GET or None, initial={"since": first, "until": at.date()})
-    since, until = at - timedelta(days=90), at + timedelta(seconds=1)
+    since, until = midnight(first), at + timedelta(seconds=1)
     if form.is_bound and form.is_valid():
         since, until = form.period()
     made, status = None, 200
@@ -177,9 +178,13 @@ def _secret(request: HttpRequest, made: tokens.NewDirectoryToken) -> HttpRespons
     return secret_page(request, "access/token.html", {"made": made, "back": reverse("scim:directory")})
 
 
-def _about(detail: Mapping[str, Any]) -> list[looks.Person]:
-    """The people and groups that an entry names."""
-    return [who for name in ("person", "group") if (who := _who(str(detail.get(name, "")))) is not None]
+def _about(entry: EntryView) -> list[looks.Person]:
+    """The people and groups that an entry names, or whose rows it changed; none where they are many."""
+    named = [str(entry.detail.get(name, "")) for name in ("person", "group")]
+    if not any(named) and "people" not in entry.detail:
+        named = [change.object.partition(":")[2] for change in entry.changes]
+    found = [who for id in named if (who := _who(id)) is not None]
+    return found if len(found) <= _NAMED else []
 
 
 def _who(subject: str) -> looks.Person | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from ensign.control.scim import pages, views
+from ensign.control.scim import movement_pages, pages, views
 
 app_name = "scim"
 
@@ -19,5 +19,7 @@ urlpatterns = [
     path("access/leavers", pages.leaver_report, name="leavers"),
     path("access/leavers/export", pages.export_leavers, name="leavers-export"),
     path("access/leavers/limit", pages.set_limit, name="leavers-limit"),
+    path("access/movements", movement_pages.movement_report, name="movements"),
+    path("access/movements/export", movement_pages.export_movements, name="movements-export"),
     path("people/<str:person_id>/departure", pages.departure, name="departure"),
 ]

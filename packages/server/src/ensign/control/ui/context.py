@@ -100,6 +100,7 @@ ROOMS: Final = (
                 "a",
                 "access",
                 "scim:leavers",
+                "scim:movements",
                 "scim:departure",
                 "privacy:person",
                 needs=(Permission.ORG_READ,),

@@ -115,7 +115,7 @@ def _about(provider: ProviderView, holds: Held) -> dict[str, Any]:
         "addresses": speaks.addresses(provider),
         "secret_set": bool(speaks.secrets) and secrets.has(provider.id, speaks.secrets[0]),
         "mapped": mapped,
-        "groups": [group for group in identity.groups() if group.status == "active"],
+        "groups": [group for group in identity.groups() if group.status == "active" and not group.managed],
         "linked": [{"identity": one, "who": who[one.person]} for one in linked],
         "may_manage": holds.allows(Permission.ORG_SECURITY_MANAGE),
         "emergency": enforcement.emergency_ready(at=holds.at),

@@ -1,6 +1,7 @@
 """Groups that a provider manages: who has the mapped value there belongs to the group here, and leaves it with it.
 
-Only memberships that a provider gave are taken away by it; what somebody added here by hand stays.
+Only memberships that a provider gave are taken away by it; what somebody added here by hand stays. A group that the
+directory (SCIM) manages is the directory's alone: a mapping to it does nothing.
 """
 
 from __future__ import annotations
@@ -51,15 +52,17 @@ def sync(provider: ProviderView, person_id: str, values: Iterable[str], *, at: d
     """Add and remove the memberships that differ, each with its entry. Inside the write door."""
     rows = {row.group: row for row in Membership.objects.select_for_update().filter(person=person_id).order_by("pk")}
     groups = wanted(provider, person_id, values)
-    active = set(Group.objects.filter(pk__in=groups, status="active").values_list("pk", flat=True))
-    for group in sorted(active):
+    found = Group.objects.filter(pk__in=[*groups, *rows], status="active")
+    directorys = {group.pk for group in found if group.state.get("directory") is not None}
+    active = {group.pk for group in found} & groups
+    for group in sorted(active - directorys):
         if group not in rows or rows[group].status != "active":
             if _admit is not None and not _admit(provider.id, group, person_id, at):
                 continue
             _add(provider, group, person_id, rows.get(group), at=at)
     for group, row in sorted(rows.items()):
         managed = row.status == "active" and row.state.get("managed_by") == provider.id
-        if managed and group not in groups and not (_keep is not None and _keep(group, person_id, at)):
+        if managed and group not in groups | directorys and not (_keep is not None and _keep(group, person_id, at)):
             _remove(provider, row, at=at)
 
 
