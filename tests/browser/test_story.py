@@ -185,6 +185,7 @@ def invite(stage: Stage, admin: Page, *, name: str, email: str, role: str) -> Pa
     stage.open(admin, "/people/invite")
     admin.get_by_label("E-mail address").fill(email)
     admin.get_by_label(re.compile(f"^{role}:")).check()
+    admin.get_by_role("textbox", name=re.compile("Reason|Why")).fill("Joins the team.")
     press(admin, "Invite and show the link")
     stage.shot(admin, f"invitation-{role.lower()}")
     link = admin.locator(".copyable-block pre").inner_text()

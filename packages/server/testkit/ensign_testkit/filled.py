@@ -48,6 +48,8 @@ class Filled:
     gone: str
     directory_token: str
     erased: str
+    asked: str
+    exception: str
 
 
 def fill(*, many: bool) -> Filled:
@@ -188,7 +190,25 @@ def fill(*, many: bool) -> Filled:
         reset=people.make_reset_link(actor=ada, at=clock.now(), person_id=dan.id).link,
         provider=okta.id, left=left, gone=gone, erased=erased,
         directory_token=made.directory,
+        **_duties(ada, dan, at=at),
     )  # fmt: skip
+
+
+def _duties(ada: Any, dan: Any, *, at: datetime) -> dict[str, str]:
+    """A role that somebody asked for, and an exception that waits for a second person."""
+    # Deferred: Django must be set up before its models are imported.
+    from ensign.control.access import exceptions, requests
+    from ensign.control.access.domain import ORGANISATION
+
+    asked = requests.ask(
+        actor=dan, at=at, role="auditor", scope=ORGANISATION, lasts=timedelta(hours=8), reason="The audit of March"
+    )
+    exception = exceptions.propose(
+        actor=ada, at=at, subject=dan.id, pairs=["policy-approve"], scope=ORGANISATION,
+        reason="Two of us are on leave.", control="The log is read with the customer every Friday.",
+        expires_at=at + timedelta(days=30),
+    )  # fmt: skip
+    return {"asked": asked.id, "exception": exception.id}
 
 
 @dataclass(frozen=True, kw_only=True)

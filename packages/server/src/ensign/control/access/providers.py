@@ -304,7 +304,7 @@ def _end_elsewhere(provider: ProviderView, domains: Sequence[str], *, actor: Act
 def _locked(provider_id: str) -> IdentityProvider:
     row = IdentityProvider.objects.select_for_update().filter(pk=provider_id).first()
     if row is None:
-        raise NotFound("There is no such identity provider.", remedy="See People → Sign-in.")
+        raise NotFound("There is no such identity provider.", remedy="See Sign-in → Identity providers.")
     return row
 
 

@@ -212,5 +212,5 @@ def release_identity(request: HttpRequest, provider_id: str, identity_id: str) -
 
 def _form(kind: str) -> type[ProviderForm]:
     if kind not in FORMS or kind not in kinds.known():
-        raise NotFound("There is no such kind of provider.", remedy="See People → Sign-in.")
+        raise NotFound("There is no such kind of provider.", remedy="See Sign-in → Identity providers.")
     return FORMS[kind]

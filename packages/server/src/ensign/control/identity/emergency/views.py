@@ -15,6 +15,7 @@ from ensign.control.identity.emergency import operations, queries, session
 from ensign.control.identity.forms import CodeForm, PlainForm
 from ensign.control.identity.gate import while_enrolling
 from ensign.control.identity.models import Account
+from ensign.control.identity.views import notices
 from ensign.control.identity.views.sign_in import question_of
 from ensign.control.identity.web import SeeOther, add_errors, form_page, network_address
 from ensign.control.kernel import clock
@@ -106,6 +107,7 @@ def second_factor(request: HttpRequest) -> HttpResponse:
             status, problem = add_errors(form, error), f"{error.message} {error.remedy}" if answer else ""
         else:
             sign_in.complete(request, account, way="emergency", at=at, mfa_at=at if strong else None)
+            notices.tell(request, account.person_id, at=at)
             return SeeOther("/")
     kinds = {factor.kind for factor in factors.factors_of(account.person_id)}
     has = {"has_code": bool(kinds & {"totp", "recovery_codes"}), "has_passkey": "webauthn" in kinds}

@@ -54,7 +54,7 @@ def release(provider_id: str, *, actor: Actor, at: datetime, reason: str) -> Pro
     with write_door():
         row = IdentityProvider.objects.select_for_update().filter(pk=provider_id).first()
         if row is None:
-            raise NotFound("There is no such identity provider.", remedy="See People → Sign-in.")
+            raise NotFound("There is no such identity provider.", remedy="See Sign-in → Identity providers.")
         if not row.state["enforced"]:
             raise Conflict("This provider is not enforced.")
         staged = stage(IdentityProvider, id=row.pk, state={**row.state, "enforced": False}, current=row)

@@ -99,7 +99,7 @@ def identities_at(provider_id: str) -> tuple[ExternalView, ...]:
 
 def _one(row: IdentityProvider | None) -> ProviderView:
     if row is None:
-        raise NotFound("There is no such identity provider.", remedy="See People → Sign-in.")
+        raise NotFound("There is no such identity provider.", remedy="See Sign-in → Identity providers.")
     return view(row)
 
 

@@ -20,6 +20,7 @@ from ensign.control.identity.sso import arrival, kinds, queries, sessions
 from ensign.control.identity.sso.domain import Asserted, NotLetIn, ProviderView, Purpose
 from ensign.control.identity.sso.oidc import flow
 from ensign.control.identity.sso.oidc.rules import LOGOUT_AGE, SKEW, BadToken
+from ensign.control.identity.views import notices
 from ensign.control.identity.web import SeeOther, network_address, next_address, signed_in
 from ensign.control.kernel import clock
 from ensign.control.kernel.errors import EnsignError, NotFound, Unauthenticated, Unavailable
@@ -145,7 +146,8 @@ def arrived(
             if resuming.kept(request, at=at) is not None:
                 target = reverse("identity:resume")
         else:
-            arrival.arrive(request, asserted, at=at)
+            account = arrival.arrive(request, asserted, at=at)
+            notices.tell(request, account.person_id, at=at)
     except Unauthenticated as error:  # a refusal of ours, or of the rules of signing in; recorded
         return problem(request, error)
     return SeeOther(target)

@@ -170,5 +170,5 @@ def _step_up(then: str) -> HttpResponse:
 def _after_enrolment(request: HttpRequest, actor: Actor) -> HttpResponse:
     enough = any(row.kind == "recovery_codes" for row in factors.factors_of(actor.id))
     more = "" if enough else " Now make recovery codes, for the day it is lost."
-    messages.success(request, f"It is enrolled; from now on signing in asks for it.{more}")
+    messages.success(request, f"It is enrolled; from now on signing in with a password asks for it.{more}")
     return SeeOther(reverse("identity:security"))

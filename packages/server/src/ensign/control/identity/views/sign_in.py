@@ -21,6 +21,7 @@ from ensign.control.identity.models import Account
 from ensign.control.identity.operations import own_account
 from ensign.control.identity.sso import enforcement, sessions
 from ensign.control.identity.sso.queries import active_providers, confirming
+from ensign.control.identity.views import notices
 from ensign.control.identity.web import SeeOther, add_errors, form_page, network_address, next_address, signed_in
 from ensign.control.kernel import clock
 from ensign.control.kernel.errors import EnsignError, Invalid, RateLimited, Unauthenticated
@@ -69,22 +70,9 @@ def _after_password(request: HttpRequest, account: Account, target: str, *, at: 
 
 
 def _signed_in(request: HttpRequest, account: Account, way: sign_in.Way, target: str, *, at: datetime) -> HttpResponse:
-    """Begin the session, and say what was enrolled lately: whoever did not do it must notice."""
+    """Begin the session, and tell what its person should know."""
     sign_in.complete(request, account, way=way, at=at)
-    rules = enforcing.of_request(request)
-    owed = enforcing.owed(account.person_id, rules=rules, at=at)
-    if owed and rules.due_at is not None and at < rules.due_at:
-        what = "a passkey" if owed == "passkey" else "a second factor"
-        text = f"Your organisation asks you to have {what} from {rules.due_at:%-d %B} on."
-        messages.warning(
-            request, f"{text} Enrol it under Your account → Second factors; afterwards nothing else works."
-        )
-    for factor in factors.new_factors(account.person_id, since=at - sign_in.FRESH):
-        if factor.kind != "recovery_codes":
-            days = (at - factor.created_at).days
-            when = "today" if days == 0 else f"{days} {'day' if days == 1 else 'days'} ago"
-            text = f"The second factor “{factor.name}” was enrolled {when}. If that was not you, remove it under"
-            messages.info(request, f"{text} Your account → Second factors, and tell an administrator.")
+    notices.tell(request, account.person_id, at=at)
     return SeeOther(target)
 
 
