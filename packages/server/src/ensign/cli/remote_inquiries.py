@@ -131,10 +131,9 @@ def _line(grant: Mapping[str, Any], *, who: str = "") -> dict[str, Any]:
         "role": grant["role"],
         "where": place or "everywhere",
         "via": grant["via_name"],
-        "since": grant["since"][:16],
-        "until": (grant["ends_at"] or "no end")[:16],
-        "by": grant["granted_by_name"],
-        "confirmed": [name for name in grant["approved_by_names"] if name != grant["granted_by_name"]] or None,
+        "since": grant["since"][:16].replace("T", " "),
+        "until": (grant["ends_at"] or "no end")[:16].replace("T", " "),
+        "by": list(dict.fromkeys([grant["granted_by_name"], *grant["approved_by_names"]])),
         "reason": grant["reason"],
         "entry": grant["entry"],
     }
@@ -149,13 +148,11 @@ def _answer(found: Mapping[str, Any], rows: Iterable[Mapping[str, Any]], *, empt
         ("by group", "via"),
         ("since", "since"),
         ("until", "until"),
-        ("given by", "by"),
-        ("confirmed by", "confirmed"),
+        ("given, confirmed by", "by"),
         ("why", "reason"),
         ("entry", "entry"),
     ]
-    if listed and not any(row["who"] for row in listed):
-        del columns[0]
+    columns = [(title, name) for title, name in columns if any(row[name] for row in listed)]
     show_rows(listed, as_json=False, columns=columns, empty=empty)
     log = found["log"]
     source = "the log alone" if log["derived_from"] == "log" else "the rows"

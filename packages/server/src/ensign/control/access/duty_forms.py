@@ -10,7 +10,7 @@ from django import forms
 
 from ensign.control.access.asked import EXCEPTION_MAX, OWN_MAX
 from ensign.control.access.duties import PAIRS
-from ensign.control.access.forms import Choices, ScopeFields
+from ensign.control.access.forms import Choices, ScopeFields, role_choices
 from ensign.control.access.roles import Role
 from ensign.control.identity.forms import PlainForm
 
@@ -47,7 +47,7 @@ class AskForm(ScopeFields):
         super().__init__(*args, **kwargs)
         field = self.fields["role"]
         if isinstance(field, forms.ChoiceField):
-            field.choices = [(role.key, f"{role.name}: {role.description}") for role in roles]
+            field.choices = list(role_choices(roles))
 
     def lasts(self) -> timedelta:
         """For how long."""

@@ -40,8 +40,9 @@ def _offer(field: forms.Field, choices: Iterable[tuple[str, str]]) -> None:
         field.choices = list(choices)
 
 
-def _roles(roles: Iterable[Role]) -> Choices:
-    return [(role.key, f"{role.name}: {role.description}") for role in roles]
+def role_choices(roles: Iterable[Role]) -> Choices:
+    """Roles by key, with what they are for where somebody said it."""
+    return [(role.key, f"{role.name}: {role.description}" if role.description else role.name) for role in roles]
 
 
 class SetUpForm(PlainForm):
@@ -116,7 +117,7 @@ class InviteForm(ScopeFields):
 
     def __init__(self, *args: Any, roles: Iterable[Role], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        _offer(self.fields["role"], [("", "None yet"), *_roles(roles)])
+        _offer(self.fields["role"], [("", "None yet"), *role_choices(roles)])
 
     def wishes(self) -> tuple[Wish, ...]:
         """The role asked for, if any."""
@@ -159,7 +160,7 @@ class GrantForm(ScopeFields):
     def __init__(self, *args: Any, subjects: Choices, roles: Iterable[Role], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         _offer(self.fields["subject"], subjects)
-        _offer(self.fields["role"], _roles(roles))
+        _offer(self.fields["role"], role_choices(roles))
         _offer(self.fields["flag_types"], [(kind, kind) for kind in flag_types()])
 
     def wish(self, *, at: datetime) -> Wish:

@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from ensign.control.access import findings
 from ensign.control.access import request_queries as access_requests
+from ensign.control.access.catalogue import definitions
 from ensign.control.access.permissions import Permission
 from ensign.control.audit import history
 from ensign.control.changes import queries as requests
@@ -226,9 +227,10 @@ def _access(who: Visitor) -> Iterator[Line]:
     """Requests for access that wait for an answer, and for administrators how much there is to put right."""
     waiting = access_requests.waits_for(who.held)
     names = identity.names(one.subject for one in waiting)
+    meaning = definitions(asked.role for one in waiting for asked in one.roles)
     for one in waiting:
         yield Line(
-            title=f"{', '.join(sorted({asked.role for asked in one.roles}))} for {names[one.subject]}",
+            title=f"{', '.join(sorted({meaning[asked.role].name for asked in one.roles}))} for {names[one.subject]}",
             href=reverse("access:request", args=[one.id]),
             act="Answer it",
             icon="key",
