@@ -101,6 +101,15 @@ def test_it_names_the_provider_and_the_rule_by_which_somebody_was_refused(anna: 
     assert "Okta: foreign domain" in client.get("/access/sign-ins").content.decode()
 
 
+def test_refusals_that_were_summed_up_say_so(anna: Actor, admin: Actor) -> None:
+    client = sign_in(Client(), admin)
+    at = clock.now()
+    for _ in range(signing.LOUD + 1):
+        signing.refused("password", person_id=None, at=at)
+    signing.summarise(at=at + timedelta(minutes=2))
+    assert "more of them within a minute, summed up" in client.get("/access/sign-ins").content.decode()
+
+
 def test_every_way_in_and_every_refusal_has_words() -> None:
     assert {*get_args(signing.Way), *get_args(signing.Refusal), *get_args(sessions.Limit)} <= ways.WORDS.keys()
 

@@ -62,7 +62,12 @@ SIGN_IN_PAGES: Final = (
     "access:providers",
     "access:provider-new",
     "access:provider",
+    "access:provider-map",
+    "access:provider-enforce",
     "access:emergency",
+    "access:emergency-holders",
+    "access:emergency-draw",
+    "access:emergency-review",
     "access:logins",
     "scim",
 )

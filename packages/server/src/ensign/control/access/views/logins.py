@@ -20,6 +20,7 @@ from ensign.control.access.permissions import Permission
 from ensign.control.access.sign_in_forms import LoginFilter
 from ensign.control.access.views.common import open_page, shown, sign_in_tabs, tabs
 from ensign.control.identity import queries as identity
+from ensign.control.identity.actions import SIGN_IN_FAILURES
 from ensign.control.identity.agents import device
 from ensign.control.identity.views.account import tabs as account_tabs
 from ensign.control.identity.ways import in_words
@@ -100,6 +101,8 @@ def _history(
 
 def _how(row: logins.Login) -> str:
     """How it was done or why it was refused or ended, in words, with the provider that it concerns."""
+    if row.action == SIGN_IN_FAILURES.code:
+        return "more of them within a minute, summed up"
     said = in_words(row.way)
     if row.provider:
         said = row.provider if row.way in {"provider", "oidc", "saml"} else f"{said} ({row.provider})"
