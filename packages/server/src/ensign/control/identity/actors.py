@@ -8,6 +8,7 @@ from django.http import HttpRequest
 
 from ensign.control.identity import enforcing
 from ensign.control.identity.models import Account, Person, ServiceAccount, Token, TokenUse
+from ensign.control.identity.sessions import SIGNED_IN_AT
 from ensign.control.identity.tokens import hashed, is_token
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import ANONYMOUS, Actor
@@ -23,9 +24,10 @@ def from_request(request: HttpRequest) -> Actor:
     user = request.user
     if not isinstance(user, Account) or not user.is_active:
         return ANONYMOUS
-    proved = request.session.get(MFA_AT)
+    proved, began = request.session.get(MFA_AT), request.session.get(SIGNED_IN_AT)
+    began_at = clock.parse(began) if isinstance(began, str) else None
     if not isinstance(proved, str):
-        return Actor(kind="person", id=user.person_id, via="session")
+        return Actor(kind="person", id=user.person_id, via="session", began_at=began_at)
     rules, by_passkey = enforcing.of_request(request), request.session.get(MFA_WAY) == "passkey"
     return Actor(
         kind="person",
@@ -34,6 +36,7 @@ def from_request(request: HttpRequest) -> Actor:
         mfa_at=clock.parse(proved),
         mfa_window=rules.step_up,
         weak_mfa=not by_passkey and enforcing.needs_passkey(user.person_id, rules=rules, at=clock.now()),
+        began_at=began_at,
     )
 
 

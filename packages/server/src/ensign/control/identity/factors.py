@@ -255,20 +255,21 @@ def _may_enrol(actor: Actor, password: str, *, at: datetime) -> Account:
     """A hijacked session must not enrol a factor: the password is asked for, or a recent second factor."""
     account = own_account(actor, act="factor.change")
     if not has_factor(account):
-        _confirm_first(account, password, at=at)
+        _confirm_first(actor, account, password, at=at)
     else:
         _demand_mfa(actor, at=at)
     return account
 
 
-def _confirm_first(account: Account, password: str, *, at: datetime) -> None:
-    """Before the first factor: the password, or for who has none, that the provider has just vouched for them.
+def _confirm_first(actor: Actor, account: Account, password: str, *, at: datetime) -> None:
+    """Before the first factor: the password, or for who has none, that the provider has just vouched for this session:
+    an older one, perhaps stolen, gains nothing when its person signs in elsewhere.
 
     :raises Invalid: when the password is wrong, or they signed in too long ago.
     """
     if account.has_usable_password():
         confirm_password(account, password)
-    elif account.last_login is None or at - account.last_login > FRESH_SIGN_IN:
+    elif actor.began_at is None or at - actor.began_at > FRESH_SIGN_IN:
         raise Invalid(
             "You signed in too long ago to enrol your first second factor.",
             remedy="Sign out, sign in again through your provider, and enrol it within 15 minutes.",

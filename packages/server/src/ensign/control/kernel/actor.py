@@ -19,7 +19,7 @@ class Actor:
 
     ``mfa_at`` is when this session last proved a second factor; tokens never carry one. ``mfa_window`` is for how long
     that counts (sign-in rules shorten it, never lengthen it); ``weak_mfa`` says that the rules ask this person for a
-    passkey and what was proved is none.
+    passkey and what was proved is none. ``began_at`` is when this session began.
     """
 
     kind: ActorKind
@@ -29,6 +29,7 @@ class Actor:
     mfa_at: datetime | None = None
     mfa_window: timedelta = RECENT_MFA
     weak_mfa: bool = False
+    began_at: datetime | None = None
 
     @property
     def interactive(self) -> bool:
