@@ -33,7 +33,7 @@ QUESTION: Final = "ensign_passkey_question"
 @while_enrolling
 @never_cache
 @sensitive_post_parameters("password")
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def page(request: HttpRequest) -> HttpResponse:
     """Sign in by address and password, by passkey, or through a provider; with providers the address comes first."""
     target = next_address(request)
