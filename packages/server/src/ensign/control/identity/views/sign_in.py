@@ -40,7 +40,7 @@ def page(request: HttpRequest) -> HttpResponse:
     if request.user.is_authenticated:
         return redirect(target)
     providers = active_providers()
-    if providers and request.method == "GET":
+    if providers and request.method != "POST":
         context = {"form": AddressForm(), "next": target, "providers": providers, "password": False, "step": 1}
         return render(request, "identity/sign_in.html", context)
     form = SignInForm(request.POST or None)
