@@ -90,7 +90,7 @@ def connect(stage: Stage) -> str:
         "mfa_counts": True,
     }
     made = stage.ada.call("POST", "/identity-providers", body, status=201)
-    stage.ada.call("POST", f"/identity-providers/{made['id']}/enable")
+    stage.ada.call("POST", f"/identity-providers/{made['id']}/enable", {"reason": "The only administrator yet"})
     return str(made["id"])
 
 
