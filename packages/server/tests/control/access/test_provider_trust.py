@@ -8,8 +8,12 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from ensign.control.access import people, providers
+from ensign.control.access import custom_roles, people, providers
+from ensign.control.access.asked import RequestView
+from ensign.control.access.custom_roles import RoleWish
+from ensign.control.access.domain import GrantView
 from ensign.control.access.findings import findings
+from ensign.control.access.grants import Wish, give
 from ensign.control.access.providers import ProviderWish
 from ensign.control.identity.sso import queries
 from ensign.control.identity.sso.domain import ProviderView
@@ -17,7 +21,7 @@ from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Denied, Invalid, NeedsMfa
 from ensign_testkit.changing import last_entry
-from ensign_testkit.people import add_person, sign_in
+from ensign_testkit.people import add_person, add_role, sign_in
 from ensign_testkit.providers import add_provider
 
 SETTINGS = {"issuer": "http://127.0.0.1:9", "client_id": "ensign"}
@@ -239,3 +243,24 @@ def test_the_api_refuses_and_lets_the_same(db: str) -> None:
     assert client.put(at, json.dumps(changed), content_type="application/json").status_code == 200
     assert post(client, "enable", reason="x")[1]["code"] == "second-administrator"
     assert olga.post(f"{at}/enable", content_type="application/json").status_code == 200
+
+
+def test_nobody_makes_the_second_who_could_enable_it_alone(db: str) -> None:
+    """An account that one administrator invited, with a role of their own making, would be a second pair of hands."""
+    mallory, _ = two()
+    puppet = add_person("Puppet")
+    add_role("signer", "org:security:manage")
+    add_role("maker", "org:access:grant", assigns=["signer"])
+    for role in ("signer", "maker"):
+        given = give(actor=mallory, at=clock.now(), subject=puppet.id, wish=Wish(role=role), reason="mine")
+        assert isinstance(given, RequestView), role
+    made = make(mallory)
+    with pytest.raises(Denied):
+        enable(puppet, made)
+    add_role("plain", "org:people:manage")
+    plain = give(actor=mallory, at=clock.now(), subject=puppet.id, wish=Wish(role="plain"))
+    assert isinstance(plain, GrantView)
+    more = RoleWish(name="Plain", permissions=["org:people:manage", "org:security:manage"])
+    with pytest.raises(Conflict) as refused:
+        custom_roles.update(actor=mallory, at=clock.now(), key="plain", wish=more)
+    assert refused.value.code == "takes-two"
