@@ -177,7 +177,7 @@ WRITES = frozenset({
     "projects:token-rules", "projects:tokens-export", "federation:try", "federation:end",
     "access:provider-map", "access:provider-unmap", "access:provider-enable", "access:provider-disable",
     "access:provider-enforce", "access:provider-release", "access:provider-identity-release", "sso:route",
-    "sso:backchannel-logout",
+    "access:provider-vouch", "sso:backchannel-logout",
     "access:emergency-holders", "access:emergency-draw", "access:emergency-close", "access:emergency-review",
     "identity:saml-acs", "identity:factor-rename", "access:person-sessions-end", "access:unblock",
     "access:end-everybody", "access:logins-export", "access:export", "access:request-approve",

@@ -90,7 +90,7 @@ def connect(stage: Stage) -> str:
         "mfa_counts": True,
     }
     made = stage.ada.call("POST", "/identity-providers", body, status=201)
-    stage.ada.call("POST", f"/identity-providers/{made['id']}/enable")
+    stage.ada.call("POST", f"/identity-providers/{made['id']}/enable", {"reason": "The only administrator yet"})
     return str(made["id"])
 
 
@@ -152,6 +152,7 @@ def _an_administrator_tries_and_enforces(stage: Stage, page: Page, provider: str
     page.get_by_role("link", name="Sign in with Example Identity").click()
     stage.answer(page, "ada")
     page.wait_for_url(re.compile(r"localhost"))
+    _one_that_nobody_else_could_enable(stage, page)
     page.goto(f"{stage.url}/identity-providers")
     stage.shot(page, "providers")
     page.get_by_role("link", name="Example Identity").click()
@@ -165,6 +166,15 @@ def _an_administrator_tries_and_enforces(stage: Stage, page: Page, provider: str
     page.get_by_role("button", name="Enforce Example Identity").click()
     expect(page.get_by_role("button", name="End the enforcement")).to_be_visible()
     stage.shot(page, "enforced")
+
+
+def _one_that_nobody_else_could_enable(stage: Stage, page: Page) -> None:
+    settings = {"issuer": stage.op.issuer, "client_id": CLIENT_ID}
+    body = {"key": "other", "name": "Another", "settings": settings, "secret": "x", "domains": ["example.org"]}
+    made = stage.ada.call("POST", "/identity-providers", body, status=201)
+    page.goto(f"{stage.url}/identity-providers/{made['id']}")
+    expect(page.get_by_role("heading", name="Enable it alone")).to_be_visible()
+    stage.shot(page, "enable-alone")
 
 
 def _the_password_opens_nothing_any_more(stage: Stage) -> None:

@@ -23,6 +23,7 @@ row(f"GET {_ID}", _READ, provider_id="provider")
 row(f"PUT {_ID}", _MANAGE, body=_BODY, provider_id="provider", done=_PRIVATE, why=_OFFLINE)
 row(f"PUT {_ID}/mapping", _MANAGE, body={"mapping": [{"value": "eng", "group": "{group}"}]}, provider_id="provider")
 row(f"POST {_ID}/enable", _MANAGE, provider_id="idle_provider")
+row(f"POST {_ID}/vouch", _MANAGE, body={}, provider_id="alone_provider")
 row(f"POST {_ID}/disable", _MANAGE, body={}, provider_id="provider")
 row(f"POST {_ID}/enforce", _MANAGE, body={}, provider_id="provider", done=frozenset({409}),
     why="nobody has signed in through it")  # fmt: skip
@@ -41,6 +42,7 @@ row(f"GET {_PAGE}/try", _MANAGE, provider_id="provider", done=frozenset({503}), 
 for _act in ("map", "unmap"):
     row(f"POST {_PAGE}/{_act}", _MANAGE, body={"value": "eng", "group": "{group}"}, provider_id="provider")
 row(f"POST {_PAGE}/enable", _MANAGE, provider_id="idle_provider")
+row(f"POST {_PAGE}/vouch", _MANAGE, body={"reason": ""}, provider_id="alone_provider")
 row(f"POST {_PAGE}/disable", _MANAGE, body={"reason": ""}, provider_id="provider")
 row(f"POST {_PAGE}/enforce", _MANAGE, body={"reason": ""}, provider_id="provider")
 row(f"POST {_PAGE}/release", _MANAGE, body={"reason": ""}, provider_id="enforced_provider")

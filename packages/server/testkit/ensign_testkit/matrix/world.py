@@ -167,6 +167,7 @@ def _providers(member: Actor, *, at: datetime) -> dict[str, str]:
         "provider": add_provider("active", settings=settings, secret="x", domains=["active.example"], at=at),
         "idle_provider": add_provider("idle", settings=settings, secret="x", status="disabled", at=at),
         "enforced_provider": add_provider("enforced", settings=settings, domains=["x.example"], enforced=True, at=at),
+        "alone_provider": add_provider("alone", settings=settings, domains=[], trusted_by=member.id, at=at),
     }
     identity = add_identity(made["provider"], member.id, at=at)
     return {**{name: one.id for name, one in made.items()}, "provider_key": "active", "identity_id": identity}

@@ -47,7 +47,7 @@ def test_a_provider_is_connected_enabled_mapped_and_changed(db: str) -> None:
     provider = queries.by_key("op")
     assert (provider.domains, provider.recheck_minutes) == (("example.com", "example.org"), 30)
     assert "http://localhost:8000/sso/op/callback" in client.get(page).content.decode()
-    assert client.post(f"{page}/enable").status_code == 303
+    assert client.post(f"{page}/enable", {"reason": "Only me"}).status_code == 303
     assert client.post(f"{page}/map", {"value": "eng", "group": group.id}).status_code == 303
     assert [one.value for one in queries.by_key("op").group_mapping] == ["eng"]
     assert client.post(page, {**FORM, "name": "Another", "secret": ""}).status_code == 303

@@ -23,7 +23,15 @@ from ensign.control.access.decisions import held, require, views
 from ensign.control.access.domain import ORGANISATION, GrantView
 from ensign.control.access.models import CustomRole, Grant
 from ensign.control.access.permissions import BY_CODE, Permission
-from ensign.control.access.roles import EVERY, ROLES, Role, confers_approval, confers_granting, unfit_for_services
+from ensign.control.access.roles import (
+    EVERY,
+    ROLES,
+    Role,
+    confers_approval,
+    confers_granting,
+    confers_standing_for,
+    unfit_for_services,
+)
 from ensign.control.audit.door import operation
 from ensign.control.audit.ledger import record
 from ensign.control.audit.staging import stage
@@ -134,12 +142,13 @@ def archive(*, actor: Actor, at: datetime, key: str, reason: str = "") -> Role:
 
 
 def _check_two_people(before: Role, after: Role, grants: Sequence[GrantView], *, at: datetime) -> None:
-    """Nobody comes to approve production, nor to give that, by one person's change of what a role means.
+    """Nobody comes to approve production, to decide how people sign in, nor to give that, by one person's change of
+    what a role means.
 
     :raises Conflict: code ``takes-two``.
     """
     reached = [g for g in grants if two_people.needed(after, g.scope) and not two_people.needed(before, g.scope)]
-    if confers_approval(after) and not confers_approval(before):  # who gives this role comes to give approval
+    if confers_standing_for(after) and not confers_standing_for(before):  # who gives this role comes to give that
         giving = [
             grant
             for one in roles()
@@ -152,7 +161,7 @@ def _check_two_people(before: Role, after: Role, grants: Sequence[GrantView], *,
     if reached:
         raise Conflict(
             f"By {len(reached)} grant{'s' if len(reached) > 1 else ''} somebody would come to approve production,"
-            " or to give that.",
+            " to decide how people sign in, or to give that.",
             remedy="Make another role with it and give that one: giving it takes two people.",
             code="takes-two",
         )

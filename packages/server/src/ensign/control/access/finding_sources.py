@@ -14,6 +14,7 @@ from ensign.control.access.catalogue import definitions
 from ensign.control.access.domain import GrantView, Scope
 from ensign.control.access.findings import Finding
 from ensign.control.access.models import Grant
+from ensign.control.access.permissions import Permission
 from ensign.control.access.roles import confers_approval
 from ensign.control.audit.models import Entry, Touch
 from ensign.control.identity import queries as identity
@@ -117,7 +118,10 @@ def given_by_one(at: datetime) -> list[Finding]:
 def _what(request: RequestView) -> str:
     meaning = definitions(one.role for one in request.roles)
     approves = any(confers_approval(role) for role in meaning.values())
-    return "the approval of production" if approves else "the right to give the approval of production"
+    if approves:
+        return "the approval of production"
+    signs = any(role.confers(Permission.ORG_SECURITY_MANAGE) for role in meaning.values())
+    return "deciding how people sign in" if signs else "the right to give what takes two people"
 
 
 def ending_grants(at: datetime) -> list[Finding]:

@@ -35,7 +35,11 @@ class MappedOut(Schema):
 
 
 class ProviderOut(Schema):
-    """An identity provider, without its secret. ``addresses``: what to enter at the provider, by label."""
+    """An identity provider, without its secret. ``addresses``: what to enter at the provider, by label.
+
+    ``trusted_by``: who last decided what it trusts; ``vouched_by``: who else has looked at that since; ``alone``:
+    whether it is in use though nobody has.
+    """
 
     id: str
     key: str
@@ -54,6 +58,9 @@ class ProviderOut(Schema):
     group_mapping: list[MappedOut]
     recheck_minutes: int
     session_hours: int
+    trusted_by: str | None
+    vouched_by: str | None
+    alone: bool
     version: int
 
     @staticmethod
@@ -79,6 +86,9 @@ class ProviderOut(Schema):
             group_mapping=[MappedOut(value=one.value, group=one.group, by=one.by) for one in provider.group_mapping],
             recheck_minutes=provider.recheck_minutes,
             session_hours=provider.session_hours,
+            trusted_by=provider.trusted_by,
+            vouched_by=provider.vouched_by,
+            alone=provider.alone,
             version=provider.version,
         )
 
@@ -122,6 +132,13 @@ class MappingIn(Input):
 
     mapping: list[MappedIn]
     reason: str = ""
+
+
+class LookedIn(Input):
+    """Why, and which ``version`` of the provider was looked at: when it was changed since, it is refused."""
+
+    reason: str = ""
+    version: int | None = None
 
 
 class EnforceIn(Input):
@@ -202,10 +219,22 @@ def map_groups(request: HttpRequest, provider_id: str, body: MappingIn) -> Provi
 
 
 @router.post("/identity-providers/{provider_id}/enable", response=ProviderOut)
-def enable_provider(request: HttpRequest, provider_id: str) -> ProviderOut:
-    """Let people sign in through it. Needs a session with a recent second factor."""
+def enable_provider(request: HttpRequest, provider_id: str, body: LookedIn | None = None) -> ProviderOut:
+    """Let people sign in through it: not by who decided what it trusts, unless nobody else could; then with a reason.
+    Needs a session with a recent second factor.
+    """
     actor, at = _caller(request)
-    return ProviderOut.of(providers.enable(actor=actor, at=at, provider_id=provider_id))
+    said = body or LookedIn()
+    done = providers.enable(actor=actor, at=at, provider_id=provider_id, reason=said.reason, version=said.version)
+    return ProviderOut.of(done)
+
+
+@router.post("/identity-providers/{provider_id}/vouch", response=ProviderOut)
+def vouch_for_provider(request: HttpRequest, provider_id: str, body: LookedIn) -> ProviderOut:
+    """Say that one has looked at what somebody else decided alone. Needs a session with a recent second factor."""
+    actor, at = _caller(request)
+    done = providers.vouch(actor=actor, at=at, provider_id=provider_id, reason=body.reason, version=body.version)
+    return ProviderOut.of(done)
 
 
 @router.post("/identity-providers/{provider_id}/disable", response=ProviderOut)

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+from ensign.control.access import provider_trust
 from ensign.control.access.assigning import require_assigning_all
 from ensign.control.access.decisions import entitled, held, require, views
 from ensign.control.access.domain import ORGANISATION
 from ensign.control.access.models import Grant
 from ensign.control.access.permissions import Permission
+from ensign.control.access.provider_domains import clean_domains
 from ensign.control.audit.door import operation
 from ensign.control.audit.ledger import record
 from ensign.control.audit.staging import stage
@@ -25,20 +27,11 @@ from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Invalid, NeedsMfa, NotFound
 from ensign.control.kernel.ids import new_id
 
-DOMAINS_MAX: Final = 50
 MAPPED_MAX: Final = 500
 HOURS_MAX: Final = 24
 MINUTES: Final = (5, 1440)
 
 _KEY: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?\Z")
-_DOMAIN: Final = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{1,62}\Z")
-#: Where anybody gets an address: whoever is routed by these is nobody's employee.
-_PUBLIC: Final = frozenset(
-    {
-        "gmail.com", "googlemail.com", "outlook.com", "hotmail.com", "live.com", "msn.com", "yahoo.com", "icloud.com",
-        "me.com", "aol.com", "proton.me", "protonmail.com", "gmx.de", "gmx.net", "web.de", "mail.ru", "qq.com",
-    }
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +52,7 @@ class ProviderWish:
 
 @operation
 def create(*, actor: Actor, at: datetime, key: str, kind: str, wish: ProviderWish) -> ProviderView:
-    """Connect a provider; nobody signs in through it before :func:`enable`.
+    """Connect a provider; nobody signs in through it before somebody else has enabled it (:func:`enable`).
 
     :raises Denied: without ``org:security:manage``. :raises NeedsMfa: without a recent second factor.
     :raises Invalid: naming the fields. :raises Conflict: when the key is taken.
@@ -79,6 +72,7 @@ def create(*, actor: Actor, at: datetime, key: str, kind: str, wish: ProviderWis
         "enforced": False,
         "group_mapping": [],
         **_cleaned(kind, wish),
+        **provider_trust.decided_by(actor),
     }
     if kinds.of(kind).secrets and not wish.secret:
         raise Invalid("The secret is missing.", fields={"secret": "Enter the secret that the provider gave."})
@@ -90,11 +84,12 @@ def create(*, actor: Actor, at: datetime, key: str, kind: str, wish: ProviderWis
 
 @operation
 def update(*, actor: Actor, at: datetime, provider_id: str, wish: ProviderWish, reason: str = "") -> ProviderView:
-    """Change a provider. What its subjects mean (the issuer) stays once somebody came through it.
+    """Change a provider. What its subjects mean (the issuer) stays once somebody came through it; what one in use is
+    trusted with changes by one person only where nobody else could look at it (``provider_trust``).
 
-    :raises Denied: without ``org:security:manage``. :raises NeedsMfa: without a recent second factor.
-    :raises Invalid: naming the fields. :raises Conflict: when it would change whom subjects stand for, or leave an
-        enforced provider without domains.
+    :raises Denied: without ``org:security:manage``, or when that takes two.
+    :raises NeedsMfa: without a recent second factor. :raises Invalid: naming the fields.
+    :raises Conflict: when it would change whom subjects stand for, or leave an enforced provider without domains.
     """
     _require(actor, at=at)
     row = _locked(provider_id)
@@ -113,9 +108,14 @@ def update(*, actor: Actor, at: datetime, provider_id: str, wish: ProviderWish, 
     state = {**old, **cleaned, "secret_version": old["secret_version"] + (1 if wish.secret else 0)}
     if state == old:
         return queries.view(row)
-    staged = stage(IdentityProvider, id=row.pk, state=state, current=row)
     fields = sorted(name for name in state if state[name] != old.get(name))
-    detail = {"provider": row.pk, "fields": fields}
+    detail: dict[str, Any] = {"provider": row.pk, "fields": fields}
+    if provider_trust.widens(old, cleaned):
+        if row.status == "active":
+            provider_trust.require_change(actor, at=at)
+            detail["alone"] = True
+        state |= provider_trust.decided_by(actor)
+    staged = stage(IdentityProvider, id=row.pk, state=state, current=row)
     record(action=actions.PROVIDER_UPDATED, actor=actor, at=at, staged=[staged], reason=reason, detail=detail)
     _keep_secret(row.pk, row.kind, wish.secret)
     provider = queries.provider(row.pk)
@@ -162,17 +162,46 @@ def map_groups(
 
 
 @operation
-def enable(*, actor: Actor, at: datetime, provider_id: str) -> ProviderView:
-    """Let people sign in through it.
+def enable(
+    *, actor: Actor, at: datetime, provider_id: str, reason: str = "", version: int | None = None
+) -> ProviderView:
+    """Let people sign in through it: by somebody else than who decided what it trusts, or alone where nobody could.
 
-    :raises Denied: without ``org:security:manage``. :raises Conflict: when it is enabled already.
+    ``version`` is the one that the actor looked at, so that nothing is changed under their eyes.
+
+    :raises Denied: without ``org:security:manage``, or to who decided it. :raises Conflict: when it is enabled already,
+        or was changed meanwhile. :raises Invalid: when they are alone and give no reason.
     """
     _require(actor, at=at)
-    row = _locked(provider_id)
+    row = _looked_at(provider_id, version)
     if row.status == "active":
         raise Conflict("This provider is enabled already.")
-    staged = stage(IdentityProvider, id=row.pk, state={**row.state, "status": "active"}, current=row)
-    record(action=actions.PROVIDER_ENABLED, actor=actor, at=at, staged=[staged], detail={"provider": row.pk})
+    alone = provider_trust.require_enable(actor, queries.view(row), reason, at=at)
+    looked = provider_trust.decided_by(actor) if alone else {"vouched_by": actor.id}
+    staged = stage(IdentityProvider, id=row.pk, state={**row.state, "status": "active", **looked}, current=row)
+    detail = {"provider": row.pk, **({"alone": True} if alone else {})}
+    record(action=actions.PROVIDER_ENABLED, actor=actor, at=at, staged=[staged], reason=reason, detail=detail)
+    return queries.provider(row.pk)
+
+
+@operation
+def vouch(
+    *, actor: Actor, at: datetime, provider_id: str, reason: str = "", version: int | None = None
+) -> ProviderView:
+    """Say that one has looked at what somebody else alone decided a provider is trusted with.
+
+    :raises Denied: without ``org:security:manage``, or to who decided it.
+    :raises Conflict: when nothing waits for a second look, or it was changed meanwhile.
+    """
+    _require(actor, at=at)
+    row = _looked_at(provider_id, version)
+    provider = queries.view(row)
+    if not provider.alone:
+        raise Conflict("Nothing about this provider waits for a second look.")
+    provider_trust.require_vouching(actor, provider)
+    staged = stage(IdentityProvider, id=row.pk, state={**row.state, "vouched_by": actor.id}, current=row)
+    detail = {"provider": row.pk, "decided_by": provider.trusted_by}
+    record(action=actions.PROVIDER_VOUCHED, actor=actor, at=at, staged=[staged], reason=reason, detail=detail)
     return queries.provider(row.pk)
 
 
@@ -186,7 +215,7 @@ def disable(*, actor: Actor, at: datetime, provider_id: str, reason: str = "") -
     row = _locked(provider_id)
     if row.status != "active":
         raise Conflict("This provider is disabled already.")
-    state = {**row.state, "status": "disabled", "enforced": False}
+    state = {**row.state, "status": "disabled", "enforced": False, "vouched_by": None}
     staged = stage(IdentityProvider, id=row.pk, state=state, current=row)
     ended = sessions.end_all(row.pk, because="provider_disabled", actor=actor, at=at)
     detail = {"provider": row.pk, "sessions": ended}
@@ -308,6 +337,13 @@ def _locked(provider_id: str) -> IdentityProvider:
     return row
 
 
+def _looked_at(provider_id: str, version: int | None) -> IdentityProvider:
+    row = _locked(provider_id)
+    if version is not None and row.version != version:
+        raise Conflict("This provider was changed meanwhile.", remedy="Look at its settings again.")
+    return row
+
+
 def _keep_secret(provider_id: str, kind: str, secret: str) -> None:
     names = kinds.of(kind).secrets
     if secret and names:
@@ -340,25 +376,10 @@ def _cleaned(kind: str, wish: ProviderWish) -> dict[str, Any]:
         "name": clean_name(wish.name, limit=60),
         "shape": wish.shape,
         "settings": speaks.clean(wish.shape, wish.settings),
-        "domains": _domains(wish.domains),
+        "domains": clean_domains(wish.domains),
         "provisioning": wish.provisioning,
         "mfa_counts": wish.mfa_counts,
         "group_claim": claim,
         "recheck_minutes": wish.recheck_minutes,
         "session_hours": wish.session_hours,
     }
-
-
-def _domains(given: Sequence[str]) -> list[str]:
-    found = sorted({text.strip().lower().removeprefix("@") for text in given} - {""})
-    for domain in found:
-        if not _DOMAIN.match(domain) or len(domain) > 253:
-            raise Invalid(
-                "A domain is not valid.", fields={"domains": f"Write domains like example.com, not {domain}."}
-            )
-        if domain in _PUBLIC:
-            text = f"Anybody gets an address at {domain}; name your organisation's own domains."
-            raise Invalid("A domain is everybody's.", fields={"domains": text})
-    if len(found) > DOMAINS_MAX:
-        raise Invalid("There are too many domains.", fields={"domains": f"At most {DOMAINS_MAX}."})
-    return found

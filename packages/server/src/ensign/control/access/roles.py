@@ -67,6 +67,13 @@ def confers_approval(role: Role) -> bool:
     return role.confers(P.CHANGE_APPROVE)
 
 
+def confers_standing_for(role: Role) -> bool:
+    """Whether its holders decide who is who, or approve: giving it takes two people. Who decides how people sign in
+    could be the second who looks at a provider, and so let the first sign in as an approver.
+    """
+    return confers_approval(role) or role.confers(P.ORG_SECURITY_MANAGE)
+
+
 def confers_granting(role: Role) -> bool:
     """Whether its holders give roles to others."""
     return not GRANTING.isdisjoint(role.permissions)

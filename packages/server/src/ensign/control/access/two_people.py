@@ -1,4 +1,5 @@
-"""Giving somebody the approval of production, or the right to give it, takes two people who may; neither gets it.
+"""Giving somebody the approval of production, deciding how people sign in, or the right to give either, takes two
+people who may; neither gets it.
 
 The first begins a request, the second confirms it (``requests``). Where nobody else could confirm, as in a team of
 which only one may give roles yet, it goes through with a reason, says so in its entry (``sole_granter``) and is a
@@ -20,7 +21,7 @@ from ensign.control.access.domain import ORGANISATION, GrantView, Narrowing, Sco
 from ensign.control.access.models import AccessRequest
 from ensign.control.access.permissions import Permission
 from ensign.control.access.places import reaches_protected
-from ensign.control.access.roles import EVERY, Role, confers_approval, confers_granting
+from ensign.control.access.roles import EVERY, Role, confers_approval, confers_granting, confers_standing_for
 from ensign.control.audit.ledger import Where, record
 from ensign.control.audit.staging import Staged, stage
 from ensign.control.identity import queries as identity
@@ -46,20 +47,24 @@ class Plan:
 
 
 def needed(role: Role, scope: Scope) -> bool:
-    """Whether giving ``role`` in ``scope`` takes two: it confers approving where something is protected, or giving a
-    role that does. Whoever could make the second person alone, such as another administrator, would be both.
+    """Whether giving ``role`` in ``scope`` takes two: it confers approving where something is protected, deciding how
+    people sign in, or giving a role that does either. Whoever could make the second person alone, such as another
+    administrator, would be both.
 
     A grant in a whole project counts, though nothing in it may be protected yet: it reaches what is added later.
     """
-    return reaches_protected(scope) and (confers_approval(role) or gives_approval(role, scope))
+    decides = confers_approval(role) or (scope == ORGANISATION and confers_standing_for(role))
+    return reaches_protected(scope) and (decides or gives_approval(role, scope))
 
 
 def gives_approval(role: Role, scope: Scope) -> bool:
-    """Whether holding ``role`` in ``scope`` lets one give a role that approves changes."""
+    """Whether holding ``role`` in ``scope`` lets one give a role that approves changes, or decides how people sign
+    in.
+    """
     if not confers_granting(role):
         return False
     named = definitions(role.assigns - {EVERY}).values()
-    return (EVERY in role.assigns and scope == ORGANISATION) or any(confers_approval(one) for one in named)
+    return (EVERY in role.assigns and scope == ORGANISATION) or any(confers_standing_for(one) for one in named)
 
 
 def any_needed(grants: Iterable[GrantView], *, at: datetime) -> bool:

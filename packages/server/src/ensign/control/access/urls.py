@@ -91,6 +91,7 @@ urlpatterns = [
     path("identity-providers/<str:provider_id>/map", providers.add_mapping, name="provider-map"),
     path("identity-providers/<str:provider_id>/unmap", providers.remove_mapping, name="provider-unmap"),
     path("identity-providers/<str:provider_id>/enable", providers.enable, name="provider-enable"),
+    path("identity-providers/<str:provider_id>/vouch", providers.vouch, name="provider-vouch"),
     path("identity-providers/<str:provider_id>/disable", providers.disable, name="provider-disable"),
     path("identity-providers/<str:provider_id>/enforce", providers.enforce, name="provider-enforce"),
     path("identity-providers/<str:provider_id>/release", providers.release, name="provider-release"),

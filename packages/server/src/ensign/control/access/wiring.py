@@ -10,6 +10,7 @@ from ensign.control.access import (
     leaver_requests,
     leaving,
     powers,
+    provider_trust,
     saml_findings,
     sign_in_findings,
     token_findings,
@@ -27,6 +28,7 @@ def connect() -> None:
     leaving.register("access", leaver_requests.end, hold=leaver_requests.hold)
     findings.register("sign-in", sign_in_findings.found)
     findings.register("saml-certificates", saml_findings.source)
+    findings.register("providers-alone", provider_trust.source)
     findings.register("emergency-access", emergency_findings.source)
     findings.register("tokens", token_findings.about_tokens)
     findings.register("service-accounts", token_findings.about_accounts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from ensign.control.access import providers
+from ensign.control.access import provider_trust, providers
 from ensign.control.access.decisions import Held, held
 from ensign.control.access.permissions import Permission
 from ensign.control.access.provider_forms import OidcProviderForm, ProviderForm
@@ -108,8 +108,12 @@ def _about(provider: ProviderView, holds: Held) -> dict[str, Any]:
     linked = [one for one in queries.identities_at(provider.id) if one.status == "active"]
     who = shown(one.person for one in linked)
     speaks = kinds.of(provider.kind)
+    others = shown(provider_trust.others(holds.actor.id, at=holds.at))
     return {
         "provider": provider,
+        "own": provider_trust.decided(holds.actor.id, provider.id, provider.trusted_by),
+        "others": sorted(others.values(), key=lambda one: one.name),
+        "decided_by": shown([provider.trusted_by])[provider.trusted_by] if provider.trusted_by else None,
         "shape": SHAPES[provider.shape],
         "kind": speaks.title,
         "addresses": speaks.addresses(provider),
@@ -164,7 +168,23 @@ def _mapped(request: HttpRequest, provider_id: str, mapping: list[tuple[str, str
 @require_POST
 def enable(request: HttpRequest, provider_id: str) -> HttpResponse:
     """Let people sign in through it."""
-    providers.enable(actor=signed_in(request), at=clock.now(), provider_id=provider_id)
+    return _looked_at(request, provider_id, providers.enable)
+
+
+@require_POST
+def vouch(request: HttpRequest, provider_id: str) -> HttpResponse:
+    """Say that one has looked at what somebody else alone decided it is trusted with."""
+    return _looked_at(request, provider_id, providers.vouch)
+
+
+def _looked_at(request: HttpRequest, provider_id: str, act: Callable[..., ProviderView]) -> HttpResponse:
+    """Do it with the version that the page showed."""
+    actor, reason, version = signed_in(request), request.POST.get("reason", ""), request.POST.get("version", "")
+    seen = int(version) if version.isdecimal() else None
+    try:
+        act(actor=actor, at=clock.now(), provider_id=provider_id, reason=reason, version=seen)
+    except (Conflict, Invalid) as error:
+        messages.error(request, " ".join([error.message, *error.fields.values()]))
     return SeeOther(reverse("access:provider", args=[provider_id]))
 
 

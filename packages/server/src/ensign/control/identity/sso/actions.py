@@ -8,6 +8,7 @@ PROVIDER_CREATED = action("provider.created", "connected an identity provider")
 PROVIDER_UPDATED = action("provider.updated", "changed an identity provider")
 PROVIDER_DISABLED = action("provider.disabled", "disabled an identity provider, ending the sessions that began there")
 PROVIDER_ENABLED = action("provider.enabled", "enabled an identity provider again")
+PROVIDER_VOUCHED = action("provider.vouched", "vouched for what one person alone had an identity provider trusted with")
 PROVIDER_ENFORCED = action("provider.enforced", "made people of its domains sign in through an identity provider alone")
 PROVIDER_RELEASED = action("provider.released", "let people of its domains sign in without the identity provider again")
 

@@ -61,7 +61,8 @@ class MappedGroup:
 class ProviderView:
     """A provider as it stands. ``settings`` are those of its kind, without secrets.
 
-    ``recheck_minutes`` 0: the provider is not asked again before ``session_hours`` are over.
+    ``recheck_minutes`` 0: the provider is not asked again before ``session_hours`` are over. ``trusted_by``: who last
+    decided what it trusts (None: not known); ``vouched_by``: who else has looked at that since.
     """
 
     id: str
@@ -81,6 +82,13 @@ class ProviderView:
     session_hours: int
     version: int
     ledger_seq: int
+    trusted_by: str | None = None
+    vouched_by: str | None = None
+
+    @property
+    def alone(self) -> bool:
+        """Whether it is in use though nobody has looked at it but who last decided what it trusts."""
+        return self.active and self.trusted_by is not None and self.vouched_by is None
 
     @property
     def active(self) -> bool:

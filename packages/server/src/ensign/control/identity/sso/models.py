@@ -16,7 +16,8 @@ class IdentityProvider(Governed):
     (``active|disabled``), ``settings`` (those of the kind), ``secret_version`` (grows when a secret is replaced),
     ``domains`` (list of e-mail domains), ``enforced``, ``provisioning``, ``mfa_counts`` (whether its second factor
     counts as Ensign's), ``group_claim``, ``group_mapping`` (list of ``{value, group, by}``), ``recheck_minutes``,
-    ``session_hours``.
+    ``session_hours``, ``trusted_by`` (id of who last decided what it trusts) and ``vouched_by`` (id of somebody else
+    who has looked at that since, or None); a provider from before these has neither.
     """
 
     object_type = "identity_provider"

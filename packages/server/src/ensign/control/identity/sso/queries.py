@@ -124,6 +124,8 @@ def view(row: IdentityProvider) -> ProviderView:
         session_hours=state["session_hours"],
         version=row.version,
         ledger_seq=row.ledger_seq,
+        trusted_by=state.get("trusted_by"),
+        vouched_by=state.get("vouched_by"),
     )
 
 
