@@ -22,6 +22,7 @@ from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Denied, Invalid, NeedsMfa
 from ensign_testkit.changing import last_entry
 from ensign_testkit.people import add_person, add_role, sign_in
+from ensign_testkit.people import give as put_grant
 from ensign_testkit.providers import add_provider
 
 SETTINGS = {"issuer": "http://127.0.0.1:9", "client_id": "ensign"}
@@ -263,4 +264,26 @@ def test_nobody_makes_the_second_who_could_enable_it_alone(db: str) -> None:
     more = RoleWish(name="Plain", permissions=["org:people:manage", "org:security:manage"])
     with pytest.raises(Conflict) as refused:
         custom_roles.update(actor=mallory, at=clock.now(), key="plain", wish=more)
+    assert refused.value.code == "takes-two"
+
+
+@pytest.mark.parametrize("code", ["org:people:recover", "org:scim:manage", "org:privacy:erase"])
+def test_nor_who_could_let_them_in_again_list_or_forget_people(db: str, code: str) -> None:
+    """Each lets an account of one's own be the second person of an act that takes two."""
+    mallory, _ = two()
+    puppet = add_person("Puppet")
+    add_role("helper", code)
+    given = give(actor=mallory, at=clock.now(), subject=puppet.id, wish=Wish(role="helper"), reason="mine")
+    assert isinstance(given, RequestView)
+
+
+def test_what_two_people_gave_is_not_widened_by_one(db: str) -> None:
+    """A role that took two for one thing does not come to approve by one person's change of what it means."""
+    mallory, _ = two()
+    puppet = add_person("Puppet")
+    add_role("signer", "org:security:manage")
+    put_grant(puppet.id, "signer")
+    more = RoleWish(name="Signer", permissions=["org:security:manage", "change:approve"])
+    with pytest.raises(Conflict) as refused:
+        custom_roles.update(actor=mallory, at=clock.now(), key="signer", wish=more)
     assert refused.value.code == "takes-two"

@@ -20,16 +20,16 @@ from ensign.control.access.assigning import (
 )
 from ensign.control.access.catalogue import definitions, role_of, roles
 from ensign.control.access.decisions import held, require, views
-from ensign.control.access.domain import ORGANISATION, GrantView
+from ensign.control.access.domain import ORGANISATION, GrantView, Scope
 from ensign.control.access.models import CustomRole, Grant
 from ensign.control.access.permissions import BY_CODE, Permission
 from ensign.control.access.roles import (
     EVERY,
     ROLES,
+    STANDING,
     Role,
     confers_approval,
     confers_granting,
-    confers_standing_for,
     unfit_for_services,
 )
 from ensign.control.audit.door import operation
@@ -147,8 +147,16 @@ def _check_two_people(before: Role, after: Role, grants: Sequence[GrantView], *,
 
     :raises Conflict: code ``takes-two``.
     """
-    reached = [g for g in grants if two_people.needed(after, g.scope) and not two_people.needed(before, g.scope)]
-    if confers_standing_for(after) and not confers_standing_for(before):  # who gives this role comes to give that
+    gained = {one for one in STANDING if after.confers(one) and not before.confers(one)}
+
+    def more(scope: Scope) -> bool:
+        """Whether it is more than what two people gave already."""
+        here = gained if scope == ORGANISATION else gained & {Permission.CHANGE_APPROVE}
+        gives = two_people.gives_approval(after, scope) and not two_people.gives_approval(before, scope)
+        return bool(here) or gives or not two_people.needed(before, scope)
+
+    reached = [g for g in grants if two_people.needed(after, g.scope) and more(g.scope)]
+    if gained:  # who gives this role comes to give that
         giving = [
             grant
             for one in roles()
@@ -161,7 +169,7 @@ def _check_two_people(before: Role, after: Role, grants: Sequence[GrantView], *,
     if reached:
         raise Conflict(
             f"By {len(reached)} grant{'s' if len(reached) > 1 else ''} somebody would come to approve production,"
-            " to decide how people sign in, or to give that.",
+            " to decide who is who, or to give that.",
             remedy="Make another role with it and give that one: giving it takes two people.",
             code="takes-two",
         )

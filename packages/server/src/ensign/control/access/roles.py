@@ -67,11 +67,16 @@ def confers_approval(role: Role) -> bool:
     return role.confers(P.CHANGE_APPROVE)
 
 
+#: What lets its holders approve, or let somebody stand for somebody else: how people sign in, how they get back in, who
+#: the directory says they are, who is forgotten. Whoever could give one of these alone would be the second person too.
+STANDING: frozenset[Permission] = frozenset(
+    {P.CHANGE_APPROVE, P.ORG_SECURITY_MANAGE, P.ORG_PEOPLE_RECOVER, P.ORG_SCIM_MANAGE, P.ORG_PRIVACY_ERASE}
+)
+
+
 def confers_standing_for(role: Role) -> bool:
-    """Whether its holders decide who is who, or approve: giving it takes two people. Who decides how people sign in
-    could be the second who looks at a provider, and so let the first sign in as an approver.
-    """
-    return confers_approval(role) or role.confers(P.ORG_SECURITY_MANAGE)
+    """Whether its holders decide who is who, or approve: giving it takes two people."""
+    return any(role.confers(permission) for permission in STANDING)
 
 
 def confers_granting(role: Role) -> bool:

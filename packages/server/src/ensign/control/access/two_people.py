@@ -1,5 +1,5 @@
-"""Giving somebody the approval of production, deciding how people sign in, or the right to give either, takes two
-people who may; neither gets it.
+"""Giving somebody the approval of production, deciding who is who (``roles.STANDING``), or the right to give either,
+takes two people who may; neither gets it.
 
 The first begins a request, the second confirms it (``requests``). Where nobody else could confirm, as in a team of
 which only one may give roles yet, it goes through with a reason, says so in its entry (``sole_granter``) and is a
