@@ -21,6 +21,8 @@ from ensign_testkit.matrix import trying, world
 from ensign_testkit.matrix.table import DONE, Row, rows
 from ensign_testkit.people import add_person
 
+pytestmark = pytest.mark.once
+
 _CODES = {str(permission) for permission in ADMINISTRATIVE}
 _CALLER = "somebody with every role"
 

@@ -33,6 +33,8 @@ from ensign_testkit.people import add_person
 from ensign_testkit.people import sign_in as seat
 from ensign_testkit.routes import Route, pages
 
+pytestmark = pytest.mark.once
+
 ROUTES = pages()
 PASSWORD = "correct horse battery staple"
 EMAIL = "anna.berg@example.com"

@@ -22,6 +22,8 @@ from ensign_testkit.hostile_openid import CLIENT_ID, HostileProvider
 from ensign_testkit.people import add_person
 from ensign_testkit.providers import add_provider
 
+pytestmark = pytest.mark.once
+
 SECRET = "a secret that both know, long enough to be one"
 SETTINGS: dict[str, Any] = {
     "client_id": CLIENT_ID, "scopes": "openid email", "tenant": "", "trust_email": False, "strong_acr": ""

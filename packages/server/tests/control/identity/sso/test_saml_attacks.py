@@ -23,6 +23,8 @@ from ensign_testkit.saml_forge import DS, SAML, SAMLP, WRAPPINGS, encrypted, evi
 from ensign_testkit.saml_worlds import World, signer, world
 from lxml import etree
 
+pytestmark = pytest.mark.once
+
 #: Far beyond what a refusal takes, far below what any bomb would.
 BOUND = 5.0
 
