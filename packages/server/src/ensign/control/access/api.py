@@ -7,7 +7,6 @@ People and roles are read with ``org:read``; what makes people or gives access n
 from __future__ import annotations
 
 from datetime import datetime
-from typing import cast
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -40,7 +39,7 @@ from ensign.control.access.schemas import (
 from ensign.control.api import etag
 from ensign.control.api.pages import Page
 from ensign.control.identity import queries as identity
-from ensign.control.kernel import clock
+from ensign.control.identity import web
 from ensign.control.kernel.actor import Actor
 
 router = Router(tags=["people and access"])
@@ -48,7 +47,7 @@ router = Router(tags=["people and access"])
 
 def _caller(request: HttpRequest, *needs: Permission) -> tuple[Actor, datetime]:
     """Who calls, and when; after checking that they may read this."""
-    actor, at = cast(Actor, request.actor), clock.now()  # type: ignore[attr-defined]  # set by control.api.auth
+    actor, at = web.caller(request)
     for need in needs:
         require(actor, need, at=at)
     return actor, at

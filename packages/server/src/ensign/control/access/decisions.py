@@ -197,6 +197,16 @@ def step_up(actor: Actor, permission: Permission, scope: Scope = ORGANISATION, *
         )
 
 
+def require_recent_mfa(actor: Actor, permission: Permission, said: str, *, at: datetime) -> None:
+    """Refuse without a recent second factor, whether its person has one or not: what :func:`step_up` asks only of who
+    has one. ``said`` tells what needs it.
+
+    :raises NeedsMfa: it leads to the page where that is done, and back.
+    """
+    if not actor.recent_mfa(at=at):
+        raise NeedsMfa(said, permission=str(permission), remedy="Confirm it is you, then try again.")
+
+
 def denied(decision: Decision, permission: Permission, scope: Scope) -> Denied:
     """The error for a refusal."""
     lacking = decision.code in {"no-grant", "other-flags"}

@@ -6,7 +6,7 @@ Asking is possible by token; answering is not: it takes a person in a session wi
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Literal, cast
+from typing import Literal
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Router, Status
@@ -28,7 +28,7 @@ from ensign.control.access.permissions import Permission
 from ensign.control.access.schemas import scope_of
 from ensign.control.api import etag
 from ensign.control.api.pages import Page
-from ensign.control.kernel import clock
+from ensign.control.identity import web
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Invalid, NotFound
 
@@ -38,7 +38,7 @@ _Status = Literal["open", "granted", "refused", "withdrawn", "expired"]
 
 
 def _caller(request: HttpRequest) -> tuple[Actor, datetime, Held]:
-    actor, at = cast(Actor, request.actor), clock.now()  # type: ignore[attr-defined]  # set by control.api.auth
+    actor, at = web.caller(request)
     return actor, at, held(actor, at=at)
 
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from ensign.control.access.decisions import entitled, held, require
+from ensign.control.access import providers
+from ensign.control.access.decisions import entitled, require, require_recent_mfa
 from ensign.control.access.domain import ORGANISATION
 from ensign.control.access.permissions import Permission
 from ensign.control.audit.door import operation
@@ -20,7 +21,7 @@ from ensign.control.identity.emergency.models import EmergencySeal
 from ensign.control.identity.emergency.operations import locked
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
-from ensign.control.kernel.errors import Conflict, Denied, Invalid, NeedsMfa, NotFound
+from ensign.control.kernel.errors import Conflict, Denied, Invalid, NotFound
 from ensign.control.kernel.ids import new_id
 
 
@@ -125,19 +126,17 @@ def require_reading(actor: Actor, *, at: datetime) -> None:
     seal = queries.current()
     if seal is not None and seal.holder(actor.id) is not None and actor.interactive:
         return
-    holds = held(actor, at=at)
-    if not holds.allows(Permission.ORG_SECURITY_MANAGE):
-        holds.require(Permission.ORG_LEDGER_READ)
+    providers.require_reading(actor, at=at)
 
 
 def _require(actor: Actor, *, at: datetime) -> None:
     require(actor, Permission.ORG_SECURITY_MANAGE, at=at)
-    if not actor.recent_mfa(at=at):
-        raise NeedsMfa(
-            "Naming who holds the emergency access needs a second factor, proved within the last 30 minutes.",
-            permission=str(Permission.ORG_SECURITY_MANAGE),
-            remedy="Confirm it is you, then try again.",
-        )
+    require_recent_mfa(
+        actor,
+        Permission.ORG_SECURITY_MANAGE,
+        "Naming who holds the emergency access needs a second factor, proved within the last 30 minutes.",
+        at=at,
+    )
 
 
 def _require_useful(id: str, *, at: datetime) -> None:

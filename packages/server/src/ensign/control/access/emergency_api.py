@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal, cast
+from typing import Literal
 
 from django.http import HttpRequest
 from ninja import Router, Schema, Status
@@ -14,8 +14,7 @@ from ensign.control.access.schemas import ReasonIn
 from ensign.control.api.schemas import Input
 from ensign.control.identity.emergency import queries
 from ensign.control.identity.emergency.domain import SealView
-from ensign.control.kernel import clock
-from ensign.control.kernel.actor import Actor
+from ensign.control.identity.web import caller
 
 router = Router(tags=["emergency access"])
 
@@ -88,14 +87,10 @@ class ReviewIn(Input):
     reason: str
 
 
-def _caller(request: HttpRequest) -> tuple[Actor, datetime]:
-    return cast(Actor, request.actor), clock.now()  # type: ignore[attr-defined]  # set by control.api.auth
-
-
 @router.get("/emergency", response=SealsOut)
 def list_seals(request: HttpRequest) -> SealsOut:
     """Every seal of the emergency access, newest first."""
-    actor, at = _caller(request)
+    actor, at = caller(request)
     emergency.require_reading(actor, at=at)
     return SealsOut(items=[SealOut.of(one, at=at) for one in queries.seals()])
 
@@ -103,7 +98,7 @@ def list_seals(request: HttpRequest) -> SealsOut:
 @router.post("/emergency/holders", response={201: SealOut})
 def name_holders(request: HttpRequest, body: NamingIn) -> Status[SealOut]:
     """Name who holds it; earlier codes are void. Needs a session with a recent second factor."""
-    actor, at = _caller(request)
+    actor, at = caller(request)
     made = emergency.name_holders(actor=actor, at=at, people=body.people, hours=body.hours, reason=body.reason)
     return Status(201, SealOut.of(made, at=at))
 
@@ -111,13 +106,13 @@ def name_holders(request: HttpRequest, body: NamingIn) -> Status[SealOut]:
 @router.post("/emergency/close", response=SealOut)
 def close(request: HttpRequest, body: ReasonIn) -> SealOut:
     """Close it before its time; sessions that came in by it end."""
-    actor, at = _caller(request)
+    actor, at = caller(request)
     return SealOut.of(emergency.close(actor=actor, at=at, reason=body.reason), at=at)
 
 
 @router.post("/emergency/review", response=SealOut)
 def review(request: HttpRequest, body: ReviewIn) -> SealOut:
     """Judge a use that is over, as somebody who holds no code. Needs a session."""
-    actor, at = _caller(request)
+    actor, at = caller(request)
     done = emergency.review(actor=actor, at=at, verdict=body.verdict, reason=body.reason)
     return SealOut.of(done, at=at)

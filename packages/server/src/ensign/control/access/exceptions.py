@@ -16,7 +16,7 @@ from ensign.control.access.actions import (
     EXCEPTION_REFUSED,
 )
 from ensign.control.access.asked import EXCEPTION_MAX, SETUP_EXCEPTION, ExceptionView
-from ensign.control.access.decisions import Held, denied, held, step_up
+from ensign.control.access.decisions import Held, denied, held, require_recent_mfa, step_up
 from ensign.control.access.domain import ORGANISATION, Scope, subject_kind
 from ensign.control.access.duties import PAIRS
 from ensign.control.access.grants import clean_reason
@@ -31,7 +31,7 @@ from ensign.control.audit.staging import Staged, stage
 from ensign.control.identity import queries as identity
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
-from ensign.control.kernel.errors import Conflict, Denied, Invalid, NeedsMfa, NotFound
+from ensign.control.kernel.errors import Conflict, Denied, Invalid, NotFound
 from ensign.control.kernel.ids import new_id
 
 _CONTROL_MIN = 10
@@ -83,12 +83,12 @@ def approve(*, actor: Actor, at: datetime, exception_id: str, reason: str = "") 
     """
     row, exception = _locked(exception_id)
     _require_answering(actor, exception, at=at)
-    if not actor.recent_mfa(at=at):
-        raise NeedsMfa(
-            "Approving an exception needs your second factor, proved within the last 30 minutes.",
-            permission=str(Permission.ORG_ACCESS_GRANT),
-            remedy="Confirm it is you, then try again.",
-        )
+    require_recent_mfa(
+        actor,
+        Permission.ORG_ACCESS_GRANT,
+        "Approving an exception needs your second factor, proved within the last 30 minutes.",
+        at=at,
+    )
     _require_proposed(exception)
     if exception.expires_at <= at:
         raise Conflict("Its end has passed already.", remedy="Refuse it, and propose another.")

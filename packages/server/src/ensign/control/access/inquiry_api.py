@@ -6,7 +6,7 @@ import base64
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router
@@ -27,7 +27,7 @@ from ensign.control.access.inquiry_schemas import (
 )
 from ensign.control.access.schemas import scope_of
 from ensign.control.identity import queries as identity
-from ensign.control.kernel import clock
+from ensign.control.identity.web import caller
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Invalid
 
@@ -39,10 +39,6 @@ _Moment = Annotated[
 ]
 
 
-def _caller(request: HttpRequest) -> tuple[Actor, datetime]:
-    return cast(Actor, request.actor), clock.now()  # type: ignore[attr-defined]  # set by control.api.auth
-
-
 @router.get("/access/who-can", response=WhoCanOut)
 def who_can(
     request: HttpRequest,
@@ -52,7 +48,7 @@ def who_can(
     as_of: _Moment = "",
 ) -> WhoCanOut:
     """Everybody active who may do something there, through which grants, since when, given by whom and why."""
-    actor, at = _caller(request)
+    actor, at = caller(request)
     answer = inquiries.who_can(
         actor=actor,
         at=at,
@@ -77,7 +73,7 @@ def what_can(
     as_of: _Moment = "",
 ) -> HoldingsOut:
     """Every role in force of somebody, with what it confers; everybody may ask about themselves."""
-    actor, at = _caller(request)
+    actor, at = caller(request)
     scope = scope_of(project, environment) if project or environment else None
     answer = inquiries.what_can(actor=actor, at=at, subject=subject, scope=scope, moment=instant(as_of, at=at))
     return HoldingsOut(
@@ -93,7 +89,7 @@ def what_can(
 @router.get("/access/changes", response=DifferencesOut)
 def access_changes(request: HttpRequest, since: _Moment, until: _Moment = "") -> DifferencesOut:
     """What access differs by between two moments: roles gained, lost and altered, and why."""
-    actor, at = _caller(request)
+    actor, at = caller(request)
     begin = instant(since, at=at, field="since")
     if begin is None:
         raise Invalid("The beginning is missing.", fields={"since": "Name a moment."})
@@ -109,7 +105,7 @@ def access_changes(request: HttpRequest, since: _Moment, until: _Moment = "") ->
 @router.post("/exports/access", summary="Export who can do what")
 def export_access(request: HttpRequest, body: AccessExportIn) -> HttpResponse:
     """CSV (RFC 4180), CSV for spreadsheets (formulas made inert) or JSON; the export is an entry."""
-    actor, at = _caller(request)
+    actor, at = caller(request)
     file = exported(actor, at, body)
     return answer_file(file)
 

@@ -11,7 +11,7 @@ from ensign.control.access import queries as access
 from ensign.control.access.asked import RequestView
 from ensign.control.access.assigning import require_assigning, require_assigning_all
 from ensign.control.access.catalogue import definitions
-from ensign.control.access.decisions import require
+from ensign.control.access.decisions import require, require_recent_mfa
 from ensign.control.access.grants import Wish, give_wish
 from ensign.control.access.permissions import Permission
 from ensign.control.audit import history
@@ -22,7 +22,7 @@ from ensign.control.identity.domain import PersonView, clean_email, clean_name
 from ensign.control.identity.models import Person
 from ensign.control.identity.sso.queries import enforced_for
 from ensign.control.kernel.actor import Actor
-from ensign.control.kernel.errors import Conflict, Denied, NeedsMfa
+from ensign.control.kernel.errors import Conflict, Denied
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,12 +103,12 @@ def remove_factors(*, actor: Actor, at: datetime, person_id: str, reason: str) -
             permission=str(Permission.ORG_PEOPLE_RECOVER),
             code="own-access",
         )
-    if not actor.recent_mfa(at=at):
-        raise NeedsMfa(
-            "Removing somebody's second factors needs your own, proved within the last 30 minutes.",
-            permission=str(Permission.ORG_PEOPLE_RECOVER),
-            remedy="Confirm it is you, then try again.",
-        )
+    require_recent_mfa(
+        actor,
+        Permission.ORG_PEOPLE_RECOVER,
+        "Removing somebody's second factors needs your own, proved within the last 30 minutes.",
+        at=at,
+    )
     person = accounts.locked_person(person_id)
     if history.did(actor.id, actions.LINK_CREATED.code, kind="reset", person=person.pk):
         raise _both_hands("You made this person a link to a new password, so somebody else must remove their factors.")

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 from django.http import HttpRequest
 from ninja import Router, Schema, Status
@@ -20,8 +20,7 @@ from ensign.control.api.schemas import Input
 from ensign.control.identity.sso import kinds, queries, secrets
 from ensign.control.identity.sso.domain import ProviderView
 from ensign.control.identity.sso.queries import ExternalView
-from ensign.control.kernel import clock
-from ensign.control.kernel.actor import Actor
+from ensign.control.identity.web import caller
 
 router = Router(tags=["identity providers"])
 
@@ -171,12 +170,8 @@ class ExternalOut(Schema):
         )
 
 
-def _caller(request: HttpRequest) -> tuple[Actor, datetime]:
-    return cast(Actor, request.actor), clock.now()  # type: ignore[attr-defined]  # set by control.api.auth
-
-
 def _reader(request: HttpRequest) -> None:
-    actor, at = _caller(request)
+    actor, at = caller(request)
     providers.require_reading(actor, at=at)
 
 
@@ -190,7 +185,7 @@ def list_providers(request: HttpRequest) -> Page[ProviderOut]:
 @router.post("/identity-providers", response={201: ProviderOut})
 def create_provider(request: HttpRequest, body: NewProviderIn) -> Status[ProviderOut]:
     """Connect a provider, disabled. Needs a session with a recent second factor."""
-    actor, at = _caller(request)
+    actor, at = caller(request)
     made = providers.create(actor=actor, at=at, key=body.key, kind=body.kind, wish=body.to_wish())
     return Status(201, ProviderOut.of(made))
 
@@ -205,14 +200,14 @@ def get_provider(request: HttpRequest, provider_id: str) -> ProviderOut:
 @router.put("/identity-providers/{provider_id}", response=ProviderOut)
 def update_provider(request: HttpRequest, provider_id: str, body: ProviderIn) -> ProviderOut:
     """Change a provider. Needs a session with a recent second factor."""
-    actor, at = _caller(request)
+    actor, at = caller(request)
     return ProviderOut.of(providers.update(actor=actor, at=at, provider_id=provider_id, wish=body.to_wish()))
 
 
 @router.put("/identity-providers/{provider_id}/mapping", response=ProviderOut)
 def map_groups(request: HttpRequest, provider_id: str, body: MappingIn) -> ProviderOut:
     """Decide which groups there are which here. Needs a session with a recent second factor."""
-    actor, at = _caller(request)
+    actor, at = caller(request)
     pairs = [(one.value, one.group) for one in body.mapping]
     done = providers.map_groups(actor=actor, at=at, provider_id=provider_id, mapping=pairs, reason=body.reason)
     return ProviderOut.of(done)
@@ -223,7 +218,7 @@ def enable_provider(request: HttpRequest, provider_id: str, body: LookedIn | Non
     """Let people sign in through it: not by who decided what it trusts, unless nobody else could; then with a reason.
     Needs a session with a recent second factor.
     """
-    actor, at = _caller(request)
+    actor, at = caller(request)
     said = body or LookedIn()
     done = providers.enable(actor=actor, at=at, provider_id=provider_id, reason=said.reason, version=said.version)
     return ProviderOut.of(done)
@@ -232,7 +227,7 @@ def enable_provider(request: HttpRequest, provider_id: str, body: LookedIn | Non
 @router.post("/identity-providers/{provider_id}/vouch", response=ProviderOut)
 def vouch_for_provider(request: HttpRequest, provider_id: str, body: LookedIn) -> ProviderOut:
     """Say that one has looked at what somebody else decided alone. Needs a session with a recent second factor."""
-    actor, at = _caller(request)
+    actor, at = caller(request)
     done = providers.vouch(actor=actor, at=at, provider_id=provider_id, reason=body.reason, version=body.version)
     return ProviderOut.of(done)
 
@@ -240,14 +235,14 @@ def vouch_for_provider(request: HttpRequest, provider_id: str, body: LookedIn) -
 @router.post("/identity-providers/{provider_id}/disable", response=ProviderOut)
 def disable_provider(request: HttpRequest, provider_id: str, body: ReasonIn) -> ProviderOut:
     """End it, and the sessions that began there. Needs a session with a recent second factor."""
-    actor, at = _caller(request)
+    actor, at = caller(request)
     return ProviderOut.of(providers.disable(actor=actor, at=at, provider_id=provider_id, reason=body.reason))
 
 
 @router.post("/identity-providers/{provider_id}/enforce", response=ProviderOut)
 def enforce_provider(request: HttpRequest, provider_id: str, body: EnforceIn) -> ProviderOut:
     """Let people of its domains sign in through it alone. Needs a session with a recent second factor."""
-    actor, at = _caller(request)
+    actor, at = caller(request)
     done = providers.enforce(
         actor=actor,
         at=at,
@@ -261,7 +256,7 @@ def enforce_provider(request: HttpRequest, provider_id: str, body: EnforceIn) ->
 @router.post("/identity-providers/{provider_id}/release", response=ProviderOut)
 def release_provider(request: HttpRequest, provider_id: str, body: ReasonIn) -> ProviderOut:
     """End its enforcement. Needs a session with a recent second factor."""
-    actor, at = _caller(request)
+    actor, at = caller(request)
     return ProviderOut.of(providers.release(actor=actor, at=at, provider_id=provider_id, reason=body.reason))
 
 
@@ -276,7 +271,7 @@ def list_people_of_provider(request: HttpRequest, provider_id: str) -> Page[Exte
 @router.post("/identity-providers/{provider_id}/people/{identity_id}/release", response={204: None})
 def release_identity(request: HttpRequest, provider_id: str, identity_id: str, body: ReasonIn) -> Status[None]:
     """Forget as whom it knows a person. Needs a session with a recent second factor."""
-    actor, at = _caller(request)
+    actor, at = caller(request)
     queries.provider(provider_id)
     providers.release_identity(actor=actor, at=at, identity_id=identity_id, reason=body.reason)
     return Status(204, None)

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from ensign.control.access import provider_trust
 from ensign.control.access.assigning import require_assigning_all
-from ensign.control.access.decisions import entitled, held, require, views
+from ensign.control.access.decisions import entitled, held, require, require_recent_mfa, views
 from ensign.control.access.domain import ORGANISATION
 from ensign.control.access.models import Grant
 from ensign.control.access.permissions import Permission
@@ -24,7 +24,7 @@ from ensign.control.identity.sso import actions, enforcement, kinds, queries, se
 from ensign.control.identity.sso.domain import SHAPES, ProviderView
 from ensign.control.identity.sso.models import ExternalIdentity, IdentityProvider
 from ensign.control.kernel.actor import Actor
-from ensign.control.kernel.errors import Conflict, Invalid, NeedsMfa, NotFound
+from ensign.control.kernel.errors import Conflict, Invalid, NotFound
 from ensign.control.kernel.ids import new_id
 
 MAPPED_MAX: Final = 500
@@ -299,12 +299,12 @@ def require_reading(actor: Actor, *, at: datetime) -> None:
 
 def _require(actor: Actor, *, at: datetime) -> None:
     require(actor, Permission.ORG_SECURITY_MANAGE, at=at)
-    if not actor.recent_mfa(at=at):
-        raise NeedsMfa(
-            "Changing how people sign in needs a second factor, proved within the last 30 minutes.",
-            permission=str(Permission.ORG_SECURITY_MANAGE),
-            remedy="Confirm it is you, then try again.",
-        )
+    require_recent_mfa(
+        actor,
+        Permission.ORG_SECURITY_MANAGE,
+        "Changing how people sign in needs a second factor, proved within the last 30 minutes.",
+        at=at,
+    )
 
 
 def _require_giving(actor: Actor, group_id: str, *, at: datetime) -> None:

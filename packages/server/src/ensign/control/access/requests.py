@@ -26,7 +26,7 @@ from ensign.control.access.actions import (
 from ensign.control.access.asked import OWN_MAX, RequestView, RoleAsked
 from ensign.control.access.assigning import require_assigning
 from ensign.control.access.catalogue import definitions
-from ensign.control.access.decisions import denied, held, view
+from ensign.control.access.decisions import denied, held, require_recent_mfa, view
 from ensign.control.access.domain import ANY_FLAG, Decision, GrantView, Narrowing, Scope
 from ensign.control.access.grants import Wish, clean_reason, stage_wish
 from ensign.control.access.memberships import stage_joining
@@ -39,7 +39,7 @@ from ensign.control.audit.staging import Staged, stage
 from ensign.control.identity.actions import MEMBER_ADDED
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor, system
-from ensign.control.kernel.errors import Conflict, Denied, Invalid, NeedsMfa, NotFound
+from ensign.control.kernel.errors import Conflict, Denied, Invalid, NotFound
 
 #: Who writes the entries of what ends by itself.
 BY_ITSELF = system("access")
@@ -109,12 +109,12 @@ def approve(*, actor: Actor, at: datetime, request_id: str, reason: str = "") ->
     """
     row, request = _locked(request_id)
     _require_answering(actor, request, at=at)
-    if not actor.recent_mfa(at=at):
-        raise NeedsMfa(
-            "Approving access needs your second factor, proved within the last 30 minutes.",
-            permission=str(Permission.ORG_ACCESS_GRANT),
-            remedy="Confirm it is you, then try again.",
-        )
+    require_recent_mfa(
+        actor,
+        Permission.ORG_ACCESS_GRANT,
+        "Approving access needs your second factor, proved within the last 30 minutes.",
+        at=at,
+    )
     _require_open(request, at=at)
     if any(said.by == actor.id for said in request.approvals):
         raise Conflict("You approved this already.", remedy="Somebody else has to, too.")
@@ -179,12 +179,12 @@ def review(*, actor: Actor, at: datetime, request_id: str, reason: str) -> Reque
     """
     row, request = _locked(request_id)
     _require_answering(actor, request, at=at)
-    if not actor.recent_mfa(at=at):
-        raise NeedsMfa(
-            "Reviewing access needs your second factor, proved within the last 30 minutes.",
-            permission=str(Permission.ORG_ACCESS_GRANT),
-            remedy="Confirm it is you, then try again.",
-        )
+    require_recent_mfa(
+        actor,
+        Permission.ORG_ACCESS_GRANT,
+        "Reviewing access needs your second factor, proved within the last 30 minutes.",
+        at=at,
+    )
     if not request.sole or any(said.by == actor.id for said in request.approvals):
         raise Conflict("There is nothing here for you to review.")
     if request.reviewed_by is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, cast
+from typing import Annotated
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router, Schema, Status
@@ -19,7 +19,7 @@ from ensign.control.access.schemas import EndIn, GrantOut, ReasonIn, zoned
 from ensign.control.api import etag
 from ensign.control.api.pages import Page
 from ensign.control.api.schemas import Input
-from ensign.control.kernel import clock
+from ensign.control.identity import web
 from ensign.control.kernel.actor import Actor
 
 router = Router(tags=["people and access"])
@@ -118,7 +118,7 @@ class EffectOut(Schema):
 
 
 def _caller(request: HttpRequest, need: Permission | None = None) -> tuple[Actor, datetime]:
-    actor, at = cast(Actor, request.actor), clock.now()  # type: ignore[attr-defined]  # set by control.api.auth
+    actor, at = web.caller(request)
     if need is not None:
         require(actor, need, at=at)
     return actor, at

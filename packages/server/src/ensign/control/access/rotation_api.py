@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import cast
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Router, Status
@@ -13,8 +12,7 @@ from ensign.control.access import rotation, service_accounts
 from ensign.control.access.schemas import NewTokenOut, ReasonIn, ServiceAccountOut, TokenOut
 from ensign.control.api.schemas import Input
 from ensign.control.identity.domain import OVERLAP
-from ensign.control.kernel import clock
-from ensign.control.kernel.actor import Actor
+from ensign.control.identity.web import caller
 
 router = Router(tags=["people and access"])
 
@@ -41,9 +39,10 @@ def rotate_token(request: HttpRequest, response: HttpResponse, token_id: str, bo
 
     Needs a session, but for a service account's token that may rotate itself: that one asks with itself.
     """
+    actor, at = caller(request)
     done = rotation.rotate(
-        actor=cast(Actor, request.actor),  # type: ignore[attr-defined]  # set by control.api.auth
-        at=clock.now(),
+        actor=actor,
+        at=at,
         token_id=token_id,
         overlap=timedelta(minutes=body.overlap_minutes),
         days=body.days,
@@ -57,10 +56,6 @@ def rotate_token(request: HttpRequest, response: HttpResponse, token_id: str, bo
 @router.post("/service-accounts/{service_account_id}/take-over", response=ServiceAccountOut)
 def take_over_service_account(request: HttpRequest, service_account_id: str, body: ReasonIn) -> ServiceAccountOut:
     """Become the owner of a service account, for one whose owner has left. Needs a session."""
-    account = service_accounts.take_over(
-        actor=cast(Actor, request.actor),  # type: ignore[attr-defined]  # set by control.api.auth
-        at=clock.now(),
-        service_account_id=service_account_id,
-        reason=body.reason,
-    )
+    actor, at = caller(request)
+    account = service_accounts.take_over(actor=actor, at=at, service_account_id=service_account_id, reason=body.reason)
     return ServiceAccountOut.of(account)

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router, Schema
 from pydantic import Field
 
-from ensign.control.access import logins, sign_in_rules, signed_in
-from ensign.control.access.decisions import held
-from ensign.control.access.permissions import Permission
+from ensign.control.access import logins, providers, sign_in_rules, signed_in
 from ensign.control.access.schemas import ReasonIn
 from ensign.control.access.sign_in_rules import Present
 from ensign.control.api import etag
@@ -26,8 +24,7 @@ from ensign.control.identity import sign_in
 from ensign.control.identity.domain import SessionView
 from ensign.control.identity.rules import Rules
 from ensign.control.identity.sessions import WAY
-from ensign.control.identity.web import network_address
-from ensign.control.kernel import clock
+from ensign.control.identity.web import caller, network_address
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Denied, Invalid
 
@@ -173,21 +170,11 @@ class BlockedOut(Schema):
     limits: list[str]
 
 
-def _caller(request: HttpRequest) -> tuple[Actor, datetime]:
-    return cast(Actor, request.actor), clock.now()  # type: ignore[attr-defined]  # set by control.api.auth
-
-
-def _may_read(actor: Actor, *, at: datetime) -> None:
-    holds = held(actor, at=at)
-    if not holds.allows(Permission.ORG_SECURITY_MANAGE):
-        holds.require(Permission.ORG_LEDGER_READ)
-
-
 @router.get("/sign-in-rules", response=RulesOut)
 def get_rules(request: HttpRequest, response: HttpResponse) -> RulesOut:
     """The rules in force."""
-    actor, at = _caller(request)
-    _may_read(actor, at=at)
+    actor, at = caller(request)
+    providers.require_reading(actor, at=at)
     now = sign_in_rules.present()
     etag.give(response, version=now.version)
     return RulesOut.of(now)
@@ -196,7 +183,7 @@ def get_rules(request: HttpRequest, response: HttpResponse) -> RulesOut:
 @router.put("/sign-in-rules", response=RulesOut)
 def decide_rules(request: HttpRequest, body: RulesIn) -> RulesOut:
     """Decide on other rules; they count at once. Needs a session."""
-    actor, at = _caller(request)
+    actor, at = caller(request)
     changed = sign_in_rules.change(
         actor=actor,
         at=at,
@@ -212,8 +199,8 @@ def decide_rules(request: HttpRequest, body: RulesIn) -> RulesOut:
 @router.get("/sign-in-rules/history", response=Page[DecidedOut])
 def rules_history(request: HttpRequest) -> Page[DecidedOut]:
     """Every decision on the rules, newest first: what, from, to, by whom."""
-    actor, at = _caller(request)
-    _may_read(actor, at=at)
+    actor, at = caller(request)
+    providers.require_reading(actor, at=at)
     items = [DecidedOut(entry=one.seq, **_without_seq(asdict(one))) for one in sign_in_rules.timeline()]
     return Page[DecidedOut](items=items)
 
@@ -229,7 +216,7 @@ def list_sign_ins(
     cursor: Cursor = None,
 ) -> Page[LoginOut]:
     """The history of signing in, newest first, however long ago."""
-    actor, at = _caller(request)
+    actor, at = caller(request)
     filters = logins.Filters(
         person=person, outcome=outcome or "", since=_utc(since, "since"), until=_utc(until, "until")
     )
@@ -253,7 +240,7 @@ def _utc(value: datetime | None, field: str) -> datetime | None:
 @router.get("/sessions", response=Page[SessionOut])
 def list_own_sessions(request: HttpRequest) -> Page[SessionOut]:
     """Where one is signed in oneself. Needs a session."""
-    actor, _ = _caller(request)
+    actor, _ = caller(request)
     _in_session(actor)
     rows = identity.sessions_of(actor.id, current=request.session.session_key)
     return Page[SessionOut](items=[SessionOut.of(row) for row in rows])
@@ -262,7 +249,7 @@ def list_own_sessions(request: HttpRequest) -> Page[SessionOut]:
 @router.post("/sessions/{int:session_id}/end", response=EndedOut)
 def end_own_session(request: HttpRequest, session_id: int) -> EndedOut:
     """End one of one's own sessions. Needs a session."""
-    actor, at = _caller(request)
+    actor, at = caller(request)
     _in_session(actor)
     known = {row.id for row in identity.sessions_of(actor.id, current=None)}
     sign_in.end_session(actor=actor, session_id=session_id, at=at)
@@ -277,7 +264,7 @@ def _in_session(actor: Actor) -> None:
 @router.get("/people/{person_id}/sessions", response=Page[SessionOut])
 def list_sessions(request: HttpRequest, person_id: str) -> Page[SessionOut]:
     """Where somebody is signed in."""
-    actor, at = _caller(request)
+    actor, at = caller(request)
     rows = signed_in.sessions_of(actor, person_id, at=at)
     return Page[SessionOut](items=[SessionOut.of(row) for row in rows])
 
@@ -285,14 +272,14 @@ def list_sessions(request: HttpRequest, person_id: str) -> Page[SessionOut]:
 @router.post("/people/{person_id}/sessions/end", response=EndedOut)
 def end_sessions(request: HttpRequest, person_id: str, body: ReasonIn) -> EndedOut:
     """End all sessions of somebody. Needs a session."""
-    actor, at = _caller(request)
+    actor, at = caller(request)
     return EndedOut(sessions=signed_in.end_sessions_of(actor=actor, at=at, person_id=person_id, reason=body.reason))
 
 
 @router.post("/sessions/end-everybody", response=EndedOut)
 def end_everybody(request: HttpRequest, body: EndEverybodyIn) -> EndedOut:
     """End everybody's sessions, one's own too if asked, and at will every personal token. Needs a session."""
-    actor, at = _caller(request)
+    actor, at = caller(request)
     keep = None if body.own else request.session.session_key
     done = signed_in.end_everybody(actor=actor, at=at, keep=keep, tokens=body.tokens, reason=body.reason)
     return EndedOut(sessions=done.sessions, tokens=done.tokens)
@@ -301,7 +288,7 @@ def end_everybody(request: HttpRequest, body: EndEverybodyIn) -> EndedOut:
 @router.get("/blocked-people", response=Page[BlockedOut])
 def list_blocked(request: HttpRequest) -> Page[BlockedOut]:
     """Who has to wait after wrong tries. Needs a session."""
-    actor, at = _caller(request)
+    actor, at = caller(request)
     items = [
         BlockedOut(
             person=one.person.id,
@@ -317,6 +304,6 @@ def list_blocked(request: HttpRequest) -> Page[BlockedOut]:
 @router.post("/people/{person_id}/unblock", response=EndedOut)
 def unblock(request: HttpRequest, person_id: str, body: ReasonIn) -> EndedOut:
     """Let somebody try again; never oneself. Needs a session."""
-    actor, at = _caller(request)
+    actor, at = caller(request)
     signed_in.unblock(actor=actor, at=at, person_id=person_id, reason=body.reason)
     return EndedOut(sessions=0)

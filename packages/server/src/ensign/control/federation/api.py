@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Form, Router, Schema, Status
@@ -21,8 +21,8 @@ from ensign.control.federation.domain import MINUTES_DEFAULT, RuleView, RuleWish
 from ensign.control.federation.exchange import exchange
 from ensign.control.federation.verify import Refused
 from ensign.control.identity import queries as identity
+from ensign.control.identity.web import caller
 from ensign.control.kernel import clock
-from ensign.control.kernel.actor import Actor
 
 router = Router(tags=["federation"])
 
@@ -167,14 +167,10 @@ class RefusedOut(Schema):
     code: str
 
 
-def _caller(request: HttpRequest) -> tuple[Actor, datetime]:
-    return cast(Actor, request.actor), clock.now()  # type: ignore[attr-defined]  # set by control.api.auth
-
-
 @router.get("/service-accounts/{service_account_id}/federation-rules", response=Page[RuleOut])
 def list_rules(request: HttpRequest, service_account_id: str, ended: bool = False) -> Page[RuleOut]:
     """Which CI jobs may act as a service account."""
-    actor, at = _caller(request)
+    actor, at = caller(request)
     require(actor, Permission.ORG_READ, at=at)
     account = identity.service_account(service_account_id)
     found = queries.rules(service_account=account.id, ended=ended)
@@ -184,7 +180,7 @@ def list_rules(request: HttpRequest, service_account_id: str, ended: bool = Fals
 @router.post("/service-accounts/{service_account_id}/federation-rules", response={201: RuleOut})
 def create_rule(request: HttpRequest, service_account_id: str, body: RuleIn) -> Status[RuleOut]:
     """Let CI jobs act as a service account. Needs a session."""
-    actor, at = _caller(request)
+    actor, at = caller(request)
     made = operations.create(actor=actor, at=at, service_account_id=service_account_id, wish=body.to_wish())
     return Status(201, RuleOut.of(made))
 
@@ -192,7 +188,7 @@ def create_rule(request: HttpRequest, service_account_id: str, body: RuleIn) -> 
 @router.get("/federation-rules/{rule_id}", response=RuleOut)
 def get_rule(request: HttpRequest, response: HttpResponse, rule_id: str) -> RuleOut:
     """One rule."""
-    actor, at = _caller(request)
+    actor, at = caller(request)
     require(actor, Permission.ORG_READ, at=at)
     rule = queries.rule(rule_id)
     etag.give(response, version=rule.version)
@@ -202,7 +198,7 @@ def get_rule(request: HttpRequest, response: HttpResponse, rule_id: str) -> Rule
 @router.put("/federation-rules/{rule_id}", response=RuleOut)
 def change_rule(request: HttpRequest, rule_id: str, body: RuleIn) -> RuleOut:
     """Change a rule; tokens that were made by it end at once. Needs a session."""
-    actor, at = _caller(request)
+    actor, at = caller(request)
     require(actor, Permission.ORG_SERVICE_ACCOUNTS_MANAGE, at=at)
     etag.require_match(request, version=queries.rule(rule_id).version)
     return RuleOut.of(operations.change(actor=actor, at=at, rule_id=rule_id, wish=body.to_wish()))
@@ -211,14 +207,14 @@ def change_rule(request: HttpRequest, rule_id: str, body: RuleIn) -> RuleOut:
 @router.post("/federation-rules/{rule_id}/end", response=RuleOut)
 def end_rule(request: HttpRequest, rule_id: str, body: ReasonIn) -> RuleOut:
     """End a rule and the tokens that were made by it. Needs a session."""
-    actor, at = _caller(request)
+    actor, at = caller(request)
     return RuleOut.of(operations.end(actor=actor, at=at, rule_id=rule_id, reason=body.reason))
 
 
 @router.post("/federation-rules/{rule_id}/try", response=VerdictOut)
 def try_token(request: HttpRequest, rule_id: str, body: TryIn) -> dict[str, Any]:
     """Whether a rule lets a job in, and which claim does not match. Needs a session."""
-    actor, at = _caller(request)
+    actor, at = caller(request)
     found = checking.try_token(actor=actor, at=at, rule_id=rule_id, subject_token=body.subject_token)
     steps = [{"title": step.title, "problem": step.problem} for step in found.steps]
     claims = [{name: getattr(match, name) for name in ClaimOut.model_fields} for match in found.claims]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -12,6 +13,7 @@ from django.shortcuts import render
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from ensign.control.identity.actors import from_request
+from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Denied, EnsignError, NeedsMfa, RateLimited, Unauthenticated
 
@@ -31,6 +33,12 @@ def signed_in(request: HttpRequest) -> Actor:
     if actor.kind != "person":
         raise Unauthenticated("Nobody is signed in.", remedy="Sign in first.")
     return actor
+
+
+def caller(request: HttpRequest) -> tuple[Actor, datetime]:
+    """Who calls the API, by session or token as ``control.api.auth`` found them, and when."""
+    actor: Actor = request.actor  # type: ignore[attr-defined]  # set by control.api.auth
+    return actor, clock.now()
 
 
 def network_address(request: HttpRequest) -> str:

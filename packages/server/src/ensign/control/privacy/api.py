@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 from django.http import HttpRequest
 from ninja import Router, Schema, Status
@@ -16,8 +16,7 @@ from ensign.control.access.decisions import require
 from ensign.control.access.permissions import Permission
 from ensign.control.api.pages import Page
 from ensign.control.api.schemas import Input
-from ensign.control.kernel import clock
-from ensign.control.kernel.actor import Actor
+from ensign.control.identity.web import caller
 from ensign.control.kernel.errors import Denied
 from ensign.control.privacy import erasure, holding, queries
 from ensign.control.privacy.domain import ErasureView
@@ -101,10 +100,6 @@ class RulesOut(Schema):
     keep_months: int
 
 
-def _caller(request: HttpRequest) -> tuple[Actor, datetime]:
-    return cast(Actor, request.actor), clock.now()  # type: ignore[attr-defined]  # set by control.api.auth
-
-
 @router.get("/privacy/map", response=MapOut, summary="The data map")
 def data_map(request: HttpRequest) -> MapOut:  # noqa: ARG001  # whoever is signed in may see it
     """What is stored where, whose it is, for how long, and how it is erased. It names nobody."""
@@ -129,14 +124,14 @@ def data_map(request: HttpRequest) -> MapOut:  # noqa: ARG001  # whoever is sign
 @router.put("/privacy/rules", response=RulesOut, summary="Set how long identities are kept")
 def set_rules(request: HttpRequest, body: RulesIn) -> RulesOut:
     """Needs a session with a recent second factor."""
-    actor, at = _caller(request)
+    actor, at = caller(request)
     return RulesOut(keep_months=erasure.set_rules(actor=actor, at=at, keep_months=body.keep_months, reason=body.reason))
 
 
 @router.get("/privacy/me", response=dict[str, Any], summary="What is held on you")
 def me(request: HttpRequest) -> dict[str, Any]:
     """Everything, by table; with a personal token, too."""
-    actor, at = _caller(request)
+    actor, at = caller(request)
     if actor.kind != "person":
         raise Denied("Nothing is held on a service account as on a person.", permission="privacy:me", remedy="Sign in.")
     return holding.as_json(holding.dossier(actor.id, at=at))
@@ -145,14 +140,14 @@ def me(request: HttpRequest) -> dict[str, Any]:
 @router.post("/privacy/people/{person_id}/export", response=dict[str, Any], summary="What is held on somebody")
 def export(request: HttpRequest, person_id: str) -> dict[str, Any]:
     """Everything, by table, to answer them with; an entry. Needs a session."""
-    actor, at = _caller(request)
+    actor, at = caller(request)
     return holding.as_json(holding.export(actor=actor, at=at, person_id=person_id))
 
 
 @router.get("/privacy/erasures", response=Page[ErasureOut], summary="List erasures")
 def list_erasures(request: HttpRequest, person: str | None = None) -> Page[ErasureOut]:
     """Newest first, by ids."""
-    actor, at = _caller(request)
+    actor, at = caller(request)
     require(actor, Permission.ORG_READ, at=at)
     return Page[ErasureOut](items=[ErasureOut.of(view) for view in queries.erasures(person=person)])
 
@@ -160,7 +155,7 @@ def list_erasures(request: HttpRequest, person: str | None = None) -> Page[Erasu
 @router.post("/privacy/erasures", response={201: ErasureOut}, summary="Ask to erase somebody who left")
 def ask(request: HttpRequest, body: AskIn) -> Status[ErasureOut]:
     """Needs a session with a recent second factor; somebody else confirms it within two weeks."""
-    actor, at = _caller(request)
+    actor, at = caller(request)
     made = erasure.ask(actor=actor, at=at, person_id=body.person, reason=body.reason, early=body.early)
     return Status(201, ErasureOut.of(made))
 
@@ -168,12 +163,12 @@ def ask(request: HttpRequest, body: AskIn) -> Status[ErasureOut]:
 @router.post("/privacy/erasures/{erasure_id}/confirm", response=ErasureOut, summary="Erase the person")
 def confirm(request: HttpRequest, erasure_id: str) -> ErasureOut:
     """By somebody other than who asked. Needs a session with a recent second factor. It cannot be taken back."""
-    actor, at = _caller(request)
+    actor, at = caller(request)
     return ErasureOut.of(erasure.confirm(actor=actor, at=at, erasure_id=erasure_id))
 
 
 @router.post("/privacy/erasures/{erasure_id}/withdraw", response=ErasureOut, summary="Withdraw an erasure")
 def withdraw(request: HttpRequest, erasure_id: str) -> ErasureOut:
     """Before it is confirmed. Needs a session."""
-    actor, at = _caller(request)
+    actor, at = caller(request)
     return ErasureOut.of(erasure.withdraw(actor=actor, at=at, erasure_id=erasure_id))

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from ensign.control.access.decisions import decide, require
+from ensign.control.access.decisions import decide, require, require_recent_mfa
 from ensign.control.access.permissions import Permission
 from ensign.control.audit import redaction
 from ensign.control.audit.door import operation
@@ -21,7 +21,7 @@ from ensign.control.identity import accounts
 from ensign.control.identity.models import Person
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
-from ensign.control.kernel.errors import Conflict, Denied, Invalid, NeedsMfa, NotFound
+from ensign.control.kernel.errors import Conflict, Denied, Invalid, NotFound
 from ensign.control.kernel.ids import new_id
 from ensign.control.kernel.transactions import after_commit
 from ensign.control.privacy import effects, keeping, queries
@@ -173,12 +173,12 @@ def _entitled(actor: Actor, person_id: str, *, at: datetime) -> None:
 
 
 def _require_mfa(actor: Actor, permission: Permission, *, at: datetime) -> None:
-    if not actor.recent_mfa(at=at):
-        raise NeedsMfa(
-            "This needs your second factor, proved within the last 30 minutes.",
-            permission=str(permission),
-            remedy="Confirm it is you, then try again.",
-        )
+    require_recent_mfa(
+        actor,
+        permission,
+        "This needs your second factor, proved within the last 30 minutes.",
+        at=at,
+    )
 
 
 def _require_second(actor: Actor, asked: ErasureView, *, at: datetime) -> None:

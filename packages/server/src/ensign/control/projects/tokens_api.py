@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Any
 
 from django.http import HttpRequest, HttpResponse
@@ -14,8 +14,7 @@ from ensign.control.access.permissions import Permission
 from ensign.control.api.pages import DEFAULT_LIMIT, Cursor, Limit, Page, decode, encode
 from ensign.control.api.schemas import Input
 from ensign.control.identity.domain import OVERLAP
-from ensign.control.kernel import clock
-from ensign.control.kernel.actor import Actor
+from ensign.control.identity.web import caller
 from ensign.control.projects import inventory, token_rotation, token_rules
 from ensign.control.projects.api import NewTokenOut, TokenOut
 
@@ -113,14 +112,10 @@ _State = Annotated[
 ]
 
 
-def _caller(request: HttpRequest) -> tuple[Actor, datetime]:
-    return request.actor, clock.now()  # type: ignore[attr-defined]  # set by control.api.auth
-
-
 @router.post("/client-tokens/{token}/rotate", response={201: RotatedOut})
 def rotate_client_token(request: HttpRequest, response: HttpResponse, token: str, body: RotateIn) -> object:
     """Make a successor of a client token; the token itself is served until the overlap ends."""
-    actor, at = _caller(request)
+    actor, at = caller(request)
     done = token_rotation.rotate_token(
         actor=actor,
         at=at,
@@ -140,14 +135,14 @@ def rotate_client_token(request: HttpRequest, response: HttpResponse, token: str
 @router.post("/client-tokens/{token}/describe", response=TokenOut)
 def describe_client_token(request: HttpRequest, token: str, body: DescribeIn) -> object:
     """Change name, purpose or owner of a client token."""
-    actor, at = _caller(request)
+    actor, at = caller(request)
     return token_rotation.describe_token(actor=actor, at=at, id=token, **body.dict())
 
 
 @router.get("/client-token-rules", response=RulesOut)
 def get_token_rules(request: HttpRequest) -> object:
     """How long client tokens may live."""
-    actor, at = _caller(request)
+    actor, at = caller(request)
     require(actor, Permission.ORG_READ, at=at)
     return token_rules.current()
 
@@ -155,7 +150,7 @@ def get_token_rules(request: HttpRequest) -> object:
 @router.put("/client-token-rules", response=RulesOut)
 def choose_token_rules(request: HttpRequest, body: RulesIn) -> object:
     """Choose how long client tokens to come may live."""
-    actor, at = _caller(request)
+    actor, at = caller(request)
     return token_rules.choose(actor=actor, at=at, **body.dict())
 
 
@@ -164,7 +159,7 @@ def list_all_tokens(
     request: HttpRequest, kind: _Kind = "", state: _State = "", limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> dict[str, Any]:
     """Every token of the installation, newest first, without secrets. For administrators and auditors."""
-    actor, at = _caller(request)
+    actor, at = caller(request)
     position = decode(cursor)
     found = inventory.listed(actor=actor, at=at, kind=kind, state=state)
     rest = [one for one in found if position is None or one.id < str(position[0])]
@@ -178,7 +173,7 @@ def list_all_tokens(
 @router.post("/exports/tokens")
 def export_all_tokens(request: HttpRequest, body: ExportIn) -> HttpResponse:
     """The list as a CSV (RFC 4180) or JSON file; the export is an entry with the file's SHA-256."""
-    actor, at = _caller(request)
+    actor, at = caller(request)
     return as_response(inventory.export(actor=actor, at=at, **body.dict()))
 
 

@@ -6,7 +6,7 @@ Reading takes ``org:scim:manage`` or ``org:ledger:read``; tokens are made signed
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router, Schema, Status
@@ -17,7 +17,7 @@ from ensign.control.access.domain import ORGANISATION
 from ensign.control.access.permissions import Permission
 from ensign.control.api.pages import Page
 from ensign.control.api.schemas import Input
-from ensign.control.kernel import clock
+from ensign.control.identity import web
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Invalid
 from ensign.control.scim import departures, leavers, queries, refusals, tokens
@@ -156,7 +156,7 @@ class DepartureOut(Schema):
 
 def caller(request: HttpRequest, *needs: Permission) -> tuple[Actor, datetime]:
     """Who calls, and when; after checking that they hold one of ``needs``."""
-    actor, at = cast(Actor, request.actor), clock.now()  # type: ignore[attr-defined]  # set by control.api.auth
+    actor, at = web.caller(request)
     holds = held(actor, at=at)
     if needs and not any(holds.allows(need) for need in needs):
         raise denied(holds.decide(needs[-1]), needs[-1], ORGANISATION)
