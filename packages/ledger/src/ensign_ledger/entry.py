@@ -13,7 +13,7 @@ from ensign_ledger.canonical import MAX_ENTRY, MAX_INT, decode, encode
 
 VERSION = 1
 ACTOR_KINDS = frozenset({"person", "service", "system", "anonymous"})
-MODES = frozenset({"request", "direct", "standard", "break-glass"})
+MODES = frozenset({"request", "direct", "standard", "plan", "break-glass"})
 """How a change came to apply: by request, under a policy of zero approvals, pre-approved, emergency."""
 
 _LEAVES = frozenset({str, int, bool, type(None)})

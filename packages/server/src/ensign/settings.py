@@ -54,10 +54,14 @@ INSTALLED_APPS = [
     "ensign.control.flags",
     "ensign.control.publishing",
     "ensign.control.changes",
+    "ensign.control.progression",
+    "ensign.control.releases",
     "ensign.control.incidents",
+    "ensign.control.monitoring",
     "ensign.control.scim",
     "ensign.control.evidence",
     "ensign.control.privacy",
+    "ensign.control.integrations",
     "ensign.control.api",
 ]
 

@@ -17,12 +17,13 @@ from ensign.control.changes.domain.requests import Approval, ChangeRequest, Poli
 from ensign.control.identity.actors import from_token
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Denied
+from ensign.control.projects.demands import Demand
 from ensign_ledger.semantics import approval_problems
 from ensign_testkit.changing import Story, approve, last_entry, launch, requested, story
 from ensign_testkit.people import add_person, add_service, sign_in
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
-POLICY = PolicyInForce(ref="pol_x@1", required=1, protected=True, environments=("production",))
+POLICY = PolicyInForce(ref="pol_x@1", demand=Demand(approvals=1), protected=True, environments=("production",))
 
 
 def person(id: str) -> Actor:

@@ -16,6 +16,7 @@ from ensign.control.changes.domain.flag_operations import FlagDisable, FlagEnabl
 from ensign.control.changes.domain.requests import Approval, ChangeRequest, Mode, PolicyInForce
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Denied, EnsignError, Invalid, NeedsMfa
+from ensign.control.projects.demands import Demand
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -37,7 +38,9 @@ def token(person: str) -> Actor:
 
 
 def policy(required: int = 1, version: int = 1) -> PolicyInForce:
-    return PolicyInForce(ref=f"pol_x@{version}", required=required, protected=True, environments=("production",))
+    return PolicyInForce(
+        ref=f"pol_x@{version}", demand=Demand(approvals=required), protected=True, environments=("production",)
+    )
 
 
 def drafted(author: str = "usr_ann", *, at: datetime = START, operations: str = "on") -> ChangeRequest:
@@ -411,7 +414,9 @@ def test_a_bystander_does_not_apply_what_others_wrote_and_approved() -> None:
 def test_nothing_is_submitted_without_operations_title_and_a_reason_where_one_is_asked_for() -> None:
     empty = replace(drafted(), operations=(), title=" ")
     with pytest.raises(Invalid) as refused:
-        lifecycle.submit(empty, by="usr_ann", at=START, policy=replace(policy(), requires_reason=True))
+        lifecycle.submit(
+            empty, by="usr_ann", at=START, policy=replace(policy(), demand=Demand(approvals=1, requires_reason=True))
+        )
     assert set(refused.value.fields) == {"operations", "title", "reason"}
 
 

@@ -15,10 +15,11 @@ SubjectKind = Literal["person", "group", "service"]
 
 @dataclass(frozen=True, slots=True)
 class FlagFacts:
-    """What of a flag decides whether a narrowed grant covers it."""
+    """What of a flag decides whether a narrowed grant covers it (type and tags) and what a policy asks of a change."""
 
     type: str
     tags: frozenset[str] = frozenset()
+    tier: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,20 +10,22 @@ from typing import Any
 from ensign.control.access.decisions import Held
 from ensign.control.audit.ledger import Where, record
 from ensign.control.audit.staging import Staged, stage
-from ensign.control.changes import actions
+from ensign.control.changes import actions, gates
 from ensign.control.changes.compiling import Rows, stage_rows
 from ensign.control.changes.domain import algebra, lifecycle, trust
 from ensign.control.changes.domain.base import Operation
 from ensign.control.changes.domain.digests import change_digest
+from ensign.control.changes.domain.facts import change_facts
 from ensign.control.changes.domain.requests import ChangeRequest, Mode, PolicyInForce
 from ensign.control.changes.domain.world import Ref, World
+from ensign.control.changes.gates import Asked
 from ensign.control.changes.loading import (
     behind,
     entitlement,
+    joined_policy,
     load,
     load_for,
     owners,
-    policy_in_force,
     reached,
     references,
 )
@@ -32,6 +34,7 @@ from ensign.control.changes.rights import facts_of, require_to_apply
 from ensign.control.kernel import clock, ids
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict
+from ensign.control.projects import policies
 from ensign.control.projects.domain import ApprovedChange
 from ensign.control.publishing.operations import Publication, stage_publication
 
@@ -68,7 +71,7 @@ def apply_request(
     """
     place = {"project": request.project, "environment": request.environment}
     keys = reached(operations=request.operations, **place)
-    policy = policy_in_force(project=request.project, environments=keys, lock=True)
+    found = policies.policies_of(request.project, keys, lock=True)
     loaded = load(refs=[Ref.parse(name) for name in request.base], lock=True, **place)
     facts = facts_of(loaded.world.flags, request.operations)
     require_to_apply(rights, request, environments=keys, facts=facts, standard=mode == "standard")
@@ -77,6 +80,9 @@ def apply_request(
     trust.require_unmoved(request, loaded.versions)
     after = algebra.apply_all(loaded.world, request.operations)
     refs = references(after=after, operations=request.operations)
+    policy = joined_policy(found, change_facts(loaded.world, after, request.operations, at=at))
+    asked = Asked(request=request, policy=policy, before=loaded.world, after=after, mode=mode, at=at, phase="apply")
+    gates.require(asked)
     applied = lifecycle.applied(
         request,
         actor,
@@ -193,7 +199,7 @@ def standard_request(
     :raises OperationError: when it cannot be applied to the state as it is.
     """
     # Locked from here to the commit: a kill must not fail because somebody edits the flag at the same moment.
-    policy_in_force(project=project, environments=[environment], lock=True)
+    policies.policies_of(project, [environment], lock=True)
     refs = [
         Ref.parse(name) for name in load_for(project=project, environment=environment, operations=operations).versions
     ]

@@ -13,14 +13,15 @@ from ensign.control.audit.door import operation
 from ensign.control.audit.ledger import Where, record
 from ensign.control.audit.registry import Action
 from ensign.control.audit.staging import stage
-from ensign.control.changes import actions
+from ensign.control.changes import actions, gates
 from ensign.control.changes.applying import Applied, apply_request
 from ensign.control.changes.compiling import Compiled, compile_operations
 from ensign.control.changes.domain import algebra, lifecycle
 from ensign.control.changes.domain.base import Operation
-from ensign.control.changes.domain.requests import ChangeRequest
+from ensign.control.changes.domain.requests import ChangeRequest, PolicyInForce
+from ensign.control.changes.gates import Asked, Phase
 from ensign.control.changes.history import before_applied
-from ensign.control.changes.loading import behind, policy_in_force, reached
+from ensign.control.changes.loading import behind, policy_for, reached
 from ensign.control.changes.models import Request
 from ensign.control.changes.rights import may_apply, require_to_draft
 from ensign.control.kernel import ids
@@ -84,7 +85,15 @@ def _texts(title: str, reason: str, sentences: Sequence[str]) -> tuple[str, str]
 
 
 def _new(
-    compiled: Compiled, *, actor: Actor, at: datetime, title: str, reason: str, reverts: str | None = None
+    compiled: Compiled,
+    *,
+    actor: Actor,
+    at: datetime,
+    title: str,
+    reason: str,
+    reverts: str | None = None,
+    tickets: Sequence[str] = (),
+    promotes: str | None = None,
 ) -> ChangeRequest:
     said = algebra.describe_all(compiled.before, compiled.operations)
     title, reason = _texts(title, reason, said)
@@ -103,13 +112,33 @@ def _new(
         created_at=at,
         updated_at=at,
         reverts=reverts,
+        tickets=tuple(tickets),
+        promotes=promotes,
     )
 
 
-def _place(request: ChangeRequest, *, actor: Actor, at: datetime, wish: Wish, rights: Held) -> Proposed:
+def _require_gates(
+    request: ChangeRequest, compiled: Compiled, *, policy: PolicyInForce, at: datetime, phase: Phase
+) -> None:
+    gates.require(
+        Asked(
+            request=request,
+            policy=policy,
+            before=compiled.before,
+            after=compiled.after,
+            mode="request",
+            at=at,
+            phase=phase,
+        )
+    )
+
+
+def _place(
+    request: ChangeRequest, compiled: Compiled, *, actor: Actor, at: datetime, wish: Wish, rights: Held
+) -> Proposed:
     """Apply it at once where the policy asks for no approval and the actor may; else draft or submit it."""
     keys = reached(project=request.project, environment=request.environment, operations=request.operations)
-    policy = policy_in_force(project=request.project, environments=keys)
+    policy = policy_for(request, at=at)
     if wish != "draft" and not request.operations:
         raise Invalid("There is nothing to change.", fields={"operations": "Name at least one operation."})
     if (
@@ -124,6 +153,7 @@ def _place(request: ChangeRequest, *, actor: Actor, at: datetime, wish: Wish, ri
     if wish == "draft":
         return Proposed(request=request, version=write(request, row=None, action=actions.DRAFTED, actor=actor, at=at))
     submitted = lifecycle.submit(request, by=actor.id, at=at, policy=policy)
+    _require_gates(request, compiled, policy=policy, at=at, phase="submit")
     return Proposed(request=submitted, version=write(submitted, row=None, action=actions.SUBMITTED, actor=actor, at=at))
 
 
@@ -138,6 +168,8 @@ def propose(
     title: str = "",
     reason: str = "",
     wish: Wish = "apply",
+    tickets: Sequence[str] = (),
+    promotes: str | None = None,
 ) -> Proposed:
     """Propose a change; the policy decides what becomes of it.
 
@@ -151,8 +183,8 @@ def propose(
     rights = held(actor, at=at)
     require_to_draft(rights, project=project, environment=environment, operations=operations)
     compiled = compile_operations(project=project, environment=environment, operations=operations, at=at)
-    request = _new(compiled, actor=actor, at=at, title=title, reason=reason)
-    return _place(request, actor=actor, at=at, wish=wish, rights=rights)
+    request = _new(compiled, actor=actor, at=at, title=title, reason=reason, tickets=tickets, promotes=promotes)
+    return _place(request, compiled, actor=actor, at=at, wish=wish, rights=rights)
 
 
 def my_draft(actor: Actor, *, project: str, environment: str) -> Request | None:
@@ -252,12 +284,12 @@ def submit(
     rights = held(actor, at=at)
     require_to_draft(rights, project=request.project, environment=request.environment, operations=request.operations)
     keys = reached(project=request.project, environment=request.environment, operations=request.operations)
-    policy = policy_in_force(project=request.project, environments=keys)
+    policy = policy_for(request, at=at)
     submitted = lifecycle.submit(request, by=actor.id, at=at, policy=policy)
-    if request.operations:
-        compile_operations(
-            project=request.project, environment=request.environment, operations=request.operations, at=at
-        )
+    compiled = compile_operations(
+        project=request.project, environment=request.environment, operations=request.operations, at=at
+    )
+    _require_gates(request, compiled, policy=policy, at=at, phase="submit")
     if (
         apply
         and policy.required == 0
@@ -312,4 +344,4 @@ def revert(*, actor: Actor, at: datetime, request_id: str, reason: str = "", wis
         compiled, actor=actor, at=at, title=title if len(title) <= 200 else title[:198] + "…”", reason=reason,
         reverts=request.id,
     )  # fmt: skip
-    return _place(new, actor=actor, at=at, wish=wish, rights=rights)
+    return _place(new, compiled, actor=actor, at=at, wish=wish, rights=rights)

@@ -18,7 +18,7 @@ from ensign.control.changes import actions
 from ensign.control.changes.domain import lifecycle
 from ensign.control.changes.domain.requests import OPEN, ChangeRequest
 from ensign.control.changes.domain.world import Ref
-from ensign.control.changes.loading import entitlement, load, owners, policy_in_force, reached
+from ensign.control.changes.loading import entitlement, load, owners, policy_for, reached
 from ensign.control.changes.models import Request
 from ensign.control.changes.pages import address
 from ensign.control.changes.rights import facts_of
@@ -56,7 +56,7 @@ def _voided(row: Request, leaver: Leaver) -> Consequence:
         request,
         leaver.person_id,
         at=leaver.at,
-        policy=policy_in_force(project=project, environments=keys),
+        policy=policy_for(request, at=leaver.at),
         entitled=entitlement(project=project, environments=keys, facts=facts, at=leaver.at),
         owners=owners(request),
     )

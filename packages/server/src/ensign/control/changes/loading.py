@@ -12,8 +12,9 @@ from ensign.control.access.permissions import Permission
 from ensign.control.audit.rows import Lock, rows
 from ensign.control.changes.domain import algebra
 from ensign.control.changes.domain.base import Operation
+from ensign.control.changes.domain.facts import change_facts
 from ensign.control.changes.domain.requests import ChangeRequest, PolicyInForce
-from ensign.control.changes.domain.world import Ref, World
+from ensign.control.changes.domain.world import OperationError, Ref, World
 from ensign.control.changes.rights import apply_scopes
 from ensign.control.flags.domain import FlagConfig, FlagInfo
 from ensign.control.flags.models import Flag, FlagEnvironment
@@ -22,6 +23,7 @@ from ensign.control.identity import queries as identity
 from ensign.control.kernel.actor import Actor
 from ensign.control.projects import policies
 from ensign.control.projects import queries as projects
+from ensign.control.projects.demands import ChangeFacts, joined
 from ensign.control.projects.domain import PolicyRules
 from ensign.control.projects.models import Environment, Policy
 from ensign.control.segments.domain import SegmentConfig
@@ -121,23 +123,49 @@ def reached(*, project: str, environment: str, operations: Sequence[Operation]) 
     return (environment,)
 
 
-def policy_in_force(*, project: str, environments: Sequence[str], lock: bool = False) -> PolicyInForce:
-    """The strictest policy of ``environments``, bound to the version of each of them.
+def policy_in_force(
+    *, project: str, environments: Sequence[str], facts: ChangeFacts | None, lock: bool = False
+) -> PolicyInForce:
+    """What a change with these ``facts`` must meet in all of ``environments``; of which nothing is known: the most.
 
     :raises NotFound: when one of them is no active environment.
     """
-    found = policies.policies_of(project, environments, lock=lock)
-    strict = policies.strictest(found)
+    return joined_policy(policies.policies_of(project, environments, lock=lock), facts)
+
+
+def joined_policy(found: Sequence[policies.PolicyView], facts: ChangeFacts | None) -> PolicyInForce:
+    """The join of the policies of all environments that a change reaches, bound to the version of each of them."""
+    demand = joined(view.rules.demand(facts) for view in found)
+    bare = [view for view in found if view.protected and view.rules.demand(facts).approvals == 0]
     return PolicyInForce(
         ref="+".join(sorted(f"{view.id}@{view.version}" for view in found)),
-        required=max(view.approvals for view in found),
+        demand=demand,
         protected=any(view.protected for view in found),
-        compensated=any(view.without_approval for view in found)
-        and all(view.compensating_control for view in found if view.without_approval),
+        compensated=bool(bare) and all(view.compensating_control for view in bare),
         apply_on_last_approval=all(view.apply_on_last_approval for view in found),
-        requires_reason=strict.requires_reason or any(view.requires_reason for view in found),
-        environments=tuple(environments),
+        environments=tuple(view.environment for view in found),
+        freezes=tuple(freeze for view in found for freeze in view.rules.freezes),
+        request_days=min(view.rules.request_days for view in found),
+        delay_hours=max(view.rules.delay_hours for view in found),
     )
+
+
+def policy_for(request: ChangeRequest, *, at: datetime) -> PolicyInForce:
+    """What a request must meet as things stand; nothing is locked. What cannot be applied must meet the most."""
+    place = {"project": request.project, "environment": request.environment}
+    found = policies.policies_of(request.project, reached(operations=request.operations, **place))
+    if not any(view.rules.rules for view in found):
+        return joined_policy(found, None)
+    return joined_policy(found, facts_now(request, at=at))
+
+
+def facts_now(request: ChangeRequest, *, at: datetime) -> ChangeFacts | None:
+    """What conditions ask about a request, on the state as it is; None when it cannot be applied to that."""
+    try:
+        before = load_for(project=request.project, environment=request.environment, operations=request.operations).world
+        return change_facts(before, algebra.apply_all(before, request.operations), request.operations, at=at)
+    except OperationError:
+        return None
 
 
 def entitlement(

@@ -14,7 +14,7 @@ from ensign.control.changes.domain.diff import Row, diff
 from ensign.control.changes.domain.requests import OPEN, ChangeRequest, PolicyInForce, Status
 from ensign.control.changes.domain.world import OperationError, Ref, World
 from ensign.control.changes.history import world_at
-from ensign.control.changes.loading import entitlement, load, owners, policy_in_force, reached
+from ensign.control.changes.loading import entitlement, load, owners, policy_for, reached
 from ensign.control.changes.models import Comment, Request
 from ensign.control.changes.rights import facts_of
 from ensign.control.kernel import clock
@@ -214,7 +214,7 @@ def standing(request: ChangeRequest, *, reader: Actor, at: datetime) -> Standing
     """How an open request stands: the policy, the approvals that count, conflicts, whether the reader may approve."""
     place = {"project": request.project, "environment": request.environment}
     keys = reached(operations=request.operations, **place)
-    policy = policy_in_force(project=request.project, environments=keys)
+    policy = policy_for(request, at=at)
     refs = [Ref.parse(name) for name in request.base]
     loaded = load(project=request.project, environment=request.environment, refs=refs)
     facts = facts_of(loaded.world.flags, request.operations)

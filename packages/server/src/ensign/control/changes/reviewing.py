@@ -17,12 +17,13 @@ from ensign.control.changes.applying import Applied
 from ensign.control.changes.domain import lifecycle
 from ensign.control.changes.domain.requests import ChangeRequest, DecisionKind
 from ensign.control.changes.domain.world import Ref
-from ensign.control.changes.loading import entitlement, load, owners, policy_in_force, reached
+from ensign.control.changes.loading import entitlement, facts_now, joined_policy, load, owners, policy_for, reached
 from ensign.control.changes.models import Comment, Request
 from ensign.control.changes.rights import facts_of, may_stop
 from ensign.control.kernel import clock, ids
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Denied, EnsignError, Invalid, NotFound
+from ensign.control.projects import policies
 from ensign.control.projects.domain import check_text
 
 _ACTIONS: dict[DecisionKind, Action] = {
@@ -117,8 +118,9 @@ def review(
 def _approved(request: ChangeRequest, *, actor: Actor, at: datetime, digest: str) -> ChangeRequest:
     place = {"project": request.project, "environment": request.environment}
     keys = reached(operations=request.operations, **place)
-    policy = policy_in_force(project=request.project, environments=keys, lock=True)
+    found = policies.policies_of(request.project, keys, lock=True)
     loaded = load(refs=[Ref.parse(name) for name in request.base], lock=True, **place)
+    policy = joined_policy(found, facts_now(request, at=at))
     return lifecycle.approve(
         request,
         actor,
@@ -194,8 +196,7 @@ def review_and_apply(
     request = done.request
     if request.status != "approved":
         return done
-    keys = reached(project=request.project, environment=request.environment, operations=request.operations)
-    if not policy_in_force(project=request.project, environments=keys).apply_on_last_approval:
+    if not policy_for(request, at=at).apply_on_last_approval:
         return done
     try:
         applied = drafting.apply(actor=actor, at=at, request_id=request_id, expected_version=done.version)

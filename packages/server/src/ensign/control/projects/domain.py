@@ -8,8 +8,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ensign.control.kernel.errors import Conflict, Invalid
+from ensign.control.projects.demands import NOTHING, ChangeFacts, Demand, Freeze, Rule, joined
 
 PresetKey = Literal["small-team", "solo", "open"]
+
+#: After how many days without applying a request expires, where a policy says nothing else.
+REQUEST_DAYS = 30
 
 #: URL-friendly, and without ``.`` and ``:``, which SDKs use to cut the environment out of a token.
 _KEY = re.compile(r"[A-Za-z0-9_~-]{1,100}\Z")
@@ -78,6 +82,10 @@ class PolicyRules:
     ``approvals`` is how many other people must approve; nobody ever approves what they wrote or edited.
     ``compensating_control`` states what is done instead where a protected environment asks for none.
     ``enforced_since`` is when these rules began (RFC 3339), empty while nothing is demanded.
+
+    ``further`` is what every change must have besides (its ``approvals`` and ``requires_reason`` are those above);
+    ``rules`` add to it for changes of a kind. ``freezes``: when nothing applies. ``request_days``: after so many days
+    without applying, a request expires. ``delay_hours``: how long after its approval another policy takes effect.
     """
 
     approvals: int = 0
@@ -86,22 +94,40 @@ class PolicyRules:
     compensating_control: str = ""
     preset: str = ""
     enforced_since: str = ""
+    further: Demand = NOTHING
+    rules: tuple[Rule, ...] = ()
+    freezes: tuple[Freeze, ...] = ()
+    request_days: int = REQUEST_DAYS
+    delay_hours: int = 0
+
+    @property
+    def always(self) -> Demand:
+        """What every change of the environment must have."""
+        plain = Demand(approvals=self.approvals, requires_reason=self.requires_reason)
+        return self.further.join(plain)
+
+    def demand(self, facts: ChangeFacts | None) -> Demand:
+        """What a change must have. Where nothing is known of it (None) every rule holds."""
+        held = [rule.demand for rule in self.rules if facts is None or rule.when.holds(facts)]
+        return joined([self.always, *held])
 
     def to_state(self) -> dict[str, Any]:
         """JSON form (without project and environment)."""
         return {
-            "approvals": self.approvals,
-            "apply_on_last_approval": self.apply_on_last_approval,
-            "requires_reason": self.requires_reason,
-            "compensating_control": self.compensating_control,
-            "preset": self.preset,
-            "enforced_since": self.enforced_since,
+            **{name: getattr(self, name) for name in PolicyRules.__slots__},
+            "further": self.further.to_state(),
+            "rules": [rule.to_state() for rule in self.rules],
+            "freezes": [freeze.to_state() for freeze in self.freezes],
         }
 
     @staticmethod
     def from_state(state: Mapping[str, Any]) -> PolicyRules:
-        """The inverse of :meth:`to_state`; further keys are ignored."""
-        return PolicyRules(**{name: state[name] for name in PolicyRules.__slots__})
+        """The inverse of :meth:`to_state`; further keys are ignored, what older policies lack has its default."""
+        known = {name: state[name] for name in PolicyRules.__slots__ if name in state}
+        known["further"] = Demand.from_state(state.get("further", {}))
+        known["rules"] = tuple(Rule.from_state(rule) for rule in state.get("rules", ()))
+        known["freezes"] = tuple(Freeze.from_state(freeze) for freeze in state.get("freezes", ()))
+        return PolicyRules(**known)
 
 
 MAX_APPROVALS = 10

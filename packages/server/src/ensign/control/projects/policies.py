@@ -23,24 +23,37 @@ class PolicyView:
     project: str
     environment: str
     protected: bool
-    approvals: int
-    apply_on_last_approval: bool
-    requires_reason: bool
-    compensating_control: str
-    preset: str
-    enforced_since: datetime | None
+    rules: PolicyRules
 
     @property
-    def rules(self) -> PolicyRules:
-        """The rules alone, as a change of them starts from."""
-        return PolicyRules(
-            approvals=self.approvals,
-            apply_on_last_approval=self.apply_on_last_approval,
-            requires_reason=self.requires_reason,
-            compensating_control=self.compensating_control,
-            preset=self.preset,
-            enforced_since="" if self.enforced_since is None else clock.text(self.enforced_since),
-        )
+    def approvals(self) -> int:
+        """How many other people must approve every change; rules may ask for more."""
+        return self.rules.approvals
+
+    @property
+    def apply_on_last_approval(self) -> bool:
+        """Whether a change applies at once with the last approval."""
+        return self.rules.apply_on_last_approval
+
+    @property
+    def requires_reason(self) -> bool:
+        """Whether every change needs a reason."""
+        return self.rules.always.requires_reason
+
+    @property
+    def compensating_control(self) -> str:
+        """What is done instead where a protected environment asks for no approval."""
+        return self.rules.compensating_control
+
+    @property
+    def preset(self) -> str:
+        """The key of the preset that it came from, or empty."""
+        return self.rules.preset
+
+    @property
+    def enforced_since(self) -> datetime | None:
+        """Since when approvals are asked for without a break."""
+        return clock.parse(self.rules.enforced_since) if self.rules.enforced_since else None
 
     @property
     def without_approval(self) -> bool:
@@ -67,12 +80,13 @@ class PolicyView:
 
 def to_view(row: Policy, *, protected: bool) -> PolicyView:
     """The frozen form of a row."""
-    state = row.state
-    since = state["enforced_since"]
     return PolicyView(
         id=row.pk,
         version=row.version,
-        **{**state, "enforced_since": clock.parse(since) if since else None, "protected": protected},
+        project=str(row.project),
+        environment=str(row.environment),
+        protected=protected,
+        rules=PolicyRules.from_state(row.state),
     )
 
 

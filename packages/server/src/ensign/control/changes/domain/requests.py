@@ -9,16 +9,27 @@ from typing import Any, Literal
 
 from ensign.control.changes.domain.base import Operation, from_json
 from ensign.control.kernel import clock
+from ensign.control.projects.demands import NOTHING, Demand, Freeze
+from ensign.control.projects.domain import REQUEST_DAYS
 
-Status = Literal["draft", "in_review", "changes_requested", "approved", "applied", "rejected", "withdrawn"]
+Status = Literal[
+    "draft",
+    "in_review",
+    "changes_requested",
+    "approved",
+    "scheduled",
+    "applied",
+    "rejected",
+    "withdrawn",
+    "expired",
+]
 DecisionKind = Literal["approve", "request_changes", "reject"]
-#: How it applied: with the approvals of a request; at once, as the policy asks for none; as a standard change.
-Mode = Literal["request", "direct", "standard"]
+#: How it applied: with the approvals of a request; at once, as the policy asks for none; as a standard change; as a
+#: step of a plan that was approved once; as an emergency change that is reviewed afterwards.
+Mode = Literal["request", "direct", "standard", "plan", "break-glass"]
 
 #: The states in which a request can still apply one day.
-OPEN: frozenset[Status] = frozenset({"draft", "in_review", "changes_requested", "approved"})
-
-APPROVAL_LIFETIME = timedelta(days=7)
+OPEN: frozenset[Status] = frozenset({"draft", "in_review", "changes_requested", "approved", "scheduled"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,25 +40,46 @@ class PolicyInForce:
     """
 
     ref: str
-    required: int
+    demand: Demand = NOTHING
     protected: bool
     compensated: bool = False
     """Whether protected environments ask for nothing and every one of them states a compensating control."""
     apply_on_last_approval: bool = False
-    requires_reason: bool = False
     environments: tuple[str, ...] = ()
-    lifetime: timedelta = APPROVAL_LIFETIME
+    freezes: tuple[Freeze, ...] = ()
+    request_days: int = REQUEST_DAYS
+    delay_hours: int = 0
+    """How long after its last approval a change of a policy takes effect; for others it has no meaning."""
+
+    @property
+    def required(self) -> int:
+        """How many approvals it takes."""
+        return self.demand.approvals
+
+    @property
+    def requires_reason(self) -> bool:
+        """Whether it takes a reason."""
+        return self.demand.requires_reason
+
+    @property
+    def lifetime(self) -> timedelta:
+        """How long an approval counts."""
+        return self.demand.lifetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approval:
-    """One person's approval: of exactly this digest, in this round, under this policy."""
+    """One person's approval: of exactly this digest, in this round, under this policy.
+
+    ``signature``: the passkey's assertion over the approval statement, as it stands in the entry; None without one.
+    """
 
     person: str
     at: datetime
     digest: str
     policy: str
     round: int
+    signature: Mapping[str, Any] | None = None
 
     def to_state(self) -> dict[str, Any]:
         """JSON form."""
@@ -57,6 +89,7 @@ class Approval:
             "digest": self.digest,
             "policy": self.policy,
             "round": self.round,
+            "signature": None if self.signature is None else dict(self.signature),
         }
 
     @staticmethod
@@ -85,6 +118,28 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """When an approved request applies by itself: not before ``at``; asked for by ``by`` (who it applies as).
+
+    ``state``: ``pending``, or ``failed`` when it was due and could not apply, with why in ``problem``.
+    """
+
+    at: datetime
+    by: str
+    state: Literal["pending", "failed"] = "pending"
+    problem: str = ""
+
+    def to_state(self) -> dict[str, Any]:
+        """JSON form."""
+        return {"at": clock.text(self.at), "by": self.by, "state": self.state, "problem": self.problem}
+
+    @staticmethod
+    def from_state(state: Mapping[str, Any]) -> Schedule:
+        """The inverse of :meth:`to_state`."""
+        return Schedule(**{**state, "at": clock.parse(state["at"])})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeRequest:
     """A change set on one project and environment, and how far it has come.
 
@@ -92,6 +147,10 @@ class ChangeRequest:
     service account at the moment when it wrote or edited this: its owner, and who made the token. ``round`` counts
     reviews: an edit of what was submitted begins a new one. ``approvals`` are those given since the last edit.
     ``base`` maps every object touched or referenced to the version that the author saw.
+
+    ``tickets`` are references to what it is for (``PAY-142``, an address). ``reviewers`` are people and groups asked to
+    look. ``expires_at``: it ends by itself then. ``schedule``: when it applies by itself, once approved. ``promotes``:
+    from which environment its content was taken. ``incident``: the incident that an emergency change belongs to.
     """
 
     id: str
@@ -119,6 +178,12 @@ class ChangeRequest:
     required: int | None = None
     policy: str | None = None
     reverts: str | None = None
+    tickets: tuple[str, ...] = ()
+    reviewers: tuple[str, ...] = ()
+    expires_at: datetime | None = None
+    schedule: Schedule | None = None
+    promotes: str | None = None
+    incident: str | None = None
 
     @property
     def open(self) -> bool:
@@ -137,38 +202,41 @@ class ChangeRequest:
 
     def to_state(self) -> dict[str, Any]:
         """JSON form: all members, always."""
-        plain = ("project", "environment", "title", "reason", "author", "round", "status", "digest")
-        later = ("applied_by", "mode", "required", "policy", "reverts")
-        times = ("created_at", "updated_at", "submitted_at", "applied_at")
         return {
-            **{name: getattr(self, name) for name in (*plain, *later)},
-            **{name: _text(getattr(self, name)) for name in times},
-            "contributors": list(self.contributors),
-            "behind": list(self.behind),
+            **{name: getattr(self, name) for name in _PLAIN},
+            **{name: _text(getattr(self, name)) for name in _TIMES},
+            **{name: list(getattr(self, name)) for name in _LISTS},
             "operations": [operation.to_json() for operation in self.operations],
             "base": dict(self.base),
             "approvals": [approval.to_state() for approval in self.approvals],
             "decisions": [decision.to_state() for decision in self.decisions],
-            "warnings": list(self.warnings),
+            "schedule": None if self.schedule is None else self.schedule.to_state(),
         }
 
     @staticmethod
     def from_state(id: str, state: Mapping[str, Any]) -> ChangeRequest:
-        """The inverse of :meth:`to_state`."""
-        times = ("created_at", "updated_at", "submitted_at", "applied_at")
+        """The inverse of :meth:`to_state`; what older requests lack has its default."""
+        planned = state.get("schedule")
         return ChangeRequest(
             id=id,
             **{
                 **state,
-                **{name: None if state[name] is None else clock.parse(state[name]) for name in times},
-                "contributors": tuple(state["contributors"]),
-                "behind": tuple(state["behind"]),
+                **{name: None if (at := state.get(name)) is None else clock.parse(at) for name in _TIMES},
+                **{name: tuple(state.get(name, ())) for name in _LISTS},
                 "operations": tuple(from_json(value) for value in state["operations"]),
                 "approvals": tuple(Approval.from_state(value) for value in state["approvals"]),
                 "decisions": tuple(Decision.from_state(value) for value in state["decisions"]),
-                "warnings": tuple(state["warnings"]),
+                "schedule": None if planned is None else Schedule.from_state(planned),
             },
         )
+
+
+_PLAIN = (
+    "project", "environment", "title", "reason", "author", "round", "status", "digest",
+    "applied_by", "mode", "required", "policy", "reverts", "promotes", "incident",
+)  # fmt: skip
+_TIMES = ("created_at", "updated_at", "submitted_at", "applied_at", "expires_at")
+_LISTS = ("contributors", "behind", "warnings", "tickets", "reviewers")
 
 
 def _text(at: datetime | None) -> str | None:

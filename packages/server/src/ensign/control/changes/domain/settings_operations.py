@@ -8,6 +8,7 @@ from typing import Any
 from ensign.control.changes.domain import words
 from ensign.control.changes.domain.base import Operation, operation_type
 from ensign.control.changes.domain.content import read_constraint
+from ensign.control.changes.domain.policy_reading import read_rules
 from ensign.control.changes.domain.reading import Reader
 from ensign.control.changes.domain.world import OperationError, Ref, World
 from ensign.control.flags.domain import Constraint
@@ -61,15 +62,7 @@ class PolicySet(Operation):
 
     @classmethod
     def read(cls, reader: Reader) -> Operation:
-        return cls(
-            rules=PolicyRules(
-                approvals=reader.integer("approvals", most=10),
-                apply_on_last_approval=reader.boolean("apply_on_last_approval", False),
-                requires_reason=reader.boolean("requires_reason", False),
-                compensating_control=reader.text("compensating_control", ""),
-                preset=reader.text("preset", ""),
-            )
-        )
+        return cls(rules=read_rules(reader))
 
     def touches(self, environment: str) -> tuple[Ref, ...]:
         return (Ref("policy", environment, ""),)

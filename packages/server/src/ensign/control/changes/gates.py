@@ -1,0 +1,94 @@
+"""What stands between a request and its application besides approvals: freezes, tickets, steps, progression.
+
+Each gate is a pure judgement on a :class:`Asked`, registered under a name while Django starts; what it needs from the
+database it reads when it is asked. All are asked by a pre-flight, at submission and, under lock, at the apply, so that
+no path leads round one and what would fail is said before anything is written.
+
+::
+
+    def frozen(asked: Asked) -> Sequence[Blocker]: ...
+    gates.register("freeze", frozen)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from ensign.control.changes.domain.requests import ChangeRequest, Mode, PolicyInForce
+from ensign.control.changes.domain.world import World
+from ensign.control.kernel.errors import Conflict
+
+#: When a gate is asked: before anything is written, when it is put up for review, and when it applies.
+Phase = Literal["preview", "submit", "apply"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A request as it would apply: under this policy, from ``before`` to ``after``, in this way and at this time.
+
+    A gate that lets standard changes or emergencies through says so by looking at ``mode``.
+    """
+
+    request: ChangeRequest
+    policy: PolicyInForce
+    before: World
+    after: World
+    mode: Mode
+    at: datetime
+    phase: Phase
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blocker:
+    """Why it may not apply. ``code`` is frozen (``frozen``, ``no-ticket``); ``rule`` the control that it would break
+    (``CM-05``) or empty. ``blocks``: from when on it refuses; before that it is a warning of what will be asked.
+    """
+
+    code: str
+    message: str
+    remedy: str
+    rule: str = ""
+    blocks: Literal["submit", "apply"] = "apply"
+
+
+Gate = Callable[[Asked], Sequence[Blocker]]
+
+_registered: dict[str, Gate] = {}
+
+
+def register(name: str, gate: Gate) -> None:
+    """Ask ``gate`` about every change from now on. Once for each name, while Django starts.
+
+    :raises ValueError: when the name is taken.
+    """
+    if name in _registered:
+        raise ValueError(f"there is a gate {name} already")
+    _registered[name] = gate
+
+
+def names() -> tuple[str, ...]:
+    """The names of all gates, in the order in which they are asked."""
+    return tuple(_registered)
+
+
+def blockers(asked: Asked) -> tuple[Blocker, ...]:
+    """Everything that stands in the way, in the order of the gates."""
+    return tuple(blocker for gate in _registered.values() for blocker in gate(asked))
+
+
+def require(asked: Asked) -> None:
+    """Let it pass, or say everything that stands in the way at this phase.
+
+    :raises Conflict: with the code of the first blocker; ``fields`` names them all.
+    """
+    found = [one for one in blockers(asked) if asked.phase == "apply" or one.blocks == asked.phase]
+    if found:
+        raise Conflict(
+            " ".join(one.message for one in found),
+            remedy=" ".join(dict.fromkeys(one.remedy for one in found if one.remedy)),
+            code=found[0].code,
+            fields={one.code: one.message for one in found},
+        )
