@@ -100,14 +100,33 @@ def apply_request(
     extra = accompany()
     publications = _publish(rows, after, environments=keys)
     written = stage(Request, id=request.id, state=applied.to_state(), current=row)
-    staged = [written, *rows.staged, *extra, *(publication.staged for publication in publications)]
+    return _record(
+        applied,
+        actor=actor,
+        at=at,
+        staged=[written, *rows.staged, *extra],
+        publications=publications,
+        approval=approval_object(applied, policy, owners=answering),
+    )
+
+
+def _record(
+    applied: ChangeRequest,
+    *,
+    actor: Actor,
+    at: datetime,
+    staged: Sequence[Staged],
+    publications: Sequence[Publication],
+    approval: Mapping[str, Any],
+) -> Applied:
+    """One entry for the request, the rows and the rulesets."""
     recorded = record(
         action=actions.APPLIED,
         actor=actor,
         at=at,
-        staged=staged,
-        where=Where(**place),
-        approval=approval_object(applied, policy, owners=answering),
+        staged=[*staged, *(publication.staged for publication in publications)],
+        where=Where(project=applied.project, environment=applied.environment),
+        approval=approval,
         reason=applied.reason or None,
         detail={
             "request": applied.id,
