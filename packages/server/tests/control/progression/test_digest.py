@@ -28,7 +28,7 @@ def other_amounts(config: FlagConfig, text: str) -> FlagConfig:
     """Another share and other lists everywhere, other titles and ids, the switch turned."""
 
     def strategy(place: int, value: Strategy) -> Strategy:
-        left_out = {name: text for name in amounts(value) | lists(value)}
+        left_out = dict.fromkeys(amounts(value) | lists(value), text)
         return replace(value, id=f"str_{place}x", title=text, parameters={**value.parameters, **left_out})
 
     def variant(value: Variant) -> Variant:

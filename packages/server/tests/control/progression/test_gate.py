@@ -12,10 +12,11 @@ from ensign.control.changes import operations as door
 from ensign.control.changes.domain.base import Operation
 from ensign.control.changes.domain.content_operations import StrategyAdd, StrategyUpdate, VariantsSet
 from ensign.control.changes.domain.flag_operations import FlagArchive, FlagDisable, FlagEnable, FlagRevive
-from ensign.control.changes.domain.settings_operations import SegmentSet
+from ensign.control.changes.domain.settings_operations import SegmentMap, SegmentSet
 from ensign.control.flags.domain import Constraint, Override, Strategy, Variant
 from ensign.control.incidents.operations import kill
 from ensign.control.kernel.errors import Conflict
+from ensign.control.segments import queries as segments
 from ensign.control.segments.operations import create_segment
 from ensign_testkit.changing import FLAG, Story, config, last_entry, launch, rows_equal_the_log
 from ensign_testkit.progressing import (
@@ -213,6 +214,41 @@ def test_a_segment_is_judged_by_its_own_content(db: str) -> None:
     brings(cast, wider, at=hours_after(cast, 4))
     fact = last_entry("change_request.applied")["detail"]["progression"]
     assert [(f.get("segment"), f["verdict"]) for f in fact] == [("paying", "judged")]
+
+
+def test_an_environment_mapped_segment_differs_freely_and_declaring_it_takes_approval(db: str) -> None:
+    cast = shop_with_progression()
+    create_segment(actor=cast.dev, at=cast.at, project="shop", key="testers", name="Testers")
+    create_segment(actor=cast.dev, at=cast.at, project="shop", key="paying", name="Paying")
+
+    def both(*ids: str) -> tuple[Operation, ...]:
+        listed = (Constraint(context_name="userId", operator="IN", values=ids),)
+        strategy = rollout(100, segments=("testers",))
+        return (
+            SegmentSet(segment="testers", constraints=listed),
+            StrategyAdd(flag=FLAG, strategy=strategy),
+            FlagEnable(flag=FLAG),
+        )
+
+    brings(cast, both("1"), at=cast.at, environment="staging")
+    refused(cast, both("900"), at=hours_after(cast, 1))
+    wish = SegmentMap(segment="testers", mapped=True)
+    done = door.propose(
+        actor=cast.dev, at=cast.at, project="shop", environment="development", operations=(wish,), reason="Test users."
+    )
+    assert done.request.status == "in_review"  # though development itself asks for nothing
+    approve_at(cast, done, at=cast.at)
+    door.apply(actor=cast.dev, at=cast.at, request_id=done.request.id)
+    assert segments.segment("shop", "testers").info.mapped
+    brings(cast, both("900"), at=hours_after(cast, 2))
+    wider = (SegmentSet(segment="testers", constraints=PRO),)
+    brings(cast, wider, at=hours_after(cast, 3))
+    undone = door.revert(actor=cast.dev, at=cast.at, request_id=done.request.id, reason="No.")
+    approve_at(cast, undone, at=cast.at)
+    door.apply(actor=cast.dev, at=cast.at, request_id=undone.request.id)
+    free = (replace(PRO[0], values=("free",)),)
+    refused(cast, (SegmentSet(segment="testers", constraints=free),), at=hours_after(cast, 4))
+    assert rows_equal_the_log()
 
 
 def test_a_policy_that_names_no_environment_there_is_lets_nothing_pass(db: str) -> None:
