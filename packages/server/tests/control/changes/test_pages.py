@@ -324,5 +324,5 @@ def test_one_policy_request_reads_well(db: str) -> None:
         operations=(PolicySet(rules=PolicyRules(approvals=2)),), reason="Two teams now.",
     )  # fmt: skip
     page = text(browser(cast.viewer).get(f"/requests/{done.request.id}"))
-    assert "The policy of production goes from" in page
-    assert "the approvals of 2 other people" in page
+    assert "The policy of production changes" in page
+    assert "2 approvals by other people" in page

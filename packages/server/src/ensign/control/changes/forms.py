@@ -7,6 +7,7 @@ not. ``operations`` (a JSON list) may stand instead of all of these.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -131,6 +132,10 @@ class SubmitForm(TextForm):
         help_text="Why, for the reviewer and for the log.",
         error_messages={"required": "The policy of this environment asks for a reason."},
     )
+    tickets = forms.CharField(
+        label="Tickets", required=False, max_length=2_000,
+        help_text="What it is for, such as PAY-142 or an address; separated by spaces.",
+    )  # fmt: skip
 
     def __init__(self, *args: Any, needs_reason: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -152,7 +157,9 @@ class PolicyForm(TextForm):
     )  # fmt: skip
     reason = forms.CharField(label="Why the policy should change", required=False, widget=_AREA)
 
-    def rules(self) -> PolicyRules:
-        """The rules as typed."""
+    def rules(self, present: PolicyRules) -> PolicyRules:
+        """The rules as typed; what is not shown stays as it is at ``present``."""
         names = ("approvals", "apply_on_last_approval", "requires_reason", "compensating_control")
-        return PolicyRules(**{name: self.cleaned_data[name] for name in names})
+        typed = {name: self.cleaned_data[name] for name in names}
+        further = replace(present.further, approvals=0, requires_reason=False)
+        return replace(present, further=further, preset="", enforced_since="", **typed)

@@ -16,6 +16,7 @@ from ensign.control.kernel.errors import Conflict, Invalid
 from ensign.control.projects import pages as project_pages
 from ensign.control.projects import queries as projects
 from ensign.control.projects.forms import attach
+from ensign.control.projects.policies import policy
 from ensign.control.projects.visits import Visit, visit
 
 
@@ -59,7 +60,7 @@ def propose_policy(request: HttpRequest, project: str, environment: str) -> Http
     here = visit(request, project=project)
     form = forms.PolicyForm(request.POST, prefix=environment)
     if form.is_valid():
-        rules = form.rules()
+        rules = form.rules(policy(project, environment).rules)
         try:
             done = door.propose(
                 actor=here.actor, at=here.at, project=project, environment=environment,

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from ensign.control.kernel.errors import Invalid
-from ensign.control.projects.domain import PolicyRules, check_rules
+from ensign.control.projects.checking import check_rules
+from ensign.control.projects.domain import PolicyRules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
