@@ -1,4 +1,4 @@
-"""Claims: demands join to the strictest, conditions only add, what asks for less is found, what can't stand is refused."""
+"""Claims: demands join to the strictest, conditions only add, a weakening is found, the impossible is refused."""
 
 from __future__ import annotations
 

@@ -5,11 +5,21 @@ Groups stand as their ids where no name is given; ``knowing.spelled`` puts the n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from types import MappingProxyType
 
-from ensign.control.projects.demands import APPROVAL_HOURS, Approvers, Demand, Freeze, Hours, Rule, When
+from ensign.control.projects.demands import (
+    APPROVAL_HOURS,
+    Approvers,
+    Demand,
+    Freeze,
+    Hours,
+    Rule,
+    When,
+    frozen_by,
+    frozen_until,
+)
 from ensign.control.projects.domain import REQUEST_DAYS, PolicyRules
 
 NO_NAMES: Mapping[str, str] = MappingProxyType({})
@@ -128,6 +138,15 @@ def freeze(value: Freeze) -> str:
     if value.weekly is not None:
         return f"every week {hours(value.weekly)}"
     return f"from {_instant(value.start)} to {_instant(value.end)}"
+
+
+def frozen(freezes: Collection[Freeze], *, at: datetime) -> str:
+    """That it is frozen now and until when, in a sentence; empty when it is not."""
+    window = frozen_by(freezes, at)
+    if window is None:
+        return ""
+    until = frozen_until(freezes, at)
+    return f"Frozen now (“{window.name}”), until {until:%Y-%m-%d %H:%M} UTC. Switching off and emergencies go through."
 
 
 def members(rules: PolicyRules, names: Mapping[str, str] = NO_NAMES) -> dict[str, str]:
