@@ -24,6 +24,7 @@ from ensign.control.api import problems
 from ensign.control.api.auth import AUTHENTICATION
 from ensign.control.api.parser import StrictParser
 from ensign.control.changes.api import router as changes
+from ensign.control.changes.policy_api import router as policies
 from ensign.control.changes.reach_api import router as change_reach
 from ensign.control.evidence.api import router as evidence
 from ensign.control.federation.api import router as federation
@@ -146,6 +147,7 @@ for router in (
     privacy,
     flag_reach,
     change_reach,
+    policies,
     rotation,
     all_tokens,
     federation,

@@ -34,6 +34,7 @@ class ProposeIn(Input):
     title: str = ""
     reason: str = ""
     wish: Literal["apply", "submit", "draft"] = "apply"
+    tickets: list[str] = Field([], max_length=10, description="What it is for: PAY-142, or an address.")
 
 
 class EditIn(Input):
@@ -43,6 +44,7 @@ class EditIn(Input):
     title: str | None = None
     reason: str | None = None
     rebase: bool = False
+    tickets: list[str] | None = Field(None, max_length=10)
 
 
 class DecisionIn(Input):
@@ -106,6 +108,7 @@ class RequestOut(Schema):
     approvals: list[ApprovalOut]
     required: int
     missing: int
+    lacking: list[str] = Field(description="In sentences, which approvals are missing.")
     policy: str
     conflicted: list[str]
     warnings: list[str]
@@ -118,6 +121,7 @@ class RequestOut(Schema):
     applied_by: str | None
     mode: str | None
     reverts: str | None
+    tickets: list[str]
     entry: int = Field(description="The number of the ledger entry that wrote this version.")
 
 
@@ -166,13 +170,14 @@ def _out(row: queries.RequestRow, actor: Actor) -> RequestOut:
     approvals = [ApprovalOut(**a.to_state()) for a in value.approvals]
     required, missing, policy = value.required or 0, 0, value.policy or ""
     moved: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
     if value.open:
         stands = queries.standing(value, reader=actor, at=clock.now())
         lost = {(a.person, a.round): why for a, why in stands.verdict.lost}
         for approval in approvals:
             approval.lost = lost.get((approval.person, approval.round))
         required, missing = stands.policy.required, stands.verdict.missing
-        policy, moved = stands.policy.ref, stands.moved
+        policy, moved, lacking = stands.policy.ref, stands.moved, stands.verdict.lacks
     effect = queries.effect(value)
     own = ("required", "policy", "approvals", "decisions")
     return RequestOut(
@@ -182,6 +187,7 @@ def _out(row: queries.RequestRow, actor: Actor) -> RequestOut:
         approvals=approvals,
         required=required,
         missing=missing,
+        lacking=list(lacking),
         policy=policy,
         conflicted=list(moved),
         sentences=list(effect.sentences),
@@ -231,7 +237,7 @@ def propose(
         return Status(200, preview)
     done = door.propose(
         actor=actor, at=at, project=project, environment=environment, operations=steps,
-        title=body.title, reason=body.reason, wish=body.wish,
+        title=body.title, reason=body.reason, wish=body.wish, tickets=body.tickets,
     )  # fmt: skip
     return Status(201, _answer(request, response, done.request.id))
 
@@ -283,7 +289,7 @@ def edit(request: HttpRequest, response: HttpResponse, id: str, body: EditIn) ->
     door.edit(
         actor=_actor(request), at=clock.now(), request_id=id,
         operations=None if body.operations is None else _operations(body.operations),
-        title=body.title, reason=body.reason, rebase=body.rebase, expected_version=row.version,
+        title=body.title, reason=body.reason, rebase=body.rebase, tickets=body.tickets, expected_version=row.version,
     )  # fmt: skip
     return _answer(request, response, id)
 

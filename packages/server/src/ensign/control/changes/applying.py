@@ -21,8 +21,8 @@ from ensign.control.changes.domain.world import Ref, World
 from ensign.control.changes.gates import Asked
 from ensign.control.changes.loading import (
     behind,
-    entitlement,
     joined_policy,
+    judges,
     load,
     load_for,
     owners,
@@ -30,6 +30,7 @@ from ensign.control.changes.loading import (
     references,
 )
 from ensign.control.changes.models import Request
+from ensign.control.changes.policy_gates import touches_policy, weakened
 from ensign.control.changes.rights import facts_of, require_to_apply
 from ensign.control.kernel import clock, ids
 from ensign.control.kernel.actor import Actor
@@ -76,6 +77,7 @@ def apply_request(
     facts = facts_of(loaded.world.flags, request.operations)
     require_to_apply(rights, request, environments=keys, facts=facts, standard=mode == "standard")
     answering = owners(request)
+    people = judges(request, environments=keys, flags=loaded.world.flags, at=at)
     trust.require_open(request, direct=mode != "request")
     trust.require_unmoved(request, loaded.versions)
     after = algebra.apply_all(loaded.world, request.operations)
@@ -90,8 +92,9 @@ def apply_request(
         at=at,
         policy=policy,
         current={ref.name: loaded.versions.get(ref.name, -1) for ref in refs},
-        entitled=entitlement(project=request.project, environments=keys, facts=facts, at=at),
+        entitled=people.entitled,
         owners=answering,
+        who=people.who,
         mode=mode,
     )
     rows = stage_rows(
@@ -109,6 +112,7 @@ def apply_request(
         publications=publications,
         approval=approval_object(applied, policy, owners=answering),
         witnessed=passed_by,
+        weakened=weakened(loaded.world, after, at=at) if touches_policy(applied) else None,
     )
 
 
@@ -121,8 +125,11 @@ def _record(
     publications: Sequence[Publication],
     approval: Mapping[str, Any],
     witnessed: Mapping[str, Any],
+    weakened: bool | None,
 ) -> Applied:
-    """One entry for the request, the rows and the rulesets."""
+    """One entry for the request, the rows and the rulesets. ``weakened``: whether less is asked of changes from now
+    on; None for what alters no policy.
+    """
     recorded = record(
         action=actions.APPLIED,
         actor=actor,
@@ -136,6 +143,7 @@ def _record(
             "operations": sorted({operation.type for operation in applied.operations}),
             **({} if applied.reverts is None else {"reverts": applied.reverts}),
             **witnessed,
+            **({} if weakened is None else {"weakened": weakened}),
             **({"rulesets": [publication.fact for publication in publications]} if publications else {}),
         },
     )

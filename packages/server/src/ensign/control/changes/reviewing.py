@@ -17,9 +17,9 @@ from ensign.control.changes.applying import Applied
 from ensign.control.changes.domain import lifecycle
 from ensign.control.changes.domain.requests import ChangeRequest, DecisionKind
 from ensign.control.changes.domain.world import Ref
-from ensign.control.changes.loading import entitlement, facts_now, joined_policy, load, owners, policy_for, reached
+from ensign.control.changes.loading import facts_now, joined_policy, judges, load, owners, policy_for, reached
 from ensign.control.changes.models import Comment, Request
-from ensign.control.changes.rights import facts_of, may_stop
+from ensign.control.changes.rights import may_stop
 from ensign.control.kernel import clock, ids
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Denied, EnsignError, Invalid, NotFound
@@ -121,6 +121,7 @@ def _approved(request: ChangeRequest, *, actor: Actor, at: datetime, digest: str
     found = policies.policies_of(request.project, keys, lock=True)
     loaded = load(refs=[Ref.parse(name) for name in request.base], lock=True, **place)
     policy = joined_policy(found, facts_now(request, at=at))
+    people = judges(request, environments=keys, flags=loaded.world.flags, at=at)
     return lifecycle.approve(
         request,
         actor,
@@ -128,13 +129,9 @@ def _approved(request: ChangeRequest, *, actor: Actor, at: datetime, digest: str
         digest=digest,
         policy=policy,
         current=loaded.versions,
-        entitled=entitlement(
-            project=request.project,
-            environments=keys,
-            facts=facts_of(loaded.world.flags, request.operations),
-            at=at,
-        ),
+        entitled=people.entitled,
         owners=owners(request),
+        who=people.who,
     )
 
 

@@ -132,7 +132,7 @@ def _detail(request: HttpRequest, id: str, *, error: EnsignError | None = None, 
             project, ("Requests", reverse("changes:list", kwargs={"project": value.project})), (value.title, "")
         ),
         "difference": pages.difference(queries.effect(value)),
-        "checks": [] if standing is None else pages.checks(value, standing, names),
+        "checks": [] if standing is None else pages.checks(value, standing, names, at=here.at),
         "conflict": None if standing is None or standing.conflict is None else pages.conflict(standing.conflict),
         "acts": pages.acts(value, standing, reader=here.actor, may=may),
         "timeline": pages.timeline(value, said, steps, names),

@@ -101,13 +101,16 @@ def approve(
     current: Mapping[str, int],
     entitled: Callable[[str], bool],
     owners: frozenset[str] = frozenset(),
+    who: trust.WhoIs = trust.unknown,
 ) -> ChangeRequest:
     """Add ``actor``'s approval of ``digest``, which must be what they saw and what the request still says.
 
     :raises Denied: when they may not approve this; NeedsMfa when a second factor is lacking.
     :raises Conflict: when it changed meanwhile, or isn't in review.
     """
-    refusal = trust.refusal_to_approve(request, actor, at=at, policy=policy, entitled=entitled(actor.id), owners=owners)
+    refusal = trust.refusal_to_approve(
+        request, actor, at=at, policy=policy, entitled=entitled(actor.id), owners=owners, who=who
+    )
     if refusal is not None:
         raise refusal
     if digest != request.digest:
@@ -124,7 +127,7 @@ def approve(
         decisions=(*request.decisions, Decision(person=actor.id, kind="approve", at=at, round=request.round)),
         updated_at=at,
     )
-    judged = trust.verdict(decided, at=at, policy=policy, entitled=entitled, owners=owners)
+    judged = trust.verdict(decided, at=at, policy=policy, entitled=entitled, owners=owners, who=who)
     return replace(decided, status="approved" if judged.enough else "in_review")
 
 
@@ -136,6 +139,7 @@ def without_approvals_of(
     policy: PolicyInForce,
     entitled: Callable[[str], bool],
     owners: frozenset[str] = frozenset(),
+    who: trust.WhoIs = trust.unknown,
 ) -> ChangeRequest:
     """Void the approvals of somebody who left. What they decided stays told; what lacks it now is in review again."""
     _require(request, frozenset({"draft", "in_review", "changes_requested", "approved"}), "changed")
@@ -144,7 +148,7 @@ def without_approvals_of(
     )
     if request.status != "approved":
         return left
-    judged = trust.verdict(left, at=at, policy=policy, entitled=entitled, owners=owners)
+    judged = trust.verdict(left, at=at, policy=policy, entitled=entitled, owners=owners, who=who)
     return replace(left, status="approved" if judged.enough else "in_review")
 
 
@@ -189,6 +193,7 @@ def applied(
     current: Mapping[str, int],
     entitled: Callable[[str], bool],
     owners: frozenset[str] = frozenset(),
+    who: trust.WhoIs = trust.unknown,
     mode: Mode = "request",
 ) -> ChangeRequest:
     """Apply it: the only function that makes a request ``applied``.
@@ -204,7 +209,7 @@ def applied(
         operations=request.operations,
         base=current,
     )
-    judged = trust.verdict(request, at=at, policy=policy, entitled=entitled, owners=owners)
+    judged = trust.verdict(request, at=at, policy=policy, entitled=entitled, owners=owners, who=who)
     if mode == "standard":
         if not all(operation.type == "flag.disable" for operation in request.operations):
             raise Denied(

@@ -2,13 +2,13 @@
 
 The rules are those of segregation of duties (docs/controls): an approver wrote and edited nothing of it, nor stood
 behind a service account that did (1); an approval binds digest, base and policy (2) and expires (3); the approver is
-still entitled when it applies (4); only people in a session with a recent second factor approve (5); nobody is
-exempt (6).
+still entitled, and among those whom the policy asks for, when it applies (4); only people in a session with a recent
+second factor approve (5); nobody is exempt (6).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,6 +16,8 @@ from ensign.control.changes.domain.requests import Approval, ChangeRequest, Poli
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Denied, NeedsMfa
+from ensign.control.projects import policy_words as words
+from ensign.control.projects.demands import Who
 
 APPROVE = "change:approve"
 
@@ -41,13 +43,38 @@ def require_unmoved(request: ChangeRequest, current: Mapping[str, int]) -> None:
         )
 
 
+WhoIs = Callable[[str], Who]
+
+
+def unknown(_person: str) -> Who:
+    """Of nobody is anything known: whoever is asked for by role, group or ownership is not there."""
+    return Who()
+
+
+def admitted(who: WhoIs, person: str, policy: PolicyInForce) -> bool:
+    """Whether every narrowing of who may approve lets somebody through; who they are is asked where there is one."""
+    narrowings = [one for one in policy.demand.approvers if not one.anybody]
+    if not narrowings:
+        return True
+    known = who(person)
+    return all(one.admits(known) for one in narrowings)
+
+
 def refusal_to_approve(
-    request: ChangeRequest, actor: Actor, *, at: datetime, policy: PolicyInForce, entitled: bool, owners: frozenset[str]
+    request: ChangeRequest,
+    actor: Actor,
+    *,
+    at: datetime,
+    policy: PolicyInForce,
+    entitled: bool,
+    owners: frozenset[str],
+    who: WhoIs = unknown,
 ) -> Denied | Conflict | None:
     """Why ``actor`` may not approve this, or None. What can be put right with a second factor comes last.
 
     ``entitled``: holds ``change:approve`` in every environment reached. ``owners``: the people who answer now for the
-    service accounts among the authors; like those who stood behind them then, they are no second person.
+    service accounts among the authors; like those who stood behind them then, they are no second person. ``who``:
+    what somebody is there, for policies that say who may approve.
     """
     scope = f"{request.project}/{request.environment}"
 
@@ -69,6 +96,13 @@ def refusal_to_approve(
             f"You may not approve changes in {', '.join(policy.environments) or request.environment}.",
             "not-entitled",
             "An administrator can give you the role approver there.",
+        )
+    if not admitted(who, actor.id, policy):  # 4
+        asked = "; ".join(words.approvers(one, policy.names) for one in policy.demand.approvers)
+        return no(
+            f"The policy asks for the approval of {asked}; you are not among them.",
+            "not-among-approvers",
+            "Ask one of them.",
         )
     if request.status not in {"in_review", "approved"}:
         return Conflict(f"This request is {request.status.replace('_', ' ')}, not in review.", code="not-in-review")
@@ -103,6 +137,7 @@ def in_force(request: ChangeRequest, *, at: datetime, policy: PolicyInForce) -> 
             and approval.policy == policy.ref
             and approval.at - clock.SKEW <= at < approval.at + policy.lifetime
             and approval.person not in request.barred
+            and (approval.signature is not None or not policy.demand.signed)
         ):
             found.setdefault(approval.person, approval)
     return tuple(found.values())
@@ -110,21 +145,27 @@ def in_force(request: ChangeRequest, *, at: datetime, policy: PolicyInForce) -> 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What a request has of what the policy asks for. ``lost`` says why each other approval no longer counts."""
+    """What a request has of what the policy asks for. ``lost`` says why each other approval no longer counts.
+
+    ``absent`` are the groups (ids) none of whose members has approved though each must; ``lacks`` says in sentences
+    what is missing.
+    """
 
     counted: tuple[Approval, ...]
     required: int
     lost: tuple[tuple[Approval, str], ...] = ()
+    absent: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
 
     @property
     def enough(self) -> bool:
         """Whether it may apply as far as approvals go."""
-        return len(self.counted) >= self.required
+        return len(self.counted) >= self.required and not self.absent
 
     @property
     def missing(self) -> int:
         """How many approvals it lacks."""
-        return max(0, self.required - len(self.counted))
+        return max(0, self.required - len(self.counted), 1 if self.absent else 0)
 
 
 def verdict(
@@ -134,15 +175,22 @@ def verdict(
     policy: PolicyInForce,
     entitled: Callable[[str], bool],
     owners: frozenset[str] = frozenset(),
+    who: WhoIs = unknown,
 ) -> Verdict:
-    """Count the approvals as they stand now: in force, and of people who are still active and entitled."""
+    """Count the approvals as they stand now: in force, and of people who are still active, entitled and asked for.
+
+    One person may stand for several groups that each must approve, but counts once.
+    """
     binding = in_force(request, at=at, policy=policy)
-    counted = tuple(a for a in binding if a.person not in owners and entitled(a.person))
+    able = [a for a in binding if a.person not in owners and entitled(a.person)]
+    counted = tuple(a for a in able if admitted(who, a.person, policy))
     lost = []
     for approval in request.approvals:
         if approval in counted:
             continue
-        if approval in binding:
+        if approval in able:
+            why = "not among those who must approve this"
+        elif approval in binding:
             why = "no longer entitled to approve here"
         elif approval.policy != policy.ref:
             why = "the policy changed since"
@@ -150,10 +198,33 @@ def verdict(
             why = "the request was edited since"
         elif approval.at > at:
             why = "given by a node whose clock is ahead of this one's"
+        elif policy.demand.signed and approval.signature is None:
+            why = "not signed with a passkey"
         else:
             why = "expired"
         lost.append((approval, why))
-    return Verdict(counted=counted, required=policy.required, lost=tuple(lost))
+    groups = policy.demand.each_group
+    present = frozenset[str]().union(*(who(a.person).groups for a in counted)) if groups else frozenset[str]()
+    absent = tuple(group for group in groups if group not in present)
+    return Verdict(
+        counted=counted,
+        required=policy.required,
+        lost=tuple(lost),
+        absent=absent,
+        lacks=_lacks(policy, len(counted), absent),
+    )
+
+
+def _lacks(policy: PolicyInForce, counted: int, absent: Sequence[str]) -> tuple[str, ...]:
+    """What is missing, in sentences."""
+    said = []
+    missing = policy.required - counted
+    if missing > 0:
+        whose = " and ".join(words.approvers(one, policy.names) for one in policy.demand.approvers)
+        number = "One approval" if missing == 1 else f"{missing} approvals"
+        said.append(f"{number}{f' of {whose}' if whose else ''} {'is' if missing == 1 else 'are'} missing.")
+    said += [f"One approval from {policy.names.get(group, group)} is missing." for group in absent]
+    return tuple(said)
 
 
 def require_open(request: ChangeRequest, *, direct: bool) -> None:
@@ -195,7 +266,12 @@ def require_applicable(
     if not judged.enough:  # 4
         lost = "; ".join(sorted({why for _, why in judged.lost}))
         raise Conflict(
-            f"{len(judged.counted)} of {judged.required} approvals count now{f' ({lost})' if lost else ''}.",
+            " ".join(
+                (
+                    f"{len(judged.counted)} of {judged.required} approvals count now{f' ({lost})' if lost else ''}.",
+                    *judged.lacks,
+                )
+            ),
             remedy="Ask for approval, then apply.",
             code="not-approved",
         )
