@@ -26,6 +26,7 @@ from ensign.control.api.parser import StrictParser
 from ensign.control.changes.api import router as changes
 from ensign.control.changes.policy_api import router as policies
 from ensign.control.changes.reach_api import router as change_reach
+from ensign.control.changes.timing_api import router as timing
 from ensign.control.evidence.api import router as evidence
 from ensign.control.federation.api import router as federation
 from ensign.control.flags.api import router as flags
@@ -36,6 +37,7 @@ from ensign.control.projects.api import router as projects
 from ensign.control.projects.tokens_api import router as all_tokens
 from ensign.control.publishing.api import router as publishing
 from ensign.control.publishing.reach_api import router as flag_reach
+from ensign.control.releases.api import router as releases
 from ensign.control.scim.api import router as directory
 from ensign.control.scim.movement_api import router as movements
 from ensign.control.segments.api import router as segments
@@ -140,6 +142,8 @@ for router in (
     flags,
     publishing,
     changes,
+    timing,
+    releases,
     incidents,
     evidence,
     directory,

@@ -24,7 +24,9 @@ from ensign.control.kernel.actor import Actor
 
 router = Router(tags=["changes"])
 
-_Status = Literal["draft", "in_review", "changes_requested", "approved", "applied", "rejected", "withdrawn"]
+_Status = Literal[
+    "draft", "in_review", "changes_requested", "approved", "scheduled", "applied", "rejected", "withdrawn"
+]
 
 
 class ProposeIn(Input):
@@ -122,6 +124,8 @@ class RequestOut(Schema):
     mode: str | None
     reverts: str | None
     tickets: list[str]
+    schedule: dict[str, Any] | None = Field(description="When it applies by itself: at, by, state, problem.")
+    plan: dict[str, Any] | None = Field(description="Of which approved plan it is a step.")
     entry: int = Field(description="The number of the ledger entry that wrote this version.")
 
 

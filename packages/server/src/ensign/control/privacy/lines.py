@@ -309,6 +309,16 @@ FLAGS: Final = (
         mentions=("by",), erased=_TEXTS, texts=("name", "url"),
     ),
     Line(
+        table="releases_ramp", what="Ramps: the plan, how far it has come, whose it is (id), why it is paused",
+        whose="whoever is named in a text", purpose="carrying out approved plans, evidence", kept=_FOR_EVER,
+        mentions=("owner",), erased=_TEXTS, texts=("why",),
+    ),
+    Line(
+        table="releases_template", what="Release templates: name, description, steps",
+        whose="whoever is named in a text", purpose="drafting ramps", kept=_FOR_EVER, erased=_TEXTS,
+        texts=("name", "description"),
+    ),
+    Line(
         table="incidents_kill", what="Kill switches that were pressed, when, by whom (id), and why",
         whose="whoever is named in a text", purpose="incident evidence", kept=_FOR_EVER,
         mentions=("by", "reason_by"), erased=_TEXTS, texts=("reason",),
