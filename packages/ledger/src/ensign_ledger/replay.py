@@ -145,7 +145,7 @@ class _Replay:
         """The proven entries from before the range; None, with check 17 INVALID, if one is not proven."""
         if "earlier.jsonl" not in self._container.sizes:
             return []
-        place = {"log": self._end.origin, "size": self._start, "root": self._tree.root()}
+        place: dict[str, Any] = {"log": self._end.origin, "size": self._start, "root": self._tree.root()}
         try:
             return [parse_earlier(line, **place) for line in lines(self._container, "earlier.jsonl", limit=MAX_LINE)]
         except (EarlierError, ContainerError) as error:

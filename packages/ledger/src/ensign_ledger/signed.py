@@ -40,13 +40,14 @@ YOUNG = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class _Key:
-    """An approval key as enrolled; ``at`` the time of that entry."""
+    """An approval key as enrolled: ``at`` when, ``logged`` the time of that entry, which nobody can set back."""
 
     owner: str
     key: PublicKey
     host: str
     origin: str
     at: str
+    logged: str
 
 
 class SignedApprovals:
@@ -97,7 +98,7 @@ class SignedApprovals:
             return self._problems.answer("")
         text = f"{self._good} signatures by {len(self._used)} keys"
         if self._before:
-            text += f", {self._before} of the keys enrolled before this range (that they were not revoked there is not shown)"
+            text += f", {self._before} of the keys enrolled before this range (not shown: that none was revoked there)"
         if self._young:
             text += f", {self._young} by a key enrolled less than a day before (first: entry {self._first_young})"
         if self._unseen:
@@ -137,9 +138,9 @@ class SignedApprovals:
         if wrong:
             self._problems.add(entry, f"the enrolment of an approval key does not hold: {wrong}")
             return
-        self._keys[found.key] = _Key(
-            found.owner, parse_key(found.public_key), found.host, found.origin, parse_time(entry["ts"], path="ts")
-        )
+        at, logged = (parse_time(text, path="at") for text in (entry["detail"]["at"], entry["ts"]))
+        key = parse_key(found.public_key)
+        self._keys[found.key] = _Key(found.owner, key, found.host, found.origin, at=at, logged=logged)
 
     def _enrolment_problem(self, entry: Mapping[str, Any], found: Enrolment) -> str | None:
         if found.key in self._keys:
@@ -251,7 +252,7 @@ class SignedApprovals:
 
     def _note(self, entry: Mapping[str, Any], signature: Signature, key: _Key, given: str) -> None:
         self._used.add(signature.key)
-        if _moment(given) - _moment(key.at) < YOUNG:
+        if _moment(given) - _moment(key.logged) < YOUNG:
             self._young += 1
             self._first_young = entry["seq"] if self._first_young is None else self._first_young
 

@@ -78,7 +78,7 @@ class SimulatedPasskey:
 
     def enrol(self, *, log: str, key: str, owner: str, issued: str, expires: str, **lies: Any) -> Enrolment:
         """Sign its own enrolment; ``lies`` go to :meth:`sign`."""
-        said = {
+        said: dict[str, Any] = {
             "key": key, "owner": owner, "public_key": self.public_key, "credential": self.credential,
             "host": self.host, "origin": self.origin, "nonce": f"nonce-{self.counter:020}", "issued": issued,
             "expires": expires,

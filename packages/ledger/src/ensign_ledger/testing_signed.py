@@ -1,4 +1,4 @@
-"""A log in memory whose approvals are signed, for tests: made as the product makes it, and in every wrong way on demand."""
+"""A log in memory whose approvals are signed, for tests: as the product makes it, or wrong in any way."""
 
 from __future__ import annotations
 
@@ -58,7 +58,12 @@ class SignedLog(SimulatedLog):
         """Append an approval with its signature, and return that."""
         about = About(log=self.origin, request=request, round=round, approver=approver, digest=DIGEST, policy=POLICY)
         shown: dict[str, Any] = {"sentences": list(SENTENCES), "rows": list(ROWS), "nonce": "5a" * 16}
-        document = {"project": "shop", "environment": "production", "title": "Widen", "reason": "It went well."}
+        document: dict[str, Any] = {
+            "project": "shop",
+            "environment": "production",
+            "title": "Widen",
+            "reason": "It went well.",
+        }
         signature = signature or (passkey or self.passkey).approve(
             about, key=key, shown=shown_digest(**document, **shown), issued=self.now(), expires=self.now(60),
             **(lies or {}),

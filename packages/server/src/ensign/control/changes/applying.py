@@ -17,6 +17,7 @@ from ensign.control.changes.domain.base import Operation
 from ensign.control.changes.domain.digests import change_digest
 from ensign.control.changes.domain.facts import change_facts
 from ensign.control.changes.domain.requests import ChangeRequest, Mode, PolicyInForce
+from ensign.control.changes.domain.signing import in_entry
 from ensign.control.changes.domain.world import Ref, World
 from ensign.control.changes.gates import Asked
 from ensign.control.changes.loading import (
@@ -28,6 +29,7 @@ from ensign.control.changes.loading import (
     owners,
     reached,
     references,
+    signing_for,
 )
 from ensign.control.changes.models import Request
 from ensign.control.changes.rights import facts_of, require_to_apply
@@ -92,6 +94,7 @@ def apply_request(
         entitled=entitlement(project=request.project, environments=keys, facts=facts, at=at),
         owners=answering,
         mode=mode,
+        signing=signing_for(request, lock=True),
     )
     rows = stage_rows(
         before=loaded, after=after, operations=request.operations, approved=_approved(applied, keys), at=at
@@ -198,10 +201,18 @@ def approval_object(request: ChangeRequest, policy: PolicyInForce, *, owners: fr
         "behind": behind,
         "approvers": [
             # Trust refuses approvals by any other way than a session.
-            {"id": a.person, "at": clock.text(a.at), "digest": a.digest, "via": "session"}
+            {
+                "id": a.person,
+                "at": clock.text(a.at),
+                "digest": a.digest,
+                "via": "session",
+                **({} if a.signature is None else {"signature": in_entry(a.signature)}),
+            }
             for a in request.approvals
         ],
         "required": request.required or 0,
+        # How many of them had to be signed; all, or none.
+        **({"signed": request.required or 0} if policy.demand.signed else {}),
         "digest": request.digest,
         "policy": policy.ref,
         "mode": request.mode or "request",

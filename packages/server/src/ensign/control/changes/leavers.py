@@ -18,7 +18,7 @@ from ensign.control.changes import actions
 from ensign.control.changes.domain import lifecycle
 from ensign.control.changes.domain.requests import OPEN, ChangeRequest
 from ensign.control.changes.domain.world import Ref
-from ensign.control.changes.loading import entitlement, load, owners, policy_for, reached
+from ensign.control.changes.loading import entitlement, load, owners, policy_for, reached, signing_for
 from ensign.control.changes.models import Request
 from ensign.control.changes.pages import address
 from ensign.control.changes.rights import facts_of
@@ -59,6 +59,7 @@ def _voided(row: Request, leaver: Leaver) -> Consequence:
         policy=policy_for(request, at=leaver.at),
         entitled=entitlement(project=project, environments=keys, facts=facts, at=leaver.at),
         owners=owners(request),
+        signing=signing_for(request),
     )
     return Consequence(
         action=actions.APPROVAL_VOIDED,

@@ -14,7 +14,7 @@ from ensign.control.changes.domain.diff import Row, diff
 from ensign.control.changes.domain.requests import OPEN, ChangeRequest, PolicyInForce, Status
 from ensign.control.changes.domain.world import OperationError, Ref, World
 from ensign.control.changes.history import world_at
-from ensign.control.changes.loading import entitlement, load, owners, policy_for, reached
+from ensign.control.changes.loading import entitlement, load, owners, policy_for, reached, signing_for
 from ensign.control.changes.models import Comment, Request
 from ensign.control.changes.rights import facts_of
 from ensign.control.kernel import clock
@@ -223,7 +223,9 @@ def standing(request: ChangeRequest, *, reader: Actor, at: datetime) -> Standing
     moved = trust.moved(request, loaded.versions)
     return Standing(
         policy=policy,
-        verdict=trust.verdict(request, at=at, policy=policy, entitled=entitled, owners=answering),
+        verdict=trust.verdict(
+            request, at=at, policy=policy, entitled=entitled, owners=answering, signing=signing_for(request)
+        ),
         moved=moved,
         refusal=trust.refusal_to_approve(
             request, reader, at=at, policy=policy, entitled=entitled(reader.id), owners=answering

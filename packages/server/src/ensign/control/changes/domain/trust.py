@@ -3,7 +3,7 @@
 The rules are those of segregation of duties (docs/controls): an approver wrote and edited nothing of it, nor stood
 behind a service account that did (1); an approval binds digest, base and policy (2) and expires (3); the approver is
 still entitled when it applies (4); only people in a session with a recent second factor approve (5); nobody is
-exempt (6).
+exempt (6). Where a policy asks for it, an approval is a passkey's signature over all of that (7).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ensign.control.changes.domain.requests import Approval, ChangeRequest, PolicyInForce
+from ensign.control.changes.domain.signing import NO_KEYS, Signing
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Denied, NeedsMfa
 
@@ -92,8 +93,45 @@ def _part(person: str, request: ChangeRequest) -> str:
     return "answer for the service account that wrote this request, or made the token that it used"
 
 
-def in_force(request: ChangeRequest, *, at: datetime, policy: PolicyInForce) -> tuple[Approval, ...]:
-    """The approvals that still bind: of this digest, round and policy, unexpired, one per person, nobody barred."""
+def signature_lack(request: ChangeRequest, approval: Approval, *, policy: PolicyInForce, signing: Signing) -> str:
+    """Why the approval's signature does not let it count, or empty. A signature that was given must hold (7), also
+    where the policy does not ask for one: what its key's owner revoked is no approval of theirs.
+    """
+    if approval.signature is None and not policy.demand.signed:
+        return ""
+    return signing.problem(request, approval)
+
+
+def require_signed(request: ChangeRequest, approval: Approval, *, policy: PolicyInForce, signing: Signing) -> None:
+    """Refuse an approval that lacks the signature that the policy asks for, or has one that does not hold (7).
+
+    :raises Conflict: when there is none. :raises Denied: when it does not hold.
+    """
+    lack = signature_lack(request, approval, policy=policy, signing=signing)
+    if not lack:
+        return
+    if approval.signature is None:
+        raise Conflict(
+            f"An approval in {', '.join(policy.environments) or request.environment} is signed with a passkey.",
+            remedy="Approve in the browser, with a passkey that is an approval key;"
+            " you make one under Your account → Approval keys.",
+            code="signature-required",
+        )
+    raise Denied(
+        f"The passkey's signature does not hold: {lack}.",
+        permission=APPROVE,
+        scope=f"{request.project}/{request.environment}",
+        remedy="Reload the request and approve again.",
+        code="signature-refused",
+    )
+
+
+def in_force(
+    request: ChangeRequest, *, at: datetime, policy: PolicyInForce, signing: Signing = NO_KEYS
+) -> tuple[Approval, ...]:
+    """The approvals that still bind: of this digest, round and policy, unexpired, one per person, nobody barred; and
+    signed, where the policy asks for it. By default no key is known, and no signature holds.
+    """
     found: dict[str, Approval] = {}
     for approval in request.approvals:
         if (
@@ -102,6 +140,7 @@ def in_force(request: ChangeRequest, *, at: datetime, policy: PolicyInForce) -> 
             and approval.policy == policy.ref
             and approval.at <= at < approval.at + policy.lifetime
             and approval.person not in request.barred
+            and not signature_lack(request, approval, policy=policy, signing=signing)
         ):
             found.setdefault(approval.person, approval)
     return tuple(found.values())
@@ -133,9 +172,10 @@ def verdict(
     policy: PolicyInForce,
     entitled: Callable[[str], bool],
     owners: frozenset[str] = frozenset(),
+    signing: Signing = NO_KEYS,
 ) -> Verdict:
     """Count the approvals as they stand now: in force, and of people who are still active and entitled."""
-    binding = in_force(request, at=at, policy=policy)
+    binding = in_force(request, at=at, policy=policy, signing=signing)
     counted = tuple(a for a in binding if a.person not in owners and entitled(a.person))
     lost = []
     for approval in request.approvals:
@@ -148,7 +188,7 @@ def verdict(
         elif approval.digest != request.digest or approval.round != request.round:
             why = "the request was edited since"
         else:
-            why = "expired"
+            why = signature_lack(request, approval, policy=policy, signing=signing) or "expired"
         lost.append((approval, why))
     return Verdict(counted=counted, required=policy.required, lost=tuple(lost))
 
