@@ -97,6 +97,19 @@ def test_a_signed_approval_lets_a_change_apply_and_both_entries_hold_the_signatu
     assert rows_equal_the_log()
 
 
+def test_nobody_approves_twice_but_anew_after_their_key_was_revoked(db: str) -> None:
+    cast = signed_story(approvals=2)
+    passkey, done = signer(cast.approver), requested(cast, launch())
+    approve_signed(cast.approver, passkey, done.request, at=cast.at)
+    with pytest.raises(Conflict, match="approved this already"):
+        approve_signed(cast.approver, passkey, done.request, at=cast.at)
+    ENDINGS["its owner"](cast)
+    approve_signed(cast.approver, signer(cast.approver, seed=3), done.request, at=cast.at)
+    standing = queries.standing(again(done.request.id), reader=cast.viewer, at=cast.at)
+    assert [given.person for given in standing.verdict.counted] == [cast.approver.id]
+    assert lost(cast, done.request.id) == {"its key was revoked"}
+
+
 @pytest.mark.parametrize("algorithm", [EDDSA, RS256])
 def test_the_other_algorithms_sign_as_well(db: str, algorithm: int) -> None:
     cast = signed_story()

@@ -220,15 +220,13 @@ def standing(request: ChangeRequest, *, reader: Actor, at: datetime) -> Standing
     facts = facts_of(loaded.world.flags, request.operations)
     entitled = entitlement(project=request.project, environments=keys, facts=facts, at=at)
     answering = owners(request)
-    moved = trust.moved(request, loaded.versions)
+    moved, signing = trust.moved(request, loaded.versions), signing_for(request)
     return Standing(
         policy=policy,
-        verdict=trust.verdict(
-            request, at=at, policy=policy, entitled=entitled, owners=answering, signing=signing_for(request)
-        ),
+        verdict=trust.verdict(request, at=at, policy=policy, entitled=entitled, owners=answering, signing=signing),
         moved=moved,
         refusal=trust.refusal_to_approve(
-            request, reader, at=at, policy=policy, entitled=entitled(reader.id), owners=answering
+            request, reader, at=at, policy=policy, entitled=entitled(reader.id), owners=answering, signing=signing
         ),
         conflict=_conflict(request, loaded.world, moved) if moved else None,
     )

@@ -113,7 +113,9 @@ def approve(
         lacking.
     :raises Conflict: when it changed meanwhile, isn't in review, or must be signed.
     """
-    refusal = trust.refusal_to_approve(request, actor, at=at, policy=policy, entitled=entitled(actor.id), owners=owners)
+    refusal = trust.refusal_to_approve(
+        request, actor, at=at, policy=policy, entitled=entitled(actor.id), owners=owners, signing=signing
+    )
     if refusal is not None:
         raise refusal
     if digest != request.digest:

@@ -42,7 +42,14 @@ def require_unmoved(request: ChangeRequest, current: Mapping[str, int]) -> None:
 
 
 def refusal_to_approve(
-    request: ChangeRequest, actor: Actor, *, at: datetime, policy: PolicyInForce, entitled: bool, owners: frozenset[str]
+    request: ChangeRequest,
+    actor: Actor,
+    *,
+    at: datetime,
+    policy: PolicyInForce,
+    entitled: bool,
+    owners: frozenset[str],
+    signing: Signing = NO_KEYS,
 ) -> Denied | Conflict | None:
     """Why ``actor`` may not approve this, or None. What can be put right with a second factor comes last.
 
@@ -72,7 +79,7 @@ def refusal_to_approve(
         )
     if request.status not in {"in_review", "approved"}:
         return Conflict(f"This request is {request.status.replace('_', ' ')}, not in review.", code="not-in-review")
-    if any(given.person == actor.id for given in in_force(request, at=at, policy=policy)):
+    if any(given.person == actor.id for given in in_force(request, at=at, policy=policy, signing=signing)):
         return Conflict("You have approved this already.", code="already-approved")
     if not actor.recent_mfa(at=at):  # 5
         return NeedsMfa(
