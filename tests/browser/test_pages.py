@@ -56,6 +56,7 @@ PAGES = (
     _row("identity:security"),
     _row("identity:authenticator"),
     _row("identity:passkey-new"),
+    _row("identity:approval-keys"),
     _row("access:people"),
     _row("access:people", query="?q=nobody+at+all", name="people-none"),
     _row("access:invite"),
@@ -168,6 +169,8 @@ PAGES = (
 )
 
 WRITES = frozenset({
+    "identity:approval-key-question", "identity:approval-key-enrol", "identity:approval-key-revoke",
+    "changes:approval-question",
     "identity:passkey", "identity:passkey-question", "identity:sign-out", "identity:session-end",
     "identity:sessions-end-others", "identity:passkey-new-question", "identity:recovery-codes",
     "privacy:rules", "privacy:held", "privacy:confirm", "privacy:withdraw",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
@@ -56,6 +57,12 @@ class DecisionIn(Input):
     comment: str = ""
 
 
+class ApproveIn(DecisionIn):
+    """An approval. ``answer`` is what the browser's passkey gave to the question: needed where approvals are signed."""
+
+    answer: dict[str, Any] | None = None
+
+
 class CommentIn(Input):
     """A comment."""
 
@@ -70,7 +77,7 @@ class RevertIn(Input):
 
 
 class ApprovalOut(Schema):
-    """One approval; ``lost`` says why it no longer counts."""
+    """One approval; ``lost`` says why it no longer counts. ``signed``: with a passkey (see ``signatures``)."""
 
     person: str
     at: str
@@ -78,6 +85,7 @@ class ApprovalOut(Schema):
     policy: str
     digest: str
     lost: str | None = None
+    signed: bool = False
 
 
 class RowOut(Schema):
@@ -171,7 +179,7 @@ def _found(request: HttpRequest, id: str) -> queries.RequestRow:
 def _out(row: queries.RequestRow, actor: Actor) -> RequestOut:
     value = row.request
     state = value.to_state()
-    approvals = [ApprovalOut(**a.to_state()) for a in value.approvals]
+    approvals = [ApprovalOut(**a.to_state(), signed=a.signature is not None) for a in value.approvals]
     required, missing, policy = value.required or 0, 0, value.policy or ""
     moved: tuple[str, ...] = ()
     lacking: tuple[str, ...] = ()
@@ -320,12 +328,13 @@ def _review(request: HttpRequest, response: HttpResponse, row: ChangeRequest, ve
 
 
 @router.post("/changes/{id}/approve", response=RequestOut, summary="Approve a change request")
-def approve(request: HttpRequest, response: HttpResponse, id: str, body: DecisionIn) -> RequestOut:
+def approve(request: HttpRequest, response: HttpResponse, id: str, body: ApproveIn) -> RequestOut:
     """In a session with a recent second factor; refused to every token, and the try is logged."""
     row = _found(request, id)
     return _review(
-        request, response, row.request, row.version, decision="approve", digest=body.digest, text=body.comment
-    )
+        request, response, row.request, row.version, decision="approve", digest=body.digest, text=body.comment,
+        answer="" if body.answer is None else json.dumps(body.answer),
+    )  # fmt: skip
 
 
 @router.post("/changes/{id}/request-changes", response=RequestOut, summary="Send a change request back")

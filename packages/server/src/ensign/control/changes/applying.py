@@ -18,6 +18,7 @@ from ensign.control.changes.domain.digests import change_digest
 from ensign.control.changes.domain.facts import change_facts
 from ensign.control.changes.domain.ramp_operations import RampPlan
 from ensign.control.changes.domain.requests import ChangeRequest, Mode, PolicyInForce
+from ensign.control.changes.domain.signing import in_entry
 from ensign.control.changes.domain.world import Ref, World
 from ensign.control.changes.gates import Asked
 from ensign.control.changes.loading import (
@@ -29,6 +30,7 @@ from ensign.control.changes.loading import (
     owners,
     reached,
     references,
+    signing_for,
 )
 from ensign.control.changes.models import Request
 from ensign.control.changes.policy_gates import touches_policy, weakened
@@ -110,6 +112,7 @@ def apply_request(
         who=people.who,
         mode=mode,
         underway=underway,
+        signing=signing_for(request, lock=True),
     )
     rows = stage_rows(
         before=loaded, after=after, operations=request.operations, approved=_approved(applied, keys), at=at
@@ -252,10 +255,18 @@ def approval_object(request: ChangeRequest, policy: PolicyInForce, *, owners: fr
         "behind": behind,
         "approvers": [
             # Trust refuses approvals by any other way than a session.
-            {"id": a.person, "at": clock.text(a.at), "digest": a.digest, "via": "session"}
+            {
+                "id": a.person,
+                "at": clock.text(a.at),
+                "digest": a.digest,
+                "via": "session",
+                **({} if a.signature is None else {"signature": in_entry(a.signature)}),
+            }
             for a in request.approvals
         ],
         "required": request.required or 0,
+        # How many of them had to be signed; all, or none.
+        **({"signed": request.required or 0} if policy.demand.signed else {}),
         "digest": request.digest if request.plan is None else request.plan.digest,
         **({} if request.plan is None else {"plan": request.plan.to_state()}),
         "policy": policy.ref,

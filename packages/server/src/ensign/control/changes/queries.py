@@ -14,7 +14,7 @@ from ensign.control.changes.domain.diff import Row, diff
 from ensign.control.changes.domain.requests import OPEN, ChangeRequest, PolicyInForce, Status
 from ensign.control.changes.domain.world import OperationError, Ref, World
 from ensign.control.changes.history import world_at
-from ensign.control.changes.loading import judges, load, owners, policy_for, reached
+from ensign.control.changes.loading import judges, load, owners, policy_for, reached, signing_for
 from ensign.control.changes.models import Comment, Request
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
@@ -235,11 +235,17 @@ def standing(request: ChangeRequest, *, reader: Actor, at: datetime) -> Standing
     loaded = load(project=request.project, environment=request.environment, refs=refs)
     people = judges(request, environments=keys, flags=loaded.world.flags, at=at)
     answering = owners(request)
-    moved = trust.moved(request, loaded.versions)
+    moved, signing = trust.moved(request, loaded.versions), signing_for(request)
     return Standing(
         policy=policy,
         verdict=trust.verdict(
-            request, at=at, policy=policy, entitled=people.entitled, owners=answering, who=people.who
+            request,
+            at=at,
+            policy=policy,
+            entitled=people.entitled,
+            owners=answering,
+            who=people.who,
+            signing=signing,
         ),
         moved=moved,
         refusal=trust.refusal_to_approve(
@@ -250,6 +256,7 @@ def standing(request: ChangeRequest, *, reader: Actor, at: datetime) -> Standing
             entitled=people.entitled(reader.id),
             owners=answering,
             who=people.who,
+            signing=signing,
         ),
         conflict=_conflict(request, loaded.world, moved) if moved else None,
         before=loaded.world,

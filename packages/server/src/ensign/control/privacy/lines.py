@@ -58,6 +58,16 @@ PEOPLE: Final = (
         purpose="stopping guesses", kept="until the window of the count is over; looked at daily", task="tries",
     ),
     Line(
+        table="identity_approval_key", what="Approval keys: public keys, whose they are (ids), when they counted",
+        purpose="verifying who approved a change", subject="t.owner", mentions=("revoked_by",), kept=_FOR_EVER,
+        erased=_ID_ONLY,
+    ),
+    Line(
+        table="identity_signing_question", what="What a passkey is asked to sign: a person's id, the change in words",
+        purpose="approving by signature", subject="t.person_id", kept="five minutes; what is left over goes with the"
+        " next question", erased="the rows are removed", on_erasure="removed", backup="left out",
+    ),
+    Line(
         table="identity_token", what="Personal, service and federated tokens: name, scope, hash, end", whose=_STAFF,
         purpose="calling the API", subject="t.subject", secret=("token_hash",), mentions=("created_by",),
         kept=_FOR_EVER, erased="names that people gave to their tokens are emptied, earlier versions forgotten",

@@ -3,7 +3,8 @@
 The rules are those of segregation of duties (docs/controls): an approver wrote and edited nothing of it, nor stood
 behind a service account that did (1); an approval binds digest, base and policy (2) and expires (3); the approver is
 still entitled, and among those whom the policy asks for, when it applies (4); only people in a session with a recent
-second factor approve (5); nobody is exempt (6).
+second factor approve (5); nobody is exempt (6). Where a policy asks for it, an approval is a passkey's signature over
+all of that (7).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ensign.control.changes.domain.requests import Approval, ChangeRequest, PolicyInForce
+from ensign.control.changes.domain.signing import NO_KEYS, Signing
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Denied, NeedsMfa
@@ -71,6 +73,7 @@ def refusal_to_approve(
     entitled: bool,
     owners: frozenset[str],
     who: WhoIs = unknown,
+    signing: Signing = NO_KEYS,
 ) -> Denied | Conflict | None:
     """Why ``actor`` may not approve this, or None. What can be put right with a second factor comes last.
 
@@ -108,7 +111,7 @@ def refusal_to_approve(
         )
     if request.status not in {"in_review", "approved", "scheduled"}:
         return Conflict(f"This request is {request.status.replace('_', ' ')}, not in review.", code="not-in-review")
-    if any(given.person == actor.id for given in in_force(request, at=at, policy=policy)):
+    if any(given.person == actor.id for given in in_force(request, at=at, policy=policy, signing=signing)):
         return Conflict("You have approved this already.", code="already-approved")
     if not actor.recent_mfa(at=at):  # 5
         return NeedsMfa(
@@ -129,8 +132,45 @@ def _part(person: str, request: ChangeRequest) -> str:
     return "answer for the service account that wrote this request, or made the token that it used"
 
 
-def in_force(request: ChangeRequest, *, at: datetime, policy: PolicyInForce) -> tuple[Approval, ...]:
-    """The approvals that still bind: of this digest, round and policy, unexpired, one per person, nobody barred."""
+def signature_lack(request: ChangeRequest, approval: Approval, *, policy: PolicyInForce, signing: Signing) -> str:
+    """Why the approval's signature does not let it count, or empty. A signature that was given must hold (7), also
+    where the policy does not ask for one: what its key's owner revoked is no approval of theirs.
+    """
+    if approval.signature is None and not policy.demand.signed:
+        return ""
+    return signing.problem(request, approval)
+
+
+def require_signed(request: ChangeRequest, approval: Approval, *, policy: PolicyInForce, signing: Signing) -> None:
+    """Refuse an approval that lacks the signature that the policy asks for, or has one that does not hold (7).
+
+    :raises Conflict: when there is none. :raises Denied: when it does not hold.
+    """
+    lack = signature_lack(request, approval, policy=policy, signing=signing)
+    if not lack:
+        return
+    if approval.signature is None:
+        raise Conflict(
+            f"An approval in {', '.join(policy.environments) or request.environment} is signed with a passkey.",
+            remedy="Approve in the browser, with a passkey that is an approval key;"
+            " you make one under Your account → Approval keys.",
+            code="signature-required",
+        )
+    raise Denied(
+        f"The passkey's signature does not hold: {lack}.",
+        permission=APPROVE,
+        scope=f"{request.project}/{request.environment}",
+        remedy="Reload the request and approve again.",
+        code="signature-refused",
+    )
+
+
+def in_force(
+    request: ChangeRequest, *, at: datetime, policy: PolicyInForce, signing: Signing = NO_KEYS
+) -> tuple[Approval, ...]:
+    """The approvals that still bind: of this digest, round and policy, unexpired, one per person, nobody barred; and
+    signed, where the policy asks for it. By default no key is known, and no signature holds.
+    """
     found: dict[str, Approval] = {}
     for approval in request.approvals:
         if (
@@ -139,7 +179,7 @@ def in_force(request: ChangeRequest, *, at: datetime, policy: PolicyInForce) -> 
             and approval.policy == policy.ref
             and approval.at - clock.SKEW <= at < approval.at + policy.lifetime
             and approval.person not in request.barred
-            and (approval.signature is not None or not policy.demand.signed)
+            and not signature_lack(request, approval, policy=policy, signing=signing)
         ):
             found.setdefault(approval.person, approval)
     return tuple(found.values())
@@ -178,12 +218,13 @@ def verdict(
     entitled: Callable[[str], bool],
     owners: frozenset[str] = frozenset(),
     who: WhoIs = unknown,
+    signing: Signing = NO_KEYS,
 ) -> Verdict:
     """Count the approvals as they stand now: in force, and of people who are still active, entitled and asked for.
 
     One person may stand for several groups that each must approve, but counts once.
     """
-    binding = in_force(request, at=at, policy=policy)
+    binding = in_force(request, at=at, policy=policy, signing=signing)
     able = [a for a in binding if a.person not in owners and entitled(a.person)]
     counted = tuple(a for a in able if admitted(who, a.person, policy))
     lost = []
@@ -198,12 +239,10 @@ def verdict(
             why = "the policy changed since"
         elif approval.digest != request.digest or approval.round != request.round:
             why = "the request was edited since"
-        elif approval.at > at:
+        elif approval.at > at + clock.SKEW:
             why = "given by a node whose clock is ahead of this one's"
-        elif policy.demand.signed and approval.signature is None:
-            why = "not signed with a passkey"
         else:
-            why = "expired"
+            why = signature_lack(request, approval, policy=policy, signing=signing) or "expired"
         lost.append((approval, why))
     groups = policy.demand.each_group
     present = frozenset[str]().union(*(who(a.person).groups for a in counted)) if groups else frozenset[str]()
