@@ -25,6 +25,7 @@ from ensign.cli import (
     remote_privacy,
     remote_projects,
     remote_providers,
+    remote_reviews,
     remote_roles,
     remote_sign_in,
     remote_tokens,
@@ -46,6 +47,7 @@ app.add_typer(remote_flags.app, name="flags")
 remote_flags.app.command()(codegen)
 app.add_typer(remote_flags.segments, name="segments")
 app.add_typer(remote_changes.app, name="changes")
+remote_reviews.add_to(remote_changes.app)
 app.add_typer(remote_access.app, name="access")
 remote_access.app.command()(remote_sign_in.logins)
 remote_access.app.add_typer(remote_sign_in.rules, name="rules")

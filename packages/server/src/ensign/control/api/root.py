@@ -25,6 +25,7 @@ from ensign.control.api.auth import AUTHENTICATION
 from ensign.control.api.parser import StrictParser
 from ensign.control.changes.api import router as changes
 from ensign.control.changes.reach_api import router as change_reach
+from ensign.control.changes.review_api import router as change_reviews
 from ensign.control.evidence.api import router as evidence
 from ensign.control.federation.api import router as federation
 from ensign.control.flags.api import router as flags
@@ -145,6 +146,7 @@ for router in (
     privacy,
     flag_reach,
     change_reach,
+    change_reviews,
     rotation,
     all_tokens,
     federation,
