@@ -130,7 +130,7 @@ def rebase(
 
 def threads(id: Id, as_json: Json = False) -> None:
     """What was said about a request, with the lines that it is about."""
-    found = connect().call("GET", f"/changes/{part(id)}/comments")
+    found = connect().call("GET", f"/changes/{part(id)}/threads")
     if as_json:
         show(found, as_json=True, text="")
         return

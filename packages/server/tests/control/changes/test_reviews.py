@@ -96,7 +96,7 @@ def test_a_thread_is_replied_to_resolved_and_opened_again_by_entries_of_their_ow
     door.resolve(actor=cast.viewer, at=cast.at, request_id=id_, comment_id=first, resolved=False)
     assert {c.resolved_by for c in queries.comments(id_)} == {None}
     assert rows_equal_the_log()
-    assert inspect.problems() == []
+    assert inspect.verify().ok
 
 
 def test_a_comment_of_another_request_is_no_thread_of_this_one(db: str) -> None:

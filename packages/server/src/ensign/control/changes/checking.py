@@ -276,4 +276,9 @@ def _others(request: ChangeRequest, *, actor: Actor) -> list[Finding]:
     return found
 
 
+def retold(request: ChangeRequest, *, title: str, reason: str) -> ChangeRequest:
+    """A request with other words, as they are being typed; never written."""
+    return replace(request, title=title, reason=reason)
+
+
 LEVELS: Mapping[Level, str] = {"blocks": "Stops it", "waits": "It waits for this", "warns": "Worth knowing"}

@@ -14,7 +14,7 @@ from ensign.control.access.decisions import held
 from ensign.control.audit.door import operation
 from ensign.control.changes import actions
 from ensign.control.changes.compiling import compile_operations
-from ensign.control.changes.domain import algebra, lifecycle
+from ensign.control.changes.domain import algebra, lifecycle, trust
 from ensign.control.changes.domain.base import Operation
 from ensign.control.changes.domain.merging import Line, Merged, Side, merge
 from ensign.control.changes.domain.requests import ChangeRequest
@@ -41,6 +41,12 @@ def merged(request: ChangeRequest, *, choices: Mapping[str, Side] | None = None)
 def _now(request: ChangeRequest, base: World) -> World:
     refs = [Ref.parse(name) for name in request.base]
     return as_of_base(load(project=request.project, environment=request.environment, refs=refs).world, base, request)
+
+
+def _moved(request: ChangeRequest) -> bool:
+    refs = [Ref.parse(name) for name in request.base]
+    now = load(project=request.project, environment=request.environment, refs=refs).versions
+    return bool(trust.moved(request, now))
 
 
 def _require_decided(found: Merged, what: str) -> None:
@@ -72,14 +78,20 @@ def rebase(
 
     ``choices``: mine or theirs, for each line that clashes, by its key. Whoever does it becomes a contributor.
 
+    :raises Denied: when the actor may not write this here.
     :raises Conflict: code ``clash`` while a line waits for a choice (``fields`` names them), ``nothing-left`` when
-        theirs does all of it already. :raises Denied: when the actor may not write this here.
+        theirs does all of it already, ``nothing-moved`` where there is nothing to carry it over to.
     """
     row, request = lock_request(request_id, expected_version=expected_version)
     if request.status == "draft" and actor.id != request.author:
         raise NotFound("There is no such change request.", remedy="Drafts are seen by their author alone.")
     if not request.open:
         raise Conflict(f"This request is {request.status}; it can no longer be edited.", code="wrong-state")
+    project, environment = request.project, request.environment
+    rights = held(actor, at=at)
+    require_to_draft(rights, project=project, environment=environment, operations=request.operations)
+    if not _moved(request):
+        raise Conflict("Nothing moved: this request starts from what is there now.", code="nothing-moved")
     found = merged(request, choices=choices)
     _require_decided(found, "carried over")
     if not found.operations:
@@ -88,11 +100,9 @@ def rebase(
             remedy="Withdraw it.",
             code="nothing-left",
         )
-    project, environment = request.project, request.environment
     require_to_draft(
-        held(actor, at=at), project=project, environment=environment, operations=found.operations,
-        replaced=request.operations,
-    )  # fmt: skip
+        rights, project=project, environment=environment, operations=found.operations, replaced=request.operations
+    )
     compiled = compile_operations(project=project, environment=environment, operations=found.operations, at=at)
     edited = lifecycle.edit(
         request,

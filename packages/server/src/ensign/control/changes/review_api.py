@@ -247,7 +247,7 @@ def check_request(request: HttpRequest, id: str) -> CheckOut:
     return _report(checking.check_request(row.request, actor=who(request), at=clock.now()))
 
 
-@router.get("/changes/{id}/comments", response=list[CommentOut], summary="Read what was said about a request")
+@router.get("/changes/{id}/threads", response=list[CommentOut], summary="Read what was said about a request")
 def list_comments(request: HttpRequest, id: str) -> list[CommentOut]:
     """Oldest first; those of decisions, too."""
     row = found(request, id)
