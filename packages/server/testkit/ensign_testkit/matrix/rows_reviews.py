@@ -25,3 +25,18 @@ row(f"POST {_C}/rebase", "change:draft", id="review", body={}, done=frozenset({4
     why="nothing moved in the table's world, so there is nothing to carry it over to")  # fmt: skip
 row(f"POST {_C}/revert/merge", "project:read", id="applied", body={})
 row(f"POST {_C}/try", "project:read", id="review", body={"contexts": [{"userId": "7"}]})
+
+_PAGE = "/requests/{id}"
+row(
+    f"POST {_PAGE}/discuss", "change:comment", id="review", body={"act": "reply", "thread": "{thread}", "comment": "So"}
+)
+row(f"POST {_PAGE}/reviewers", "change:comment", id="review", body={})
+row(f"POST {_PAGE}/rebase", "change:draft", id="review", body={}, done=frozenset({409}),
+    why="nothing moved in the table's world, so there is nothing to carry it over to")  # fmt: skip
+row(f"GET {_PAGE}/revert", "project:read", id="applied")
+row(f"POST {_PAGE}/revert", "change:draft", id="applied", body={"reason": "Wrong"})
+row(f"GET {_PAGE}/check", "project:read", id="review")
+row(f"GET {_PAGE}/try", "project:read", id="review")
+row(f"POST {_PAGE}/try", "project:read", id="review", body={"contexts": "userId=7"}, why="evaluates and writes nothing")
+row("POST /projects/{project}/environments/{environment}/draft/check", "author and change:draft", body={"title": "T"},
+    why="one's own draft; writes nothing")  # fmt: skip

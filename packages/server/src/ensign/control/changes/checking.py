@@ -58,6 +58,7 @@ class Report:
     sentences: tuple[str, ...] = ()
     rows: tuple[Row, ...] = ()
     compiled: Compiled | None = None
+    submitted: bool = False
 
     @property
     def blocked(self) -> bool:
@@ -68,9 +69,10 @@ class Report:
     def verdict(self) -> str:
         """What would become of it, in a sentence."""
         if self.blocked:
-            return "It cannot be submitted yet."
+            return "It cannot apply as it is." if self.submitted else "It cannot be submitted yet."
         if any(finding.level == "waits" for finding in self.findings):
-            return "It can be submitted, and applies once what it waits for is there."
+            begin = "It is submitted" if self.submitted else "It can be submitted"
+            return f"{begin}, and applies once what it waits for is there."
         return "Nothing stands in its way."
 
 
@@ -150,6 +152,7 @@ def _check(
         sentences=algebra.describe_all(compiled.before, compiled.operations),
         rows=diff(compiled.before, compiled.after),
         compiled=compiled,
+        submitted=given is not None and given.status not in {"draft", "changes_requested"},
     )
 
 
