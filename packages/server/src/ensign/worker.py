@@ -21,6 +21,7 @@ from ensign.control.access import requests as access_requests
 from ensign.control.access import segregation
 from ensign.control.api import idempotency
 from ensign.control.audit import schedule
+from ensign.control.changes import expiring
 from ensign.control.federation import refusals as exchanges
 from ensign.control.identity import attempts, enforcing, retention, sessions, sign_in, traces
 from ensign.control.identity.sso import saml_tickets
@@ -138,6 +139,10 @@ def _duties(at: datetime) -> object:
     return segregation.check_everybody(at=at)
 
 
+def _expired_requests(at: datetime) -> object:
+    return expiring.end_due(at=at)
+
+
 #: A checkpoint is due within a minute of any entry; half of that leaves room for a slow beat.
 TASKS: tuple[Task, ...] = (
     Task("custody", timedelta(seconds=30), _custody),
@@ -154,6 +159,7 @@ TASKS: tuple[Task, ...] = (
     Task("traces", timedelta(hours=24), _traces),
     Task("access", timedelta(minutes=1), _access),
     Task("duties", timedelta(hours=1), _duties),
+    Task("expired requests", timedelta(minutes=1), _expired_requests),
     Task("tries", timedelta(hours=24), _tries),
     Task("sessions", timedelta(hours=6), _sessions),
     Task("providers", timedelta(hours=1), _providers),

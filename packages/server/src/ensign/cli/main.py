@@ -28,6 +28,7 @@ from ensign.cli import (
     remote_projects,
     remote_providers,
     remote_releases,
+    remote_reviews,
     remote_roles,
     remote_sign_in,
     remote_tokens,
@@ -54,6 +55,7 @@ app.add_typer(remote_progression.tests, name="tests")
 app.add_typer(remote_policies.app, name="policies")
 remote_releases.add_to(remote_changes.app)
 app.add_typer(remote_releases.app, name="releases")
+remote_reviews.add_to(remote_changes.app)
 app.add_typer(remote_access.app, name="access")
 remote_access.app.command()(remote_sign_in.logins)
 remote_access.app.add_typer(remote_sign_in.rules, name="rules")

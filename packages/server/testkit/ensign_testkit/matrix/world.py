@@ -338,8 +338,12 @@ def _environment(project: str, environment: str, dan: Actor, rev: Actor, *, at: 
     timed = propose(StrategyAdd(flag=spare, strategy=rollout(40)))
     door.schedule(actor=dan, at=at, request_id=timed.id, when=at + timedelta(days=30))
     newest = Revision.objects.filter(project=project, environment=environment).latest("number")
+    talk = {"actor": dan, "at": at, "request_id": review.id}
+    thread, settled = (door.comment(text="Why?", **talk) for _ in range(2))
+    door.resolve(comment_id=settled, **talk)
+    waits = {"review": review.id, "review_digest": review.digest, "thread": thread, "settled": settled}
     return {
-        **({"review": review.id, "review_digest": review.digest} if review.status == "in_review" else {}),
+        **(waits if review.status == "in_review" else {}),
         "approved": approved.id,
         **({"approved_by_somebody": approved.id} if approved.status == "in_review" else {}),
         "draft": draft.id,

@@ -27,6 +27,7 @@ from ensign.control.api.parser import StrictParser
 from ensign.control.changes.api import router as changes
 from ensign.control.changes.policy_api import router as policies
 from ensign.control.changes.reach_api import router as change_reach
+from ensign.control.changes.review_api import router as change_reviews
 from ensign.control.changes.signing_api import router as signing
 from ensign.control.changes.timing_api import router as timing
 from ensign.control.evidence.api import router as evidence
@@ -156,6 +157,7 @@ for router in (
     flag_reach,
     change_reach,
     policies,
+    change_reviews,
     rotation,
     all_tokens,
     federation,

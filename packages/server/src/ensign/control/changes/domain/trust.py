@@ -111,6 +111,8 @@ def refusal_to_approve(
         )
     if request.status not in {"in_review", "approved", "scheduled"}:
         return Conflict(f"This request is {request.status.replace('_', ' ')}, not in review.", code="not-in-review")
+    if request.due(at):
+        return _expired()
     if any(given.person == actor.id for given in in_force(request, at=at, policy=policy, signing=signing)):
         return Conflict("You have approved this already.", code="already-approved")
     if not actor.recent_mfa(at=at):  # 5
@@ -122,6 +124,23 @@ def refusal_to_approve(
             " if you have neither yet, add one under Your account → Second factors.",
         )
     return None
+
+
+def _expired() -> Conflict:
+    return Conflict(
+        "This request has expired: it waited longer than the policy allows.",
+        remedy="Propose the change again.",
+        code="expired",
+    )
+
+
+def require_in_time(request: ChangeRequest, *, at: datetime) -> None:
+    """Refuse what is due to expire, also before anything by the clock has ended it.
+
+    :raises Conflict: code ``expired``.
+    """
+    if request.due(at):
+        raise _expired()
 
 
 def _part(person: str, request: ChangeRequest) -> str:
