@@ -25,6 +25,7 @@ from ensign.control.federation import refusals as exchanges
 from ensign.control.identity import attempts, enforcing, retention, sessions, sign_in, traces
 from ensign.control.identity.sso import saml_tickets
 from ensign.control.identity.sso import sessions as provider_sessions
+from ensign.control.incidents import drills, opening, triggers
 from ensign.control.kernel import clock
 from ensign.control.privacy import keeping
 from ensign.control.projects import token_uses
@@ -133,6 +134,19 @@ def _duties(at: datetime) -> object:
     return segregation.check_everybody(at=at)
 
 
+def _emergencies(at: datetime) -> object:
+    return opening.tick(at=at)
+
+
+def _drills(at: datetime) -> object:
+    return drills.tick(at=at, now=clock.now)
+
+
+def _trigger_refusals(at: datetime) -> object:
+    triggers.summarise(at=at)
+    return None
+
+
 #: A checkpoint is due within a minute of any entry; half of that leaves room for a slow beat.
 TASKS: tuple[Task, ...] = (
     Task("custody", timedelta(seconds=30), _custody),
@@ -155,6 +169,9 @@ TASKS: tuple[Task, ...] = (
     Task("token-uses", timedelta(hours=24), _token_uses),
     Task("applications", timedelta(hours=24), _applications),
     Task("erased-keys", timedelta(minutes=10), _erased_keys),
+    Task("emergencies", timedelta(minutes=1), _emergencies),
+    Task("drills", timedelta(seconds=5), _drills),
+    Task("trigger-refusals", timedelta(minutes=1), _trigger_refusals),
 )
 
 

@@ -28,7 +28,10 @@ from ensign.control.changes.reach_api import router as change_reach
 from ensign.control.evidence.api import router as evidence
 from ensign.control.federation.api import router as federation
 from ensign.control.flags.api import router as flags
-from ensign.control.incidents.api import router as incidents
+from ensign.control.incidents.api import router as kills
+from ensign.control.incidents.emergency_api import router as emergencies
+from ensign.control.incidents.incidents_api import router as incidents
+from ensign.control.incidents.practice_api import router as practice
 from ensign.control.privacy.api import router as privacy
 from ensign.control.projects.api import router as projects
 from ensign.control.projects.tokens_api import router as all_tokens
@@ -138,7 +141,10 @@ for router in (
     flags,
     publishing,
     changes,
+    kills,
     incidents,
+    emergencies,
+    practice,
     evidence,
     directory,
     movements,

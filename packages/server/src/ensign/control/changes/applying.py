@@ -15,6 +15,7 @@ from ensign.control.changes.compiling import Rows, stage_rows
 from ensign.control.changes.domain import algebra, lifecycle, trust
 from ensign.control.changes.domain.base import Operation
 from ensign.control.changes.domain.digests import change_digest
+from ensign.control.changes.domain.emergency import Opening
 from ensign.control.changes.domain.facts import change_facts
 from ensign.control.changes.domain.requests import ChangeRequest, Mode, PolicyInForce
 from ensign.control.changes.domain.world import Ref, World
@@ -59,10 +60,13 @@ def apply_request(
     row: Request | None,
     mode: Mode,
     accompany: Callable[[], Sequence[Staged]] = tuple,
+    opening: Opening | None = None,
+    facts: Mapping[str, Any] | None = None,
 ) -> Applied:
     """Apply ``request``, whose row (None: it is made now) is locked. Call it inside the write door.
 
     ``accompany`` makes further rows that the same entry vouches for; it is called when all else is ready.
+    ``opening``, read under lock, is what mode "break-glass" rests on. ``facts`` are added to the entry's detail.
     ``rights`` are what the actor holds, read inside this write door: here they are asked, for the flags as they are
     under lock, and what makes the approvals good is checked.
 
@@ -73,10 +77,10 @@ def apply_request(
     keys = reached(operations=request.operations, **place)
     found = policies.policies_of(request.project, keys, lock=True)
     loaded = load(refs=[Ref.parse(name) for name in request.base], lock=True, **place)
-    facts = facts_of(loaded.world.flags, request.operations)
-    require_to_apply(rights, request, environments=keys, facts=facts, standard=mode == "standard")
+    seen = facts_of(loaded.world.flags, request.operations)
+    require_to_apply(rights, request, environments=keys, facts=seen, mode=mode)
     answering = owners(request)
-    trust.require_open(request, direct=mode != "request")
+    trust.require_open(request, direct=mode != "request", emergency=mode == "break-glass")
     trust.require_unmoved(request, loaded.versions)
     after = algebra.apply_all(loaded.world, request.operations)
     refs = references(after=after, operations=request.operations)
@@ -89,9 +93,10 @@ def apply_request(
         at=at,
         policy=policy,
         current={ref.name: loaded.versions.get(ref.name, -1) for ref in refs},
-        entitled=entitlement(project=request.project, environments=keys, facts=facts, at=at),
+        entitled=entitlement(project=request.project, environments=keys, facts=seen, at=at),
         owners=answering,
         mode=mode,
+        opening=opening,
     )
     rows = stage_rows(
         before=loaded, after=after, operations=request.operations, approved=_approved(applied, keys), at=at
@@ -106,7 +111,8 @@ def apply_request(
         at=at,
         staged=[written, *rows.staged, *extra],
         publications=publications,
-        approval=approval_object(applied, policy, owners=answering),
+        approval=approval_object(applied, policy, owners=answering, opening=opening),
+        facts=facts or {},
     )
 
 
@@ -118,6 +124,7 @@ def _record(
     staged: Sequence[Staged],
     publications: Sequence[Publication],
     approval: Mapping[str, Any],
+    facts: Mapping[str, Any],
 ) -> Applied:
     """One entry for the request, the rows and the rulesets."""
     recorded = record(
@@ -132,6 +139,7 @@ def _record(
             "request": applied.id,
             "operations": sorted({operation.type for operation in applied.operations}),
             **({} if applied.reverts is None else {"reverts": applied.reverts}),
+            **facts,
             **({"rulesets": [publication.fact for publication in publications]} if publications else {}),
         },
     )
@@ -184,7 +192,9 @@ def _publish(rows: Rows, after: World, *, environments: Sequence[str]) -> list[P
     return made
 
 
-def approval_object(request: ChangeRequest, policy: PolicyInForce, *, owners: frozenset[str]) -> Mapping[str, Any]:
+def approval_object(
+    request: ChangeRequest, policy: PolicyInForce, *, owners: frozenset[str], opening: Opening | None = None
+) -> Mapping[str, Any]:
     """How the approvals stand in the entry (docs/reference/ledger-format).
 
     ``contributors`` are all who may not be among the approvers, besides the author: who edited it, and ``behind``, the
@@ -207,11 +217,19 @@ def approval_object(request: ChangeRequest, policy: PolicyInForce, *, owners: fr
         "mode": request.mode or "request",
         "protected": policy.protected,
         "compensated": policy.compensated,
+        **({} if opening is None else {"opening": dict(opening.to_approval())}),
     }
 
 
 def standard_request(
-    *, actor: Actor, at: datetime, project: str, environment: str, operations: Sequence[Operation], reason: str
+    *,
+    actor: Actor,
+    at: datetime,
+    project: str,
+    environment: str,
+    operations: Sequence[Operation],
+    reason: str,
+    incident: str | None = None,
 ) -> ChangeRequest:
     """The request of a standard change, which is made and applied in one act.
 
@@ -237,16 +255,23 @@ def standard_request(
         digest=digest,
         created_at=at,
         updated_at=at,
+        incident=incident,
     )
 
 
 def apply_standard(
-    *, actor: Actor, at: datetime, rights: Held, request: ChangeRequest, accompany: Callable[[], Sequence[Staged]]
+    *,
+    actor: Actor,
+    at: datetime,
+    rights: Held,
+    request: ChangeRequest,
+    accompany: Callable[[], Sequence[Staged]],
+    facts: Mapping[str, Any] | None = None,
 ) -> Applied:
     """Apply what :func:`standard_request` made, for ``incidents``.
 
     :raises Denied: without the right to press the kill switch, or when it is anything but switching off.
     """
     return apply_request(
-        actor=actor, at=at, rights=rights, request=request, row=None, mode="standard", accompany=accompany
+        actor=actor, at=at, rights=rights, request=request, row=None, mode="standard", accompany=accompany, facts=facts
     )

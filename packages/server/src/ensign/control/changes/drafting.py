@@ -94,6 +94,7 @@ def _new(
     reverts: str | None = None,
     tickets: Sequence[str] = (),
     promotes: str | None = None,
+    incident: str | None = None,
 ) -> ChangeRequest:
     said = algebra.describe_all(compiled.before, compiled.operations)
     title, reason = _texts(title, reason, said)
@@ -114,6 +115,7 @@ def _new(
         reverts=reverts,
         tickets=tuple(tickets),
         promotes=promotes,
+        incident=incident,
     )
 
 
@@ -170,6 +172,7 @@ def propose(
     wish: Wish = "apply",
     tickets: Sequence[str] = (),
     promotes: str | None = None,
+    incident: str | None = None,
 ) -> Proposed:
     """Propose a change; the policy decides what becomes of it.
 
@@ -183,7 +186,9 @@ def propose(
     rights = held(actor, at=at)
     require_to_draft(rights, project=project, environment=environment, operations=operations)
     compiled = compile_operations(project=project, environment=environment, operations=operations, at=at)
-    request = _new(compiled, actor=actor, at=at, title=title, reason=reason, tickets=tickets, promotes=promotes)
+    request = _new(
+        compiled, actor=actor, at=at, title=title, reason=reason, tickets=tickets, promotes=promotes, incident=incident
+    )
     return _place(request, compiled, actor=actor, at=at, wish=wish, rights=rights)
 
 

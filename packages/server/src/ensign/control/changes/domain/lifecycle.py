@@ -14,6 +14,7 @@ from datetime import datetime
 from ensign.control.changes.domain import trust
 from ensign.control.changes.domain.base import Operation
 from ensign.control.changes.domain.digests import change_digest
+from ensign.control.changes.domain.emergency import Opening
 from ensign.control.changes.domain.requests import Approval, ChangeRequest, Decision, Mode, PolicyInForce, Status
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Denied, Invalid
@@ -190,11 +191,13 @@ def applied(
     entitled: Callable[[str], bool],
     owners: frozenset[str] = frozenset(),
     mode: Mode = "request",
+    opening: Opening | None = None,
 ) -> ChangeRequest:
     """Apply it: the only function that makes a request ``applied``.
 
     ``mode`` "standard" is for what needs no approval anywhere (switching off); "direct" for what is proposed and
     applied in one act, where the policy asks for no approval. Neither can be reached with what was a request before.
+    "break-glass" is an emergency under ``opening``: what the policy asks for stays told, and is reviewed afterwards.
 
     :raises Conflict: when it changed, was not approved, or its approvals no longer count. :raises Denied: see trust.
     """
@@ -214,8 +217,14 @@ def applied(
                 code="not-standard",
             )
         judged = trust.Verdict(counted=(), required=0)
+    required, emergency = judged.required, mode == "break-glass"
+    if emergency:
+        trust.require_break_glass(opening, request, actor, at=at)
+        judged = replace(judged, required=0)
     trust.require_unmoved(request, current)
-    trust.require_applicable(request, actor, digest=digest, current=current, judged=judged, direct=mode != "request")
+    trust.require_applicable(
+        request, actor, digest=digest, current=current, judged=judged, direct=mode != "request", emergency=emergency
+    )
     return replace(
         request,
         status="applied",
@@ -225,6 +234,6 @@ def applied(
         submitted_at=request.submitted_at or at,
         mode=mode,
         approvals=judged.counted,
-        required=judged.required,
+        required=required,
         policy=policy.ref,
     )
