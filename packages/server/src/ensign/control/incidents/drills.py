@@ -263,7 +263,13 @@ def _stage_plan(made: Plan, row: DrillPlan | None) -> Staged:
 
 
 def _record(
-    action: Action, actor: Actor, staged: list[Staged], about: Plan | Drill, *, at: datetime, detail: Mapping[str, object]
+    action: Action,
+    actor: Actor,
+    staged: list[Staged],
+    about: Plan | Drill,
+    *,
+    at: datetime,
+    detail: Mapping[str, object],
 ) -> None:
     where = Where(project=about.project, environment=about.environment)
     record(action=action, actor=actor, at=at, staged=staged, where=where, detail=detail)

@@ -71,6 +71,8 @@ def declare(request: HttpRequest) -> HttpResponse:
     """Declare an incident."""
     here = visit(request)
     offered = _projects(here)
+    if request.method == "POST":  # what is sent is judged by the operation, so that a refusal becomes an entry
+        offered = [(row.key, row.name) for row in projects.projects()]
     environments = {e.key: e.name for rows in projects.all_environments().values() for e in rows}
     fresh = [
         one
