@@ -20,6 +20,7 @@ MODULES = (
     "anchors",
     "manifest",
     "semantics",
+    "emergencies",
     "replay",
     "verify",
     "cli",

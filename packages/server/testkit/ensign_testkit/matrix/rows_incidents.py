@@ -7,6 +7,7 @@ from ensign_testkit.matrix.table import row
 _I = "/api/v1/incidents"
 _DECLARE = {"title": "It fails", "severity": "sev2", "projects": ["{project}"], "environment": "{environment}"}
 _EMERGENCY = {"project": "{project}", "environment": "{environment}", "reason": "Nobody can pay any more."}
+_PLACE = "{project}/{environment}"
 _TRIGGER = {"name": "pager", "project": "{project}", "environment": "{environment}", "flag": "{flag}"}
 
 # API
@@ -50,7 +51,7 @@ row("GET /api/v1/drills/{id}", "incident:read", id="drill")
 row("GET /incidents", "signed-in", why="those of the projects that one may read")
 row("GET /incidents/new", "anywhere incident:declare")
 row("POST /incidents/new", "incident:declare",
-    body={"title": "It fails", "severity": "sev2", "projects": "{project}", "environment": "{environment}"})  # fmt: skip
+    body={**_DECLARE, "projects": "{project}"})  # fmt: skip
 row("GET /incidents/times", "signed-in", why="of the projects that one may read")
 row("POST /incidents/export", "anywhere incident:read", body={"subject": "times"})
 row("GET /incidents/{id}", "incident:read", id="incident")
@@ -63,11 +64,11 @@ row("POST /emergencies/{id}/act", "break-glass:review", id="emergency",
 row("GET /triggers", "signed-in", why="those of the projects that one may read")
 row("GET /triggers/new", "anywhere kill:trigger")
 row("POST /triggers/new", "kill:trigger and flag:kill",
-    body={"name": "pager", "place": "{project}/{environment}", "flag": "{flag}", "mode": "signed", "days": "9"})  # fmt: skip
+    body={"name": "pager", "place": _PLACE, "flag": "{flag}", "mode": "signed", "days": "9"})  # fmt: skip
 row("POST /triggers/{id}/revoke", "kill:trigger", id="trigger")
 row("GET /drills", "signed-in", why="those of the projects that one may read")
 row("POST /drills/plan", "drill:manage and flag:kill",
-    body={"place": "{project}/{environment}", "flag": "{spare}", "every_days": "9", "target_ms": "900"})  # fmt: skip
+    body={"place": _PLACE, "flag": "{spare}", "every_days": "9", "target_ms": "900"})  # fmt: skip
 row("POST /drills/{id}/act", "drill:manage", id="drill_plan", body={"act": "end"})
 row("GET /hooks/kill/{id}", "anyone", id="trigger", done=frozenset({405}), why="only POST does anything (405)")
 row("POST /hooks/kill/{id}", "anyone", id="trigger", done=frozenset({401, 429}),

@@ -135,6 +135,8 @@ def apply_emergency(
         opening=found.to_opening(incident_open=state.going_on),
         facts={"incident": found.incident, "opening": found.id},
     )
+    if not found.open(at=applied.at):  # the log's clock is never behind; what it says is what an auditor goes by
+        raise Conflict("The emergency access ended while this was applied.", code="opening-ended")
     part = applied.request.barred | owners(applied.request)
     after = emergency.used(found, request=applied.request.id, part=part)
     _write(after, row, actions.USED, actor, at=at, detail={"request": applied.request.id})
