@@ -21,6 +21,7 @@ from ensign.cli import (
     remote_directory,
     remote_duties,
     remote_flags,
+    remote_incidents,
     remote_inquiries,
     remote_privacy,
     remote_projects,
@@ -46,6 +47,9 @@ app.add_typer(remote_flags.app, name="flags")
 remote_flags.app.command()(codegen)
 app.add_typer(remote_flags.segments, name="segments")
 app.add_typer(remote_changes.app, name="changes")
+app.add_typer(remote_incidents.app, name="incidents")
+app.add_typer(remote_incidents.triggers, name="triggers")
+app.add_typer(remote_incidents.drills, name="drills")
 app.add_typer(remote_access.app, name="access")
 remote_access.app.command()(remote_sign_in.logins)
 remote_access.app.add_typer(remote_sign_in.rules, name="rules")

@@ -327,7 +327,7 @@ def _environment(project: str, environment: str, dan: Actor, rev: Actor, *, at: 
 def _incident(project: str, environment: str, ada: Actor, dan: Actor, rev: Actor, *, at: datetime) -> dict[str, str]:
     """An incident that goes on and one that is over; an emergency access that ended and one that is open, both Ada's;
     an address that switches off; a plan of drills, and a drill of another one."""
-    place = {"project": project, "environment": environment}
+    place: dict[str, Any] = {"project": project, "environment": environment}
 
     def declare() -> str:
         made = declaring.declare(

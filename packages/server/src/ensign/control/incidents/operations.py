@@ -63,13 +63,7 @@ def kill(
     projects.environment(project, environment)
     if not Flag.objects.filter(project=project, key=flag).exists():
         raise NotFound(f"There is no flag “{flag[:100]}” in the project “{project[:100]}”.")
-    dependants = queries.would_switch_on(project=project, environment=environment, flag=flag)
-    if dependants:
-        raise Conflict(
-            f"Switching {flag} off would switch on {', '.join(dependants)}, which depend on its being off.",
-            remedy="Switch those off first, or make a change request for all of them.",
-            code="switches-on",
-        )
+    _require_safe(project, environment, flag)
     if incident is not None:
         incidents.going_on(incident, project=project, environment=environment)
     request = standard_request(
@@ -109,6 +103,16 @@ def kill(
         facts={**facts, **({"incident": incident} if incident else {})},
     )  # fmt: skip
     return Killed(kill=queries.kill(kill_id), applied=applied)
+
+
+def _require_safe(project: str, environment: str, flag: str) -> None:
+    dependants = queries.would_switch_on(project=project, environment=environment, flag=flag)
+    if dependants:
+        raise Conflict(
+            f"Switching {flag} off would switch on {', '.join(dependants)}, which depend on its being off.",
+            remedy="Switch those off first, or make a change request for all of them.",
+            code="switches-on",
+        )
 
 
 @operation

@@ -11,7 +11,7 @@ from typing import Final, cast
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from ensign.control.access.decisions import denied, held
+from ensign.control.access.decisions import held
 from ensign.control.access.permissions import Permission
 from ensign.control.audit.door import operation
 from ensign.control.audit.ledger import Where, record
@@ -135,9 +135,7 @@ def revoke(*, actor: Actor, at: datetime, trigger_id: str) -> TriggerView:
         raise NotFound("There is no such address.", remedy="See Incidents, Triggers.")
     found = _view(row)
     scope = operations.scope_of(found.project, found.environment, found.flag)
-    decision = held(actor, at=at).decide(Permission.KILL_TRIGGER, scope)
-    if not decision.allowed:  # what stops harm waits for no second factor
-        raise denied(decision, Permission.KILL_TRIGGER, scope)
+    held(actor, at=at).require(Permission.KILL_TRIGGER, scope)
     if found.status == "revoked":
         raise Conflict("This address was revoked already.", code="wrong-state")
     ended = replace(found, status="revoked", revoked_by=actor.id, revoked_at=at)

@@ -311,7 +311,7 @@ FLAGS: Final = (
     Line(
         table="incidents_incident", what="Incidents: title, times, cause, follow-up actions, who declared them (id)",
         whose="whoever is named in a text", purpose="incident evidence", kept=_FOR_EVER, mentions=("declared_by",),
-        erased=_TEXTS, texts=("title", "root_cause"),
+        erased=f"{_TEXTS}; of follow-up actions, {_BY_HAND}", texts=("title", "root_cause"),
     ),
     Line(
         table="incidents_update", what="The logs of incidents: what was written, when, by whom (id)",
