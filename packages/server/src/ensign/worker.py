@@ -26,6 +26,7 @@ from ensign.control.federation import refusals as exchanges
 from ensign.control.identity import attempts, enforcing, retention, sessions, sign_in, traces
 from ensign.control.identity.sso import saml_tickets
 from ensign.control.identity.sso import sessions as provider_sessions
+from ensign.control.incidents import drills, opening, triggers
 from ensign.control.kernel import clock, skew
 from ensign.control.privacy import keeping
 from ensign.control.projects import token_uses
@@ -143,6 +144,19 @@ def _expired_requests(at: datetime) -> object:
     return expiring.end_due(at=at)
 
 
+def _emergencies(at: datetime) -> object:
+    return opening.tick(at=at)
+
+
+def _drills(at: datetime) -> object:
+    return drills.tick(at=at, now=clock.now)
+
+
+def _trigger_refusals(at: datetime) -> object:
+    triggers.summarise(at=at)
+    return None
+
+
 #: A checkpoint is due within a minute of any entry; half of that leaves room for a slow beat.
 TASKS: tuple[Task, ...] = (
     Task("custody", timedelta(seconds=30), _custody),
@@ -167,6 +181,9 @@ TASKS: tuple[Task, ...] = (
     Task("token-uses", timedelta(hours=24), _token_uses),
     Task("applications", timedelta(hours=24), _applications),
     Task("erased-keys", timedelta(minutes=10), _erased_keys),
+    Task("emergencies", timedelta(minutes=1), _emergencies),
+    Task("drills", timedelta(seconds=5), _drills),
+    Task("trigger-refusals", timedelta(minutes=1), _trigger_refusals),
 )
 
 

@@ -29,6 +29,8 @@ class Filled:
     rejected: str
     draft: str
     kill: str
+    incident: str
+    emergency: str
     person: str
     invited: str
     group: str
@@ -191,6 +193,7 @@ def fill(*, many: bool) -> Filled:
         provider=okta.id, left=left, gone=gone, erased=erased,
         directory_token=made.directory,
         **_duties(ada, dan, at=at),
+        **_incident(ada, dan, person("Ray Responder", "responder"), killed.kill.id, at=clock.now()),
     )  # fmt: skip
 
 
@@ -209,6 +212,47 @@ def _duties(ada: Any, dan: Any, *, at: datetime) -> dict[str, str]:
         expires_at=at + timedelta(days=30),
     )  # fmt: skip
     return {"asked": asked.id, "exception": exception.id}
+
+
+def _incident(ada: Any, dan: Any, ray: Any, kill: str, *, at: datetime) -> dict[str, str]:
+    """An incident with everything that can belong to one, and two that are over; a trigger, a plan of drills."""
+    # Deferred: Django must be set up before its models are imported.
+    from ensign.control.changes.domain.flag_operations import FlagEnable
+    from ensign.control.incidents import drills, incidents, opening, triggers
+
+    def declare(title: str, **more: Any) -> str:
+        return incidents.declare(
+            actor=dan, at=at, title=title, severity="sev2", project_keys=["shop"], environment="production", **more
+        ).incident.id
+
+    for minutes in (40, 95):
+        noticed = at - timedelta(minutes=minutes)
+        over = declare("Search is slow", began_at=noticed - timedelta(minutes=12), detected_at=noticed)
+        incidents.mitigate(
+            actor=dan, at=at, incident_id=over, when=noticed + timedelta(minutes=9), text="Switched the ranking off."
+        )
+        incidents.resolve(actor=dan, at=at, incident_id=over)
+    one = declare("Nobody can sign in", suspected_flag="old-login", kills=[kill], text="Errors at 40 %.")
+    incidents.update(actor=ada, at=at, incident_id=one, text="The old login was retired too early.")
+    ray = replace(ray, mfa_at=at)
+    opened = opening.break_glass(
+        actor=ray, at=at, incident_id=one, project="shop", environment="production",
+        reason="Nobody who approves is awake, and nobody can sign in.",
+    )  # fmt: skip
+    opening.propose_emergency(
+        actor=ray, at=at, emergency_id=opened.id, operations=(FlagEnable(flag="old-login"),), title="Old login back"
+    )
+    opening.end(actor=ray, at=at, emergency_id=opened.id)
+    incidents.follow_up(
+        actor=dan, at=at, incident_id=one, text="Warn before a flag is retired that is still asked for.", owner=dan.id,
+        due=(at + timedelta(days=9)).date(),
+    )  # fmt: skip
+    place: dict[str, Any] = {"project": "shop", "environment": "production"}
+    triggers.make(actor=ada, at=at, name="Alertmanager", flag="new-checkout", **place)
+    triggers.make(actor=ada, at=at, name="The old pager", flag="new-checkout", mode="secret", **place)
+    plan = drills.plan(actor=ada, at=at, flag="new-checkout", project="shop", environment="development")
+    drills.run(actor=ada, at=at, plan_id=plan.id, now=lambda: at)
+    return {"incident": one, "emergency": opened.id}
 
 
 @dataclass(frozen=True, kw_only=True)

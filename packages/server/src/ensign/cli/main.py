@@ -21,6 +21,7 @@ from ensign.cli import (
     remote_directory,
     remote_duties,
     remote_flags,
+    remote_incidents,
     remote_inquiries,
     remote_policies,
     remote_privacy,
@@ -56,6 +57,9 @@ app.add_typer(remote_policies.app, name="policies")
 remote_releases.add_to(remote_changes.app)
 app.add_typer(remote_releases.app, name="releases")
 remote_reviews.add_to(remote_changes.app)
+app.add_typer(remote_incidents.app, name="incidents")
+app.add_typer(remote_incidents.triggers, name="triggers")
+app.add_typer(remote_incidents.drills, name="drills")
 app.add_typer(remote_access.app, name="access")
 remote_access.app.command()(remote_sign_in.logins)
 remote_access.app.add_typer(remote_sign_in.rules, name="rules")

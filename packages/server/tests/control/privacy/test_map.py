@@ -17,6 +17,7 @@ from ensign.control.federation.models import SeenToken
 from ensign.control.identity.models import Account, Attempts, Link, TokenUse, Trace
 from ensign.control.identity.sso.models import ProviderSession, SeenMessage
 from ensign.control.identity.sso.saml_models import SamlTicket
+from ensign.control.incidents.models import TriggerMinute, TriggerSeen
 from ensign.control.kernel import clock
 from ensign.control.privacy.lines import BY_TABLE, LINES
 from ensign.control.privacy.outside import OUTSIDE
@@ -105,7 +106,10 @@ def fill() -> dict[str, Any]:
     SeenMessage.objects.create(key="7" * 64, until=OLD)
     SamlTicket.objects.create(id="8" * 64, provider_id="idp_1", sealed="v1:", until=OLD)
     Answer.objects.create(id="4" * 64, request="5" * 64, created_at=OLD)
+    TriggerSeen.objects.create(key="0" * 64, until=OLD)
+    TriggerMinute.objects.create(id=1, since=OLD, count=1)
     models: list[Any] = [
+        TriggerSeen, TriggerMinute,
         Session, UserSession, Link, Attempts, TokenUse, ClientTokenUse, UsageHour, Application, Refusal, Reach, Answer,
         ProviderSession, SeenMessage, SamlTicket, Trace, SeenToken,
     ]  # fmt: skip

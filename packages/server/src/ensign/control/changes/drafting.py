@@ -116,6 +116,7 @@ def new_request(
     reverts: str | None = None,
     tickets: Sequence[str] = (),
     promotes: str | None = None,
+    incident: str | None = None,
 ) -> ChangeRequest:
     said = algebra.describe_all(compiled.before, compiled.operations)
     title, reason = _texts(title, reason, said)
@@ -136,6 +137,7 @@ def new_request(
         reverts=reverts,
         tickets=check_tickets(tickets),
         promotes=promotes,
+        incident=incident,
     )
 
 
@@ -193,6 +195,7 @@ def propose(
     wish: Wish = "apply",
     tickets: Sequence[str] = (),
     promotes: str | None = None,
+    incident: str | None = None,
 ) -> Proposed:
     """Propose a change; the policy decides what becomes of it.
 
@@ -206,7 +209,9 @@ def propose(
     rights = held(actor, at=at)
     require_to_draft(rights, project=project, environment=environment, operations=operations)
     compiled = compile_operations(project=project, environment=environment, operations=operations, at=at)
-    request = new_request(compiled, actor=actor, at=at, title=title, reason=reason, tickets=tickets, promotes=promotes)
+    request = new_request(
+        compiled, actor=actor, at=at, title=title, reason=reason, tickets=tickets, promotes=promotes, incident=incident
+    )
     return place(request, compiled, actor=actor, at=at, wish=wish, rights=rights)
 
 

@@ -99,7 +99,7 @@ ROOMS: Final = (
                 "changes:policy_timeline",
                 in_project=True,
             ),
-            _room("Kill switches", "siren", "incidents:kills", "k"),
+            _room("Incidents", "siren", "incidents:list", "k"),
             _room(
                 "People & access",
                 "people",
