@@ -26,6 +26,7 @@ from ensign.control.identity import attempts, enforcing, retention, sessions, si
 from ensign.control.identity.sso import saml_tickets
 from ensign.control.identity.sso import sessions as provider_sessions
 from ensign.control.kernel import clock
+from ensign.control.monitoring import detecting, opening, raising
 from ensign.control.privacy import keeping
 from ensign.control.projects import token_uses
 from ensign.control.publishing import proofs, reach_rows, reached, refusals, usage
@@ -133,6 +134,14 @@ def _duties(at: datetime) -> object:
     return segregation.check_everybody(at=at)
 
 
+def _watch(at: datetime) -> object:
+    return detecting.follow(at=at) + raising.escalate(at=at)
+
+
+def _opened(at: datetime) -> object:
+    return opening.forget(at=at)
+
+
 #: A checkpoint is due within a minute of any entry; half of that leaves room for a slow beat.
 TASKS: tuple[Task, ...] = (
     Task("custody", timedelta(seconds=30), _custody),
@@ -154,6 +163,8 @@ TASKS: tuple[Task, ...] = (
     Task("links", timedelta(hours=24), _links),
     Task("token-uses", timedelta(hours=24), _token_uses),
     Task("applications", timedelta(hours=24), _applications),
+    Task("watch", timedelta(seconds=15), _watch),
+    Task("opened", timedelta(hours=24), _opened),
     Task("erased-keys", timedelta(minutes=10), _erased_keys),
 )
 

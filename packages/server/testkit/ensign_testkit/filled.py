@@ -50,6 +50,8 @@ class Filled:
     erased: str
     asked: str
     exception: str
+    alert: str
+    judged: str
 
 
 def fill(*, many: bool) -> Filled:
@@ -191,7 +193,25 @@ def fill(*, many: bool) -> Filled:
         provider=okta.id, left=left, gone=gone, erased=erased,
         directory_token=made.directory,
         **_duties(ada, dan, at=at),
+        **_alerts(dan, rev, bea, at=at),
     )  # fmt: skip
+
+
+def _alerts(dan: Any, rev: Any, bea: Any, *, at: datetime) -> dict[str, str]:
+    """One of every kind that waits, one that is overdue, one that was judged."""
+    # Deferred: Django must be set up before its models are imported.
+    from ensign.control.kernel import clock
+    from ensign.control.monitoring import operations
+
+    from ensign_testkit.alerting import an_alert, one_of_each
+
+    for found in one_of_each(dan.id, rev.id):
+        an_alert(at=clock.now(), found=found)
+    judged = an_alert(at=at, project="shop", caused_by=(dan.id,), subject="judged")
+    operations.triage(actor=bea, at=at, alert_id=judged.id, verdict="unexpected", follow_up="INC-12",
+                      reason="Dan had lent his laptop; the change was reverted.")  # fmt: skip
+    late = an_alert(at=at - timedelta(days=9), project="shop", caused_by=(dan.id, rev.id), subject="late")
+    return {"alert": late.id, "judged": judged.id}
 
 
 def _duties(ada: Any, dan: Any, *, at: datetime) -> dict[str, str]:

@@ -22,6 +22,7 @@ from ensign.cli import (
     remote_duties,
     remote_flags,
     remote_inquiries,
+    remote_monitoring,
     remote_privacy,
     remote_projects,
     remote_providers,
@@ -46,6 +47,7 @@ app.add_typer(remote_flags.app, name="flags")
 remote_flags.app.command()(codegen)
 app.add_typer(remote_flags.segments, name="segments")
 app.add_typer(remote_changes.app, name="changes")
+app.add_typer(remote_monitoring.app, name="alerts")
 app.add_typer(remote_access.app, name="access")
 remote_access.app.command()(remote_sign_in.logins)
 remote_access.app.add_typer(remote_sign_in.rules, name="rules")

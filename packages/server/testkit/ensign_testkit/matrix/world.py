@@ -39,6 +39,7 @@ from ensign.control.publishing.models import Revision
 from ensign.control.scim import tokens as directory
 from ensign.control.segments.operations import create_segment
 
+from ensign_testkit.alerting import an_alert
 from ensign_testkit.people import add_person, sign_in
 from ensign_testkit.people import give as put_grant
 from ensign_testkit.providers import add_identity, add_provider
@@ -244,6 +245,7 @@ def _organisation(ada: Actor, dan: Actor, *, at: datetime) -> dict[str, str]:
         "service_token": token.token.id,
         "org_grant": grant.id,
         "custom_role": "flipper",
+        "org_alert": an_alert(at=at).id,
         "zero": "0",
         "no_number": "999999",
         "no_link": "x" * 43,
@@ -273,6 +275,7 @@ def _project(project: str, ada: Actor, dan: Actor, *, at: datetime) -> dict[str,
         "client_token": token.row.id,
         "project_grant": grant.id,
         "project_member": member.id,
+        "alert": an_alert(at=at, project=project).id,
     }
 
 

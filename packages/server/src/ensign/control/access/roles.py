@@ -130,6 +130,9 @@ _CHANGES = (
 
 _KILLS = (P.FLAG_KILL, P.KILL_EXPLAIN)
 
+#: Seeing what is conspicuous and judging it: for those who answer for changes without writing them.
+_ALERTS = (P.ALERT_READ, P.ALERT_TRIAGE)
+
 
 _ALL = (
     _role("viewer", "Viewer", "Sees flags, requests and people; comments, and changes nothing.", *_SEES),
@@ -155,6 +158,7 @@ _ALL = (
         P.SEGMENT_UPDATE,
         *_CHANGES,
         *_KILLS,
+        P.SAFEGUARD_MANAGE,
     ),
     _role(
         "approver",
@@ -165,6 +169,7 @@ _ALL = (
         P.CHANGE_REVIEW,
         P.CHANGE_APPLY,
         *_KILLS,
+        *_ALERTS,
     ),
     _role(
         "admin",
@@ -182,6 +187,8 @@ _ALL = (
         P.PROJECT_POLICY_PROPOSE,
         P.PROJECT_ACCESS_GRANT,
         *_KILLS,
+        *_ALERTS,
+        P.SAFEGUARD_MANAGE,
         assigns=(EVERY,),
     ),
     _role(
@@ -192,6 +199,7 @@ _ALL = (
         P.ORG_LEDGER_READ,
         P.ORG_LEDGER_EXPORT,
         P.ORG_EVIDENCE_EXPORT,
+        P.ALERT_READ,
     ),
 )
 

@@ -29,6 +29,7 @@ from ensign.control.evidence.api import router as evidence
 from ensign.control.federation.api import router as federation
 from ensign.control.flags.api import router as flags
 from ensign.control.incidents.api import router as incidents
+from ensign.control.monitoring.api import router as monitoring
 from ensign.control.privacy.api import router as privacy
 from ensign.control.projects.api import router as projects
 from ensign.control.projects.tokens_api import router as all_tokens
@@ -139,6 +140,7 @@ for router in (
     publishing,
     changes,
     incidents,
+    monitoring,
     evidence,
     directory,
     movements,

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from ensign.control.access.permissions import Permission
 from ensign.control.access.queries import who_can
-from ensign.control.changes import leavers, pages, queries, reach, rights
+from ensign.control.changes import leavers, opened, pages, queries, reach, rights
 from ensign.control.changes import operations as door
 from ensign.control.changes.domain.requests import OPEN, ChangeRequest, DecisionKind
 from ensign.control.changes.loading import owners, reached
@@ -110,6 +110,7 @@ def _detail(request: HttpRequest, id: str, *, error: EnsignError | None = None, 
     value = row.request
     if value.status == "draft":
         return redirect("changes:draft", project=value.project, environment=value.environment)
+    opened.tell(here.actor, value, here.at)
     standing = queries.standing(value, reader=here.actor, at=here.at) if value.open else None
     keys = reached(project=value.project, environment=value.environment, operations=value.operations)
     may = {

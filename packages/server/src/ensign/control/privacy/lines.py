@@ -304,6 +304,24 @@ FLAGS: Final = (
         purpose="review, evidence", kept=_FOR_EVER, mentions=("author",), erased=_TEXTS, texts=("text",),
     ),
     Line(
+        table="monitoring_alert", what="Alerts: what was conspicuous, who took part in it (ids), the verdict and why",
+        whose="whoever is named in a text", purpose="detecting misuse, evidence", kept=_FOR_EVER,
+        mentions=("acknowledged_by", "triaged_by"), erased=_TEXTS, texts=("reason", "follow_up"),
+    ),
+    Line(
+        table="monitoring_rules", what="What is watched: thresholds, working hours, deadlines",
+        purpose="detecting misuse", kept=_FOR_EVER,
+    ),
+    Line(
+        table="monitoring_cursor", what="How far the detectors have read the log", purpose="detecting misuse",
+        kept=_INSTALLED,
+    ),
+    Line(
+        table="monitoring_opened", what="Who (id) opened which change request's page, and when first in a round",
+        purpose="noticing approvals without having looked", subject="t.person", kept="90 days",
+        erased="the rows are removed", on_erasure="removed", task="opened",
+    ),
+    Line(
         table="incidents_kill", what="Kill switches that were pressed, when, by whom (id), and why",
         whose="whoever is named in a text", purpose="incident evidence", kept=_FOR_EVER,
         mentions=("by", "reason_by"), erased=_TEXTS, texts=("reason",),

@@ -98,6 +98,7 @@ ROOMS: Final = (
                 in_project=True,
             ),
             _room("Kill switches", "siren", "incidents:kills", "k"),
+            _room("Alerts", "eye", "monitoring:alerts", "w", "monitoring"),
             _room(
                 "People & access",
                 "people",
