@@ -126,9 +126,11 @@ _CHANGES = (
     P.CHANGE_IMPRESSIONS,
     P.CHANGE_SEGMENTS,
     P.CHANGE_APPLY,
+    P.CHANGE_SCHEDULE,
 )
 
-_KILLS = (P.FLAG_KILL, P.KILL_EXPLAIN)
+#: What stops harm: all of it only ever shows something to fewer people.
+_KILLS = (P.FLAG_KILL, P.KILL_EXPLAIN, P.RAMP_PAUSE)
 
 #: Seeing what is conspicuous and judging it: for those who answer for changes without writing them.
 _ALERTS = (P.ALERT_READ, P.ALERT_TRIAGE)
@@ -156,6 +158,7 @@ _ALL = (
         P.FLAG_REVIVE,
         P.SEGMENT_CREATE,
         P.SEGMENT_UPDATE,
+        P.TEMPLATE_MANAGE,
         *_CHANGES,
         *_KILLS,
         P.SAFEGUARD_MANAGE,
@@ -168,6 +171,7 @@ _ALL = (
         P.CHANGE_APPROVE,
         P.CHANGE_REVIEW,
         P.CHANGE_APPLY,
+        P.CHANGE_SCHEDULE,
         *_KILLS,
         *_ALERTS,
     ),
@@ -175,8 +179,8 @@ _ALL = (
         "admin",
         "Administrator",
         "Manages people, access, projects, tokens and settings; neither changes nor approves what applications see,"
-        " except that it may switch a flag off in an emergency. Within a project, gives no role that approves or gives"
-        " roles.",
+        " except that it may switch a flag off and stop a ramp in an emergency. Within a project, gives no role that"
+        " approves or gives roles.",
         *(permission for permission in P if permission.level is Level.ORGANISATION),
         *_SEES,
         P.PROJECT_UPDATE,
@@ -186,6 +190,7 @@ _ALL = (
         P.PROJECT_TOKENS_REVOKE,
         P.PROJECT_POLICY_PROPOSE,
         P.PROJECT_ACCESS_GRANT,
+        P.TEMPLATE_MANAGE,
         *_KILLS,
         *_ALERTS,
         P.SAFEGUARD_MANAGE,
@@ -214,7 +219,7 @@ FIRST_PERSON = ("admin", "developer", "approver")
 SYSTEM: Mapping[str, frozenset[Permission]] = MappingProxyType(
     {
         "sys_cli": frozenset({*_SEES, P.ORG_LEDGER_READ, P.ORG_LEDGER_EXPORT, P.ORG_LEDGER_ANCHOR}),
-        "sys_scheduler": frozenset({P.PROJECT_READ, P.CHANGE_APPLY}),
+        "sys_scheduler": frozenset({P.PROJECT_READ, P.CHANGE_APPLY, P.RAMP_PAUSE}),
         "sys_anchor": frozenset({P.ORG_LEDGER_ANCHOR}),
     }
 )

@@ -12,6 +12,7 @@ from ensign.control.changes.domain import algebra
 from ensign.control.changes.domain.base import Operation
 from ensign.control.changes.domain.content_operations import StrategyAdd, StrategyUpdate, VariantsSet
 from ensign.control.changes.domain.digests import change_digest
+from ensign.control.changes.domain.ramp_operations import RampPlan
 from ensign.control.changes.domain.settings_operations import SegmentSet
 from ensign.control.changes.domain.world import Ref, World
 from ensign.control.changes.loading import Loaded, load, load_for, reached
@@ -129,7 +130,7 @@ def compile_operations(*, project: str, environment: str, operations: Sequence[O
     if canonical != tuple(named):
         loaded = load_for(project=project, environment=environment, operations=canonical)
         after = algebra.apply_all(loaded.world, canonical)
-    if canonical and after == loaded.world:
+    if canonical and after == loaded.world and not any(isinstance(step, RampPlan) for step in canonical):
         raise Invalid("This would change nothing: everything is like that already.", code="no-change")
     _preflight(loaded, after, canonical, at=at)
     digest = change_digest(project=project, environment=environment, operations=canonical, base=loaded.versions)
@@ -181,7 +182,9 @@ def _canonical(loaded: Loaded, after: World, operations: Sequence[Operation]) ->
             steps = algebra.between(key, loaded.world.configs[key], made)
             place = next(i for i, o in enumerate(result) if _is_on_config(o, key))
             rest = [o for o in result[place:] if not _is_on_config(o, key)]
-            result = [*result[:place], *steps, *rest]
+            # What a plan does now is among the steps; that it goes on is not, so that it stays, last.
+            ramps = [o for o in result[place:] if isinstance(o, RampPlan) and o.flag == key]
+            result = [*result[:place], *steps, *ramps, *rest]
     return tuple(result)
 
 

@@ -320,6 +320,14 @@ FLAGS: Final = (
         table="monitoring_opened", what="Who (id) opened which change request's page, and when first in a round",
         purpose="noticing approvals without having looked", subject="t.person", kept="90 days",
         erased="the rows are removed", on_erasure="removed", task="opened",
+        table="releases_ramp", what="Ramps: the plan, how far it has come, whose it is (id), why it is paused",
+        whose="whoever is named in a text", purpose="carrying out approved plans, evidence", kept=_FOR_EVER,
+        mentions=("owner",), erased=_TEXTS, texts=("why",),
+    ),
+    Line(
+        table="releases_template", what="Release templates: name, description, steps",
+        whose="whoever is named in a text", purpose="drafting ramps", kept=_FOR_EVER, erased=_TEXTS,
+        texts=("name", "description"),
     ),
     Line(
         table="incidents_kill", what="Kill switches that were pressed, when, by whom (id), and why",

@@ -17,6 +17,8 @@ from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Denied, NeedsMfa
 
 APPROVE = "change:approve"
+#: Ensign itself at the time that a person has set: it applies what is scheduled, and the steps of plans.
+SCHEDULER = "sys_scheduler"
 
 
 def moved(request: ChangeRequest, current: Mapping[str, int]) -> tuple[str, ...]:
@@ -69,7 +71,7 @@ def refusal_to_approve(
             "not-entitled",
             "An administrator can give you the role approver there.",
         )
-    if request.status not in {"in_review", "approved"}:
+    if request.status not in {"in_review", "approved", "scheduled"}:
         return Conflict(f"This request is {request.status.replace('_', ' ')}, not in review.", code="not-in-review")
     if any(given.person == actor.id for given in in_force(request, at=at, policy=policy)):
         return Conflict("You have approved this already.", code="already-approved")
@@ -160,24 +162,46 @@ def require_open(request: ChangeRequest, *, direct: bool) -> None:
     """
     if request.status == "applied":
         raise Conflict("This request has been applied already.", code="wrong-state")
-    if request.status not in ({"draft"} if direct else {"in_review", "approved"}):
+    if request.status not in ({"draft"} if direct else {"in_review", "approved", "scheduled"}):
         raise Conflict(f"This request is {request.status.replace('_', ' ')}; it cannot apply.", code="not-approved")
+
+
+def acting(request: ChangeRequest, actor: Actor, *, at: datetime) -> str:
+    """Who it is that applies it: the actor, or for what is scheduled and due, who set the time.
+
+    Whatever waits for a time applies by nobody's hand before it.
+
+    :raises Conflict: when its time has not come. :raises Denied: when Ensign would apply what nobody scheduled.
+    """
+    timed = request.schedule if request.schedule is not None and request.schedule.state == "pending" else None
+    if timed is not None and at < timed.at:
+        raise Conflict(
+            f"This is scheduled for {timed.at:%Y-%m-%d %H:%M} UTC and does not apply before.",
+            remedy="To apply it now, cancel the schedule first.",
+            code="not-due",
+        )
+    if actor.id != SCHEDULER:
+        return actor.id
+    if timed is None:
+        scope = f"{request.project}/{request.environment}"
+        raise Denied("Nobody scheduled this.", permission="change:apply", scope=scope, code="not-scheduled")
+    return timed.by
 
 
 def require_applicable(
     request: ChangeRequest,
-    actor: Actor,
     *,
     digest: str,
     current: Mapping[str, int],
     judged: Verdict,
+    acting: str,
     direct: bool = False,
 ) -> None:
     """The last gate before state changes, asked under lock. ``digest`` was computed anew from what would apply.
 
     1. it is submitted and open; 2. what would apply is what was approved; 3. nothing moved; 4. the approvals that the
-    policy in force asks for are there; 5. who applies wrote, edited or approved it. ``direct`` is for what is proposed
-    and applied in one act, which was never submitted.
+    policy in force asks for are there; 5. who applies (``acting``, an id) wrote, edited or approved it. ``direct`` is
+    for what is proposed and applied in one act, which was never submitted.
 
     :raises Conflict: for 1 to 4, :raises Denied: for 5.
     """
@@ -196,7 +220,7 @@ def require_applicable(
             remedy="Ask for approval, then apply.",
             code="not-approved",
         )
-    if actor.id not in request.authors and all(actor.id != a.person for a in judged.counted):  # 5
+    if acting not in request.authors and all(acting != a.person for a in judged.counted):  # 5
         raise Denied(
             "Only who wrote, edited or approved this request applies it.",
             permission="change:apply",
