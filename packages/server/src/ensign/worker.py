@@ -26,7 +26,7 @@ from ensign.control.identity import attempts, enforcing, retention, sessions, si
 from ensign.control.identity.sso import saml_tickets
 from ensign.control.identity.sso import sessions as provider_sessions
 from ensign.control.kernel import clock
-from ensign.control.monitoring import detecting, opening, raising
+from ensign.control.monitoring import checking, detecting, hooks, opening, raising
 from ensign.control.privacy import keeping
 from ensign.control.projects import token_uses
 from ensign.control.publishing import proofs, reach_rows, reached, refusals, usage
@@ -143,6 +143,14 @@ def _watch(at: datetime) -> object:
     return detecting.follow(at=at) + raising.escalate(at=at)
 
 
+def _safeguards(at: datetime) -> object:
+    return checking.check(at=at, now=clock.now)
+
+
+def _messages(at: datetime) -> object:
+    return hooks.forget_messages(at=at)
+
+
 def _opened(at: datetime) -> object:
     return opening.forget(at=at)
 
@@ -169,7 +177,9 @@ TASKS: tuple[Task, ...] = (
     Task("links", timedelta(hours=24), _links),
     Task("token-uses", timedelta(hours=24), _token_uses),
     Task("applications", timedelta(hours=24), _applications),
+    Task("safeguards", timedelta(seconds=15), _safeguards),
     Task("watch", timedelta(seconds=15), _watch),
+    Task("messages", timedelta(hours=1), _messages),
     Task("opened", timedelta(hours=24), _opened),
     Task("erased-keys", timedelta(minutes=10), _erased_keys),
 )

@@ -6,11 +6,17 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from ensign.control.kernel import clock
+from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.transactions import write_door
-from ensign.control.monitoring import raising
+from ensign.control.monitoring import firing, guarding, raising
 from ensign.control.monitoring.domain.alerts import Alert
 from ensign.control.monitoring.domain.facts import Found
 from ensign.control.monitoring.domain.kinds import KINDS
+from ensign.control.monitoring.domain.safeguards import Reading, Source
+from ensign.control.monitoring.guarding import SafeguardWish
+
+from ensign_testkit.people import add_service
 
 #: Small facts such as the detectors give, by kind.
 FACTS: dict[str, dict[str, Any]] = {
@@ -66,3 +72,19 @@ def one_of_each(author: str, approver: str) -> Iterator[Found]:
         yield a_finding(
             kind, subject=author, caused_by=caused_by, project=project, environment=project and "production"
         )
+
+
+def guarded(maker: Actor, *, project: str, environment: str, flag: str, at: datetime) -> dict[str, str]:
+    """Safeguards of a flag: one that is armed, one that has fired (it was told to, and could not), and who acts."""
+    account = add_service(f"guard-{project}-{environment}", "developer", owner=maker.id, at=at)
+    place: dict[str, Any] = {"actor": maker, "at": at, "project": project, "environment": environment}
+    query = Source(kind="prometheus", query="sum(rate(checkout_errors_total[1m]))")
+    labels = Source(kind="alertmanager", labels={"alertname": "CheckoutErrors"})
+    armed = guarding.make(
+        key="errors", wish=SafeguardWish(flag=flag, source=query, account=account.id, threshold="0.05"), **place
+    )
+    told = guarding.make(
+        key="alertmanager", wish=SafeguardWish(flag=flag, source=labels, account=account.id, act="pause"), **place
+    )
+    firing.fire(told.safeguard, Reading(), at=at, now=clock.now)
+    return {"safeguard": armed.safeguard.id, "fired_safeguard": told.safeguard.id, "guard_account": account.id}

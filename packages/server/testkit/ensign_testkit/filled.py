@@ -52,6 +52,8 @@ class Filled:
     exception: str
     alert: str
     judged: str
+    safeguard: str
+    fired: str
 
 
 def fill(*, many: bool) -> Filled:
@@ -203,7 +205,7 @@ def _alerts(dan: Any, rev: Any, bea: Any, *, at: datetime) -> dict[str, str]:
     from ensign.control.kernel import clock
     from ensign.control.monitoring import operations
 
-    from ensign_testkit.alerting import an_alert, one_of_each
+    from ensign_testkit.alerting import an_alert, guarded, one_of_each
 
     for found in one_of_each(dan.id, rev.id):
         an_alert(at=clock.now(), found=found)
@@ -211,7 +213,10 @@ def _alerts(dan: Any, rev: Any, bea: Any, *, at: datetime) -> dict[str, str]:
     operations.triage(actor=bea, at=at, alert_id=judged.id, verdict="unexpected", follow_up="INC-12",
                       reason="Dan had lent his laptop; the change was reverted.")  # fmt: skip
     late = an_alert(at=at - timedelta(days=9), project="shop", caused_by=(dan.id, rev.id), subject="late")
-    return {"alert": late.id, "judged": judged.id}
+    made = guarded(dan, project="shop", environment="production", flag="new-checkout", at=at)
+    return {
+        "alert": late.id, "judged": judged.id, "safeguard": made["safeguard"], "fired": made["fired_safeguard"],
+    }  # fmt: skip
 
 
 def _duties(ada: Any, dan: Any, *, at: datetime) -> dict[str, str]:

@@ -28,3 +28,34 @@ row("GET /alerts/rules", "org:read")
 row("POST /alerts/rules", "org:settings:manage", body=_RULES)
 row("GET /alerts/{id}", "alert:read", id="alert")
 row("POST /alerts/{id}/judge", "alert:triage", id="alert", body=_VERDICT)
+
+# Safeguards
+_P = "/projects/{project}/safeguards"
+_MAKES = "safeguard:manage and flag:kill"
+_SAFEGUARD = {
+    "flag": "{flag}", "account": "{guard_account}", "threshold": "0.5",
+    "source": {"kind": "prometheus", "query": "up"},
+}  # fmt: skip
+_FORM = {
+    "flag": "{flag}", "account": "{guard_account}", "environment": "{environment}", "key": "another", "act": "off",
+    "source": "prometheus", "query": "up", "direction": "above", "threshold": "0.5", "checks": "3",
+    "no_data_minutes": "15",
+}  # fmt: skip
+row(f"GET /api/v1{_P}", "project:read")
+row(f"POST /api/v1{_P}", _MAKES, body={**_SAFEGUARD, "environment": "{environment}", "key": "another"})
+row(f"GET /api/v1{_P}/{{safeguard}}", "project:read")
+row(f"PUT /api/v1{_P}/{{safeguard}}", _MAKES, body=_SAFEGUARD)
+row(f"POST /api/v1{_P}/{{safeguard}}/arm", "safeguard:manage", body={}, safeguard="fired_safeguard")
+row(f"POST /api/v1{_P}/{{safeguard}}/end", "safeguard:manage", body={})
+row("GET /api/v1/prometheus", "org:read")
+row("PUT /api/v1/prometheus", "org:settings:manage", body={"url": ""})
+row(f"GET {_P}", "project:read")
+row(f"GET {_P}/new", "project:read", why="the form says who may send it")
+row(f"POST {_P}/new", _MAKES, body=_FORM)
+row(f"GET {_P}/{{id}}", "project:read", id="safeguard")
+row(f"POST {_P}/{{id}}", _MAKES, body=_FORM, id="safeguard")
+row(f"POST {_P}/{{id}}/act", "safeguard:manage", body={"act": "end"}, id="safeguard")
+row("GET /alerts/prometheus", "org:read")
+row("POST /alerts/prometheus", "org:settings:manage", body={"url": "", "credentials": "none", "version": "0"})
+row("POST /hooks/safeguards/{id}", "anyone", body={}, id="fired_safeguard", done=frozenset({401}),
+    why="the safeguard's own secret is the credential, and the table has none")  # fmt: skip

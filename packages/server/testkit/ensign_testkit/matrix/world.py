@@ -39,7 +39,7 @@ from ensign.control.publishing.models import Revision
 from ensign.control.scim import tokens as directory
 from ensign.control.segments.operations import create_segment
 
-from ensign_testkit.alerting import an_alert
+from ensign_testkit.alerting import an_alert, guarded
 from ensign_testkit.people import add_person, sign_in
 from ensign_testkit.people import give as put_grant
 from ensign_testkit.providers import add_identity, add_provider
@@ -319,6 +319,7 @@ def _environment(project: str, environment: str, dan: Actor, rev: Actor, *, at: 
         "draft": draft.id,
         "applied": launch.id,
         "kill_record": killed.kill.id,
+        **guarded(dan, project=project, environment=environment, flag=flag, at=at),
         "number": str(newest.number),
         "strategy": flags.config(flag, environment).config.strategies[0].id,
     }

@@ -30,6 +30,7 @@ from ensign.control.federation.api import router as federation
 from ensign.control.flags.api import router as flags
 from ensign.control.incidents.api import router as incidents
 from ensign.control.monitoring.api import router as monitoring
+from ensign.control.monitoring.safeguard_api import router as safeguards
 from ensign.control.privacy.api import router as privacy
 from ensign.control.projects.api import router as projects
 from ensign.control.projects.tokens_api import router as all_tokens
@@ -141,6 +142,7 @@ for router in (
     changes,
     incidents,
     monitoring,
+    safeguards,
     evidence,
     directory,
     movements,

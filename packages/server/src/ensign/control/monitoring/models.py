@@ -7,6 +7,11 @@ from django.db import models
 from ensign.control.audit.columns import derived_text
 from ensign.control.audit.models import Governed
 from ensign.control.audit.registry import exempt
+from ensign.control.monitoring.safeguard_models import Message as Message
+from ensign.control.monitoring.safeguard_models import Prometheus as Prometheus
+from ensign.control.monitoring.safeguard_models import Safeguard as Safeguard
+from ensign.control.monitoring.safeguard_models import Secret as Secret
+from ensign.control.monitoring.safeguard_models import Watch as Watch
 
 
 class Alert(Governed):

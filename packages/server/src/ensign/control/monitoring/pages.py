@@ -8,6 +8,7 @@ from datetime import datetime
 
 from ensign.control.monitoring.domain.alerts import Alert
 from ensign.control.monitoring.domain.kinds import KINDS
+from ensign.control.monitoring.domain.safeguards import Safeguard, Watch
 from ensign.control.ui import looks
 
 _TONES = {"high": ("High", "bad", "warning"), "medium": ("Medium", "warn", "warning"), "low": ("Low", "calm", "info")}
@@ -40,6 +41,20 @@ class Line:
     overdue: bool
     mine: bool
     """Whether its reader took part in what it is about."""
+
+
+def safeguard_state(one: Safeguard, watch: Watch) -> Badge:
+    """How a safeguard stands, in a word."""
+    if one.status == "ended":
+        return Badge(word="Ended", tone="calm", icon="archive")
+    if one.status == "fired":
+        failed = one.outcome == "failed"
+        return Badge(word="Could not act" if failed else "Has acted", tone="bad" if failed else "warn", icon="warning")
+    if watch.problem:
+        return Badge(word="No data", tone="warn", icon="warning")
+    if watch.breaches:
+        return Badge(word="Too much, looking again", tone="warn", icon="waiting")
+    return Badge(word="Armed", tone="good", icon="shield")
 
 
 def person(id: str, names: Mapping[str, str]) -> looks.Person:
@@ -101,6 +116,10 @@ def said(alert: Alert) -> str:
             return f"{facts['mismatches']} difference{'' if facts['mismatches'] == 1 else 's'}."
         case "monitoring-changed":
             return f"Less or later is noticed: {facts['members']}." if "members" in facts else "Not less than before."
+        case "safeguard-no-data":
+            return f"No number for {facts.get('minutes', '?')} minutes: {facts.get('problem', 'it is not known why')}."
+        case "safeguard-fired":
+            return "What it would do was so already." if facts.get("outcome") == "already" else "It did what it is for."
         case _:
             return ""
 

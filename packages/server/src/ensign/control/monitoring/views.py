@@ -20,6 +20,7 @@ from ensign.control.projects import queries as projects
 from ensign.control.projects.forms import attach
 from ensign.control.projects.visits import Visit, visit
 from ensign.control.ui import looks
+from ensign.control.ui.middleware import PROJECT_COOKIE
 
 _LIMIT = 50
 _EVIDENCE = 20
@@ -51,11 +52,19 @@ def alerts(request: HttpRequest) -> HttpResponse:
         "filtered": bool(given),
         "reads": bool(reader),
         "may_set": here.may(Permission.ORG_READ),
+        "guarded": _project(request, here),
         "pager": looks.Pager(
             shown=len(shown), noun="alerts", newer="?" + urlencode(given) if before else "", older=older
         ),
     }
     return render(request, "monitoring/alerts.html", context)
+
+
+def _project(request: HttpRequest, here: Visit) -> str:
+    """The key of the project that this browser looked at last, or of the first that its person reads; perhaps none."""
+    keys = [row.key for row in projects.projects() if here.sees(row.key)]
+    last = request.COOKIES.get(PROJECT_COOKIE, "")
+    return last if last in keys else next(iter(keys), "")
 
 
 @require_POST

@@ -179,6 +179,8 @@ def checked(one: Safeguard) -> Safeguard:
 
 
 def _wrong_source(source: Source) -> dict[str, str]:
+    if source.kind not in SOURCES:
+        return {"source": f"Choose one of {', '.join(SOURCES)}."}
     wrong: dict[str, str] = {}
     match source.kind:
         case "prometheus":
@@ -199,8 +201,6 @@ def _wrong_source(source: Source) -> dict[str, str]:
         case "webhook":
             if source.path and not _PATH.match(source.path):
                 wrong["path"] = "Names joined by full stops, such as data.value."
-        case _:
-            wrong["source"] = f"Choose one of {', '.join(SOURCES)}."
     if len(source.labels) > LABELS_MAX or any(not _LABEL.match(name) for name in source.labels):
         wrong["labels"] = f"At most {LABELS_MAX} labels, with names such as alertname."
     if any(len(value) > 200 for value in source.labels.values()):

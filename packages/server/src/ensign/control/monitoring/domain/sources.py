@@ -139,7 +139,7 @@ def measured(source: Source, totals: Sequence[Total], *, at: datetime) -> Readin
         return Reading(value=totals[-1].amount)
     since = at - timedelta(minutes=source.minutes)
     if totals[0].at > since:
-        return Reading(problem=f"it has been watched for less than {source.minutes} minutes")
+        return Reading(problem="it has not been watched for as long as it looks back")
     start = max(n for n, one in enumerate(totals) if one.at <= since)
     steps = list(zip(totals[start:], totals[start + 1 :], strict=False))
     amount = sum(_added(old.amount, new.amount) for old, new in steps)
