@@ -39,7 +39,7 @@ from ensign.control.publishing.models import Revision
 from ensign.control.scim import tokens as directory
 from ensign.control.segments.operations import create_segment
 
-from ensign_testkit.alerting import an_alert, guarded
+from ensign_testkit.alerting import an_alert, guard_account, guarded
 from ensign_testkit.people import add_person, sign_in
 from ensign_testkit.people import give as put_grant
 from ensign_testkit.providers import add_identity, add_provider
@@ -246,6 +246,7 @@ def _organisation(ada: Actor, dan: Actor, *, at: datetime) -> dict[str, str]:
         "org_grant": grant.id,
         "custom_role": "flipper",
         "org_alert": an_alert(at=at).id,
+        "guard_account": guard_account(dan.id, at=at),
         "zero": "0",
         "no_number": "999999",
         "no_link": "x" * 43,

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from django.urls import reverse
-
-from ensign.control.flags.beside import Pending
 from ensign.control.kernel.errors import NotFound
 from ensign.control.monitoring import checking
 from ensign.control.monitoring.domain.safeguards import Safeguard, Watch
@@ -38,29 +34,6 @@ def safeguard(id: str, *, project: str) -> SafeguardView:
     if row is None:
         raise NotFound("There is no such safeguard.", remedy="Look at the project's list of safeguards.")
     return _view(row)
-
-
-def by_flag(project: str) -> Mapping[tuple[str, str], Sequence[Safeguard]]:
-    """(flag, environment) -> what guards it there."""
-    found: dict[tuple[str, str], list[Safeguard]] = {}
-    for view in safeguards(project):
-        found.setdefault((view.safeguard.flag, view.safeguard.environment), []).append(view.safeguard)
-    return found
-
-
-def beside(project: str) -> Mapping[tuple[str, str], Sequence[Pending]]:
-    """What guards each flag of a project in each environment, for the flags' pages."""
-    return {
-        place: [
-            Pending(
-                title=f"Safeguard {one.key}: {'has acted' if one.status == 'fired' else one.condition}",
-                href=reverse("monitoring:safeguard", kwargs={"project": project, "id": one.id}),
-                state=one.status,
-            )
-            for one in found
-        ]
-        for place, found in by_flag(project).items()
-    }
 
 
 def _view(row: Row) -> SafeguardView:
