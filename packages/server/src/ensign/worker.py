@@ -28,6 +28,8 @@ from ensign.control.identity.sso import saml_tickets
 from ensign.control.identity.sso import sessions as provider_sessions
 from ensign.control.incidents import drills, opening, triggers
 from ensign.control.kernel import clock, skew
+from ensign.control.monitoring import checking, detecting, hooks, raising
+from ensign.control.monitoring import opening as looked
 from ensign.control.privacy import keeping
 from ensign.control.projects import token_uses
 from ensign.control.publishing import proofs, reach_rows, reached, refusals, usage
@@ -157,6 +159,22 @@ def _trigger_refusals(at: datetime) -> object:
     return None
 
 
+def _watch(at: datetime) -> object:
+    return detecting.follow(at=at) + raising.escalate(at=at)
+
+
+def _safeguards(at: datetime) -> object:
+    return checking.check(at=at, now=clock.now)
+
+
+def _messages(at: datetime) -> object:
+    return hooks.forget_messages(at=at)
+
+
+def _opened(at: datetime) -> object:
+    return looked.forget(at=at)
+
+
 #: A checkpoint is due within a minute of any entry; half of that leaves room for a slow beat.
 TASKS: tuple[Task, ...] = (
     Task("custody", timedelta(seconds=30), _custody),
@@ -180,6 +198,10 @@ TASKS: tuple[Task, ...] = (
     Task("links", timedelta(hours=24), _links),
     Task("token-uses", timedelta(hours=24), _token_uses),
     Task("applications", timedelta(hours=24), _applications),
+    Task("safeguards", timedelta(seconds=15), _safeguards),
+    Task("watch", timedelta(seconds=15), _watch),
+    Task("messages", timedelta(hours=1), _messages),
+    Task("opened", timedelta(hours=24), _opened),
     Task("erased-keys", timedelta(minutes=10), _erased_keys),
     Task("emergencies", timedelta(minutes=1), _emergencies),
     Task("drills", timedelta(seconds=5), _drills),

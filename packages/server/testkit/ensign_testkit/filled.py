@@ -52,6 +52,10 @@ class Filled:
     erased: str
     asked: str
     exception: str
+    alert: str
+    judged: str
+    safeguard: str
+    fired: str
 
 
 def fill(*, many: bool) -> Filled:
@@ -194,7 +198,28 @@ def fill(*, many: bool) -> Filled:
         directory_token=made.directory,
         **_duties(ada, dan, at=at),
         **_incident(ada, dan, person("Ray Responder", "responder"), killed.kill.id, at=clock.now()),
+        **_alerts(dan, rev, bea, at=at),
     )  # fmt: skip
+
+
+def _alerts(dan: Any, rev: Any, bea: Any, *, at: datetime) -> dict[str, str]:
+    """One of every kind that waits, one that is overdue, one that was judged."""
+    # Deferred: Django must be set up before its models are imported.
+    from ensign.control.kernel import clock
+    from ensign.control.monitoring import operations
+
+    from ensign_testkit.alerting import an_alert, guarded, one_of_each
+
+    for found in one_of_each(dan.id, rev.id):
+        an_alert(at=clock.now(), found=found)
+    judged = an_alert(at=at, project="shop", caused_by=(dan.id,), subject="judged")
+    operations.triage(actor=bea, at=at, alert_id=judged.id, verdict="unexpected", follow_up="INC-12",
+                      reason="Dan had lent his laptop; the change was reverted.")  # fmt: skip
+    late = an_alert(at=at - timedelta(days=9), project="shop", caused_by=(dan.id, rev.id), subject="late")
+    made = guarded(dan, project="shop", environment="production", flag="new-checkout", at=at)
+    return {
+        "alert": late.id, "judged": judged.id, "safeguard": made["safeguard"], "fired": made["fired_safeguard"],
+    }  # fmt: skip
 
 
 def _duties(ada: Any, dan: Any, *, at: datetime) -> dict[str, str]:

@@ -23,6 +23,7 @@ from ensign.cli import (
     remote_flags,
     remote_incidents,
     remote_inquiries,
+    remote_monitoring,
     remote_policies,
     remote_privacy,
     remote_progression,
@@ -60,6 +61,8 @@ remote_reviews.add_to(remote_changes.app)
 app.add_typer(remote_incidents.app, name="incidents")
 app.add_typer(remote_incidents.triggers, name="triggers")
 app.add_typer(remote_incidents.drills, name="drills")
+app.add_typer(remote_monitoring.app, name="alerts")
+app.add_typer(remote_monitoring.safeguards, name="safeguards")
 app.add_typer(remote_access.app, name="access")
 remote_access.app.command()(remote_sign_in.logins)
 remote_access.app.add_typer(remote_sign_in.rules, name="rules")

@@ -46,6 +46,7 @@ from ensign.control.releases import templating
 from ensign.control.scim import tokens as directory
 from ensign.control.segments.operations import create_segment
 
+from ensign_testkit.alerting import an_alert, guard_account, guarded
 from ensign_testkit.passkeys import signer
 from ensign_testkit.people import add_person, sign_in
 from ensign_testkit.people import give as put_grant
@@ -259,6 +260,8 @@ def _organisation(ada: Actor, dan: Actor, *, at: datetime) -> dict[str, str]:
         "service_token": token.token.id,
         "org_grant": grant.id,
         "custom_role": "flipper",
+        "org_alert": an_alert(at=at).id,
+        "guard_account": guard_account(dan.id, at=at),
         "zero": "0",
         "no_number": "999999",
         "no_link": "x" * 43,
@@ -291,6 +294,7 @@ def _project(project: str, ada: Actor, dan: Actor, *, at: datetime) -> dict[str,
         "client_token": token.row.id,
         "project_grant": grant.id,
         "project_member": member.id,
+        "alert": an_alert(at=at, project=project).id,
     }
 
 
@@ -355,6 +359,7 @@ def _environment(project: str, environment: str, dan: Actor, rev: Actor, *, at: 
         "paused_ramp": paused,
         "timed": timed.id,
         "kill_record": killed.kill.id,
+        **guarded(dan, project=project, environment=environment, flag=flag, at=at),
         "number": str(newest.number),
         "strategy": flags.config(flag, environment).config.strategies[0].id,
     }

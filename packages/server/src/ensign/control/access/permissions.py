@@ -99,6 +99,11 @@ class Permission(StrEnum):
     )
     ORG_LEDGER_ANCHOR = "org:ledger:anchor", Level.ORGANISATION, "anchor the log outside Ensign and set where"
     ORG_SETTINGS_MANAGE = "org:settings:manage", Level.ORGANISATION, "change settings of the whole installation"
+    ORG_ALERT_TRIAGE = (
+        "org:alert:triage",
+        Level.ORGANISATION,
+        "judge alerts that belong to no project and that they took no part in",
+    )
 
     # Project
     PROJECT_READ = "project:read", Level.PROJECT, "see flags, segments and requests of the project"
@@ -144,6 +149,8 @@ class Permission(StrEnum):
         Level.PROJECT,
         "correct, resolve and conclude incidents: times, cause, follow-up actions, what belongs to them",
     )
+    ALERT_READ = "alert:read", Level.PROJECT, "see alerts about what happened in the project"
+    ALERT_TRIAGE = "alert:triage", Level.PROJECT, "judge alerts of the project that they took no part in"
     FLAG_CREATE = "flag:create", Level.PROJECT, "create flags, which are off everywhere"
     FLAG_UPDATE = "flag:update", Level.PROJECT, "change a flag's description, owner and expected removal"
     FLAG_CLASSIFY = (
@@ -216,6 +223,11 @@ class Permission(StrEnum):
         Level.ENVIRONMENT,
         "review emergency changes in which they had no part",
     )
+    SAFEGUARD_MANAGE = (
+        "safeguard:manage",
+        Level.ENVIRONMENT,
+        "make, arm and end safeguards, which pause a ramp or switch a flag off when a metric breaks",
+    )
 
     @property
     def inert(self) -> bool:
@@ -244,6 +256,7 @@ _READING: frozenset[Permission] = frozenset(
         P.PROJECT_TOKENS_READ,
         P.PROJECT_POLICY_READ,
         P.INCIDENT_READ,
+        P.ALERT_READ,
         P.CHANGE_COMMENT,
     }
 )
@@ -261,6 +274,7 @@ _FLAGS: frozenset[Permission] = frozenset(
         P.KILL_TRIGGER,
         P.DRILL_MANAGE,
         P.CHANGE_BREAK_GLASS,
+        P.SAFEGUARD_MANAGE,
         P.CHANGE_DRAFT,
         P.CHANGE_SWITCH,
         P.CHANGE_STRATEGY_ADD,

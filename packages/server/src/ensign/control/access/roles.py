@@ -141,6 +141,8 @@ _CHANGES = (
 _KILLS = (P.FLAG_KILL, P.KILL_EXPLAIN, P.RAMP_PAUSE)
 
 _INCIDENTS = (P.INCIDENT_DECLARE, P.INCIDENT_MANAGE)
+#: Seeing what is conspicuous and judging it: for those who answer for changes without writing them.
+_ALERTS = (P.ALERT_READ, P.ALERT_TRIAGE)
 
 
 _ALL = (
@@ -173,6 +175,7 @@ _ALL = (
         *_INCIDENTS,
         P.KILL_TRIGGER,
         P.DRILL_MANAGE,
+        P.SAFEGUARD_MANAGE,
     ),
     _role(
         "responder",
@@ -203,6 +206,7 @@ _ALL = (
         P.BREAK_GLASS_REVIEW,
         P.INCIDENT_DECLARE,
         *_KILLS,
+        *_ALERTS,
     ),
     _role(
         "admin",
@@ -224,6 +228,8 @@ _ALL = (
         *_INCIDENTS,
         P.KILL_TRIGGER,
         P.DRILL_MANAGE,
+        *_ALERTS,
+        P.SAFEGUARD_MANAGE,
         assigns=(EVERY,),
     ),
     _role(
@@ -234,6 +240,7 @@ _ALL = (
         P.ORG_LEDGER_READ,
         P.ORG_LEDGER_EXPORT,
         P.ORG_EVIDENCE_EXPORT,
+        P.ALERT_READ,
     ),
 )
 

@@ -37,6 +37,8 @@ from ensign.control.incidents.api import router as kills
 from ensign.control.incidents.emergency_api import router as emergencies
 from ensign.control.incidents.incidents_api import router as incidents
 from ensign.control.incidents.practice_api import router as practice
+from ensign.control.monitoring.api import router as monitoring
+from ensign.control.monitoring.safeguard_api import router as safeguards
 from ensign.control.privacy.api import router as privacy
 from ensign.control.progression.api import router as progression
 from ensign.control.projects.api import router as projects
@@ -156,6 +158,8 @@ for router in (
     incidents,
     emergencies,
     practice,
+    monitoring,
+    safeguards,
     evidence,
     directory,
     movements,

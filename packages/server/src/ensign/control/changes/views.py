@@ -18,6 +18,7 @@ from ensign.control.changes import (
     asking,
     estimating,
     leavers,
+    opened,
     pages,
     panels,
     queries,
@@ -68,6 +69,7 @@ def show(
     value = row.request
     if value.status == "draft":
         return redirect("changes:draft", project=value.project, environment=value.environment)
+    opened.tell(here.actor, value, here.at)
     standing = queries.standing(value, reader=here.actor, at=here.at) if value.open else None
     keys = reached(project=value.project, environment=value.environment, operations=value.operations)
     may = {

@@ -100,6 +100,7 @@ ROOMS: Final = (
                 in_project=True,
             ),
             _room("Incidents", "siren", "incidents:list", "k"),
+            _room("Alerts", "eye", "monitoring:alerts", "w", "monitoring"),
             _room(
                 "People & access",
                 "people",
