@@ -99,6 +99,11 @@ class Permission(StrEnum):
     )
     ORG_LEDGER_ANCHOR = "org:ledger:anchor", Level.ORGANISATION, "anchor the log outside Ensign and set where"
     ORG_SETTINGS_MANAGE = "org:settings:manage", Level.ORGANISATION, "change settings of the whole installation"
+    ORG_INTEGRATIONS_MANAGE = (
+        "org:integrations:manage",
+        Level.ORGANISATION,
+        "connect webhooks, chats and ticket systems to the whole installation",
+    )
 
     # Project
     PROJECT_READ = "project:read", Level.PROJECT, "see flags, segments and requests of the project"
@@ -128,6 +133,11 @@ class Permission(StrEnum):
         "project:access:grant",
         Level.PROJECT,
         "give and end those roles that their own role lists, within the project, never their own",
+    )
+    PROJECT_INTEGRATIONS_MANAGE = (
+        "project:integrations:manage",
+        Level.PROJECT,
+        "connect webhooks, chats and ticket systems to the project",
     )
     INCIDENT_READ = "incident:read", Level.PROJECT, "see which kill switches were pressed, by whom and why"
     FLAG_CREATE = "flag:create", Level.PROJECT, "create flags, which are off everywhere"
@@ -268,6 +278,8 @@ ADMINISTRATIVE: frozenset[Permission] = (NEVER_BY_TOKEN - {P.CHANGE_APPROVE, P.C
     P.ORG_LEDGER_ANCHOR,
     P.PROJECT_TOKENS_MANAGE,
     P.PROJECT_POLICY_PROPOSE,
+    P.ORG_INTEGRATIONS_MANAGE,
+    P.PROJECT_INTEGRATIONS_MANAGE,
 }
 
 #: The edition of this catalogue. A token's state says by which one it was narrowed; without, by the first.

@@ -181,6 +181,7 @@ _ALL = (
         P.PROJECT_TOKENS_REVOKE,
         P.PROJECT_POLICY_PROPOSE,
         P.PROJECT_ACCESS_GRANT,
+        P.PROJECT_INTEGRATIONS_MANAGE,
         *_KILLS,
         assigns=(EVERY,),
     ),

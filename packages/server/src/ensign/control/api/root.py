@@ -29,6 +29,7 @@ from ensign.control.evidence.api import router as evidence
 from ensign.control.federation.api import router as federation
 from ensign.control.flags.api import router as flags
 from ensign.control.incidents.api import router as incidents
+from ensign.control.integrations.api import router as integrations
 from ensign.control.privacy.api import router as privacy
 from ensign.control.projects.api import router as projects
 from ensign.control.projects.tokens_api import router as all_tokens
@@ -149,5 +150,6 @@ for router in (
     all_tokens,
     federation,
     roles,
+    integrations,
 ):
     api.add_router("", router)

@@ -34,6 +34,7 @@ class ProposeIn(Input):
     title: str = ""
     reason: str = ""
     wish: Literal["apply", "submit", "draft"] = "apply"
+    tickets: list[str] = Field(default_factory=list, max_length=20)
 
 
 class EditIn(Input):
@@ -42,6 +43,7 @@ class EditIn(Input):
     operations: list[dict[str, Any]] | None = Field(None, min_length=1, max_length=200)
     title: str | None = None
     reason: str | None = None
+    tickets: list[str] | None = Field(None, max_length=20)
     rebase: bool = False
 
 
@@ -118,6 +120,7 @@ class RequestOut(Schema):
     applied_by: str | None
     mode: str | None
     reverts: str | None
+    tickets: list[str]
     entry: int = Field(description="The number of the ledger entry that wrote this version.")
 
 
@@ -231,7 +234,7 @@ def propose(
         return Status(200, preview)
     done = door.propose(
         actor=actor, at=at, project=project, environment=environment, operations=steps,
-        title=body.title, reason=body.reason, wish=body.wish,
+        title=body.title, reason=body.reason, wish=body.wish, tickets=body.tickets,
     )  # fmt: skip
     return Status(201, _answer(request, response, done.request.id))
 
@@ -283,7 +286,7 @@ def edit(request: HttpRequest, response: HttpResponse, id: str, body: EditIn) ->
     door.edit(
         actor=_actor(request), at=clock.now(), request_id=id,
         operations=None if body.operations is None else _operations(body.operations),
-        title=body.title, reason=body.reason, rebase=body.rebase, expected_version=row.version,
+        title=body.title, reason=body.reason, tickets=body.tickets, rebase=body.rebase, expected_version=row.version,
     )  # fmt: skip
     return _answer(request, response, id)
 

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from ensign.control.changes import forms, pages, queries
 from ensign.control.changes import operations as door
+from ensign.control.changes.domain import tickets
 from ensign.control.changes.domain.requests import ChangeRequest
 from ensign.control.changes.drafting import my_draft
 from ensign.control.changes.waiting import drafted
@@ -114,7 +115,8 @@ def _draft(
             "edits": list(enumerate(effect.sentences)),
             "form": form
             or forms.SubmitForm(
-                initial={"title": value.title, "reason": value.reason}, needs_reason=standing.policy.requires_reason
+                initial={"title": value.title, "reason": value.reason, "tickets": " ".join(value.tickets)},
+                needs_reason=standing.policy.requires_reason
             ),
             "conflict": None if standing.conflict is None else pages.conflict(standing.conflict),
         }
@@ -144,7 +146,8 @@ def finish(request: HttpRequest, project: str, environment: str) -> HttpResponse
         elif pressed.startswith("remove-"):
             return _without(request, value, pressed.removeprefix("remove-"), who)
         elif form.is_valid():
-            door.edit(title=form.cleaned_data["title"], reason=form.cleaned_data["reason"], **who)
+            said = form.cleaned_data
+            door.edit(title=said["title"], reason=said["reason"], tickets=tickets.split(said["tickets"]), **who)
             done = door.submit(apply=pressed == "apply", **who)
             messages.success(request, "Applied." if done.applied else "Submitted for review.")
             return redirect("changes:detail", id=value.id)

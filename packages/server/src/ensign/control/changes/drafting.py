@@ -17,6 +17,7 @@ from ensign.control.changes import actions, gates
 from ensign.control.changes.applying import Applied, apply_request
 from ensign.control.changes.compiling import Compiled, compile_operations
 from ensign.control.changes.domain import algebra, lifecycle
+from ensign.control.changes.domain import tickets as references
 from ensign.control.changes.domain.base import Operation
 from ensign.control.changes.domain.requests import ChangeRequest, PolicyInForce
 from ensign.control.changes.gates import Asked, Phase
@@ -112,7 +113,7 @@ def _new(
         created_at=at,
         updated_at=at,
         reverts=reverts,
-        tickets=tuple(tickets),
+        tickets=references.clean(tickets),
         promotes=promotes,
     )
 
@@ -227,6 +228,7 @@ def edit(
     operations: Sequence[Operation] | None = None,
     title: str | None = None,
     reason: str | None = None,
+    tickets: Sequence[str] | None = None,
     rebase: bool = False,
     expected_version: int | None = None,
 ) -> Proposed:
@@ -268,7 +270,8 @@ def edit(
         reason=texts[1],
         behind=behind(actor),
     )
-    edited = replace(edited, warnings=compiled.warnings)
+    named = request.tickets if tickets is None else references.clean(tickets)
+    edited = replace(edited, warnings=compiled.warnings, tickets=named)
     return Proposed(request=edited, version=write(edited, row=row, action=actions.EDITED, actor=actor, at=at))
 
 

@@ -131,6 +131,10 @@ class SubmitForm(TextForm):
         help_text="Why, for the reviewer and for the log.",
         error_messages={"required": "The policy of this environment asks for a reason."},
     )
+    tickets = forms.CharField(
+        label="Tickets", required=False, max_length=4_000,
+        help_text="What it belongs to: PAY-142, CHG0030042, acme/shop#12 or an address; several with spaces.",
+    )  # fmt: skip
 
     def __init__(self, *args: Any, needs_reason: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

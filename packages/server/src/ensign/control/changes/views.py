@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from ensign.control.access.permissions import Permission
 from ensign.control.access.queries import who_can
-from ensign.control.changes import leavers, pages, queries, reach, rights
+from ensign.control.changes import leavers, pages, queries, reach, rights, tickets
 from ensign.control.changes import operations as door
 from ensign.control.changes.domain.requests import OPEN, ChangeRequest, DecisionKind
 from ensign.control.changes.loading import owners, reached
@@ -125,6 +125,7 @@ def _detail(request: HttpRequest, id: str, *, error: EnsignError | None = None, 
     context = {
         "request_row": row,
         "change": value,
+        "tickets": tickets.linked(value.project, value.tickets),
         "status": "conflicted" if conflicted else value.status,
         "project": project,
         "environment": pages.place_of(value),
