@@ -183,9 +183,7 @@ def build(*, worker: bool = True) -> Ensign:
         refused=lambda: delivery.feed.refused,
     )
     control = ControlPlane(threads=settings.THREADS)
-    return Ensign(
-        control=control, delivery=delivery, worker=Crew() if worker else None, publisher=_publisher(delivery)
-    )
+    return Ensign(control=control, delivery=delivery, worker=Crew() if worker else None, publisher=_publisher(delivery))
 
 
 def _publisher(delivery: DeliveryApp) -> Publisher | None:

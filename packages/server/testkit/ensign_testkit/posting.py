@@ -1,4 +1,4 @@
-"""A real SMTP server that takes e-mails, with STARTTLS and a password where it is told to, and refuses as it is told."""
+"""A real SMTP server that takes e-mails, with STARTTLS and a password if it is to, and refuses as it is told."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any, cast
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword, Session
 
-USER, PASSWORD = "ensign", "a password of the mail server"  # noqa: S105  # of this test server alone
+USER, PASSWORD = "ensign", "a password of the mail server"  # of this test server alone
 
 
 @dataclass(kw_only=True)
@@ -28,7 +28,7 @@ class Post:
     refuse: str = ""
     encrypted: list[bool] = field(default_factory=list)
 
-    async def handle_RCPT(
+    async def handle_RCPT(  # noqa: N802  # aiosmtpd calls it so
         self, _server: Any, _session: Session, envelope: Envelope, address: str, _options: Any
     ) -> str:
         """A recipient."""
@@ -37,12 +37,12 @@ class Post:
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, _server: Any, session: Session, envelope: Envelope) -> str:
+    async def handle_DATA(  # noqa: N802  # aiosmtpd calls it so
+        self, _server: Any, session: Session, envelope: Envelope
+    ) -> str:
         """An e-mail."""
         content = cast("bytes", envelope.content)
-        self.got.append(
-            cast("EmailMessage", email.message_from_bytes(content, policy=email.policy.default))  # type: ignore[arg-type]  # the default policy makes this kind
-        )
+        self.got.append(email.message_from_bytes(content, policy=email.policy.default))
         self.recipients += [str(address) for address in envelope.rcpt_tos]
         self.encrypted.append(session.ssl is not None)
         return "250 taken"

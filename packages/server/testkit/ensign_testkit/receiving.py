@@ -61,7 +61,7 @@ def receiving(*, context: ssl.SSLContext | None = None) -> Iterator[Receiver]:
             except OSError:
                 return  # whoever asked has gone
 
-        do_GET = do_POST = _any
+        do_GET = do_POST = _any  # noqa: N815  # http.server calls them so
 
         def log_message(self, format: str, *args: Any) -> None:
             """Nothing."""

@@ -97,7 +97,9 @@ def show_change(id: Id, as_json: Json = False) -> None:
 
 def _ticket(one: dict[str, Any]) -> str:
     """A ticket with its address and, as far as it could be read, its status."""
-    status = f" ({one['status']})" if one["status"] else f" (status unknown: {one['problem']})" if one["problem"] else ""
+    status = (
+        f" ({one['status']})" if one["status"] else f" (status unknown: {one['problem']})" if one["problem"] else ""
+    )
     return f"ticket {one['reference']}{status}" + (f" {one['url']}" if one["url"] != one["reference"] else "")
 
 

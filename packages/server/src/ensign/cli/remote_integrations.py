@@ -13,7 +13,9 @@ inbox = group(help="What you are to know of. Over the API.")
 app = group(help="Webhooks, chats and ticket systems. Over the API.")
 
 Id = Annotated[str, typer.Argument(help="The integration's id, int_….")]
-Project = Annotated[str, typer.Option("--project", "-p", help="Of this project; without it, of the whole installation.")]
+Project = Annotated[
+    str, typer.Option("--project", "-p", help="Of this project; without it, of the whole installation.")
+]
 
 
 @inbox.command("list")
@@ -109,7 +111,7 @@ def _act(id: str, act: str, said: str, *, as_json: bool) -> None:
 
 
 @app.command("test")
-def test(id: Id, as_json: Json = False) -> None:
+def try_out(id: Id, as_json: Json = False) -> None:
     """Send a message that says it is a test."""
     _act(id, "test", "A test is on its way; see: ensign integrations deliveries {id}", as_json=as_json)
 
@@ -146,9 +148,7 @@ def list_deliveries(id: Id, as_json: Json = False) -> None:
 
 
 @app.command("redeliver")
-def redeliver(
-    delivery: Annotated[str, typer.Argument(help="The message's id, msg_….")], as_json: Json = False
-) -> None:
+def redeliver(delivery: Annotated[str, typer.Argument(help="The message's id, msg_….")], as_json: Json = False) -> None:
     """Send a message again, with the same id."""
     done = connect().call("POST", f"/deliveries/{part(delivery)}/redeliver")
     show(done, as_json=as_json, text=f"{delivery} is sent again to {done['name']}.")

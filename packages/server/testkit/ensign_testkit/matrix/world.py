@@ -29,6 +29,9 @@ from ensign.control.federation.domain import GITHUB, RuleWish
 from ensign.control.flags import queries as flags
 from ensign.control.flags.operations import create_flag
 from ensign.control.incidents import operations as incidents
+from ensign.control.integrations import operations as integrations
+from ensign.control.integrations.models import Delivery
+from ensign.control.integrations.operations import Wish as Wanted
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.transactions import write_door
@@ -267,12 +270,28 @@ def _project(project: str, ada: Actor, dan: Actor, *, at: datetime) -> dict[str,
     member = add_person(f"Pim of {project}", at=at)
     grant = give(actor=ada, at=at, subject=member.id, wish=Wish(role="viewer", scope=Scope(project)))
     return {
+        **_integrations(project, ada, at=at),
         "flag": flag,
         "spare": spare,
         "segment": segment,
         "client_token": token.row.id,
         "project_grant": grant.id,
         "project_member": member.id,
+    }
+
+
+def _integrations(project: str, ada: Actor, *, at: datetime) -> dict[str, str]:
+    """A webhook with a message that was sent, and a ticket system."""
+    hook = integrations.make(
+        actor=ada, at=at, kind="webhook", project=project, wish=Wanted(name="Hook", url="https://1.1.1.1/hook")
+    ).integration.id
+    jira = Wanted(name="Tickets", base_url="https://tickets.example.com")
+    sent = integrations.try_out(actor=ada, at=at, id=hook)
+    Delivery.objects.filter(pk=sent.pk).update(status="sent")
+    return {
+        "integration": hook,
+        "tickets": integrations.make(actor=ada, at=at, kind="jira", project=project, wish=jira).integration.id,
+        "delivery": sent.pk,
     }
 
 

@@ -82,9 +82,7 @@ def test_the_published_example_of_standard_webhooks_is_signed_alike() -> None:
     assert made == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
 
-def test_while_a_secret_is_replaced_both_sign_and_a_day_later_only_the_new_one(
-    cast: Story, receiver: Receiver
-) -> None:
+def test_while_a_secret_is_replaced_both_sign_and_a_day_later_only_the_new_one(cast: Story, receiver: Receiver) -> None:
     made = make(cast, receiver)
     other = operations.rotate(actor=cast.admin, at=cast.at, id=made.integration.id)
     assert other.secret != made.secret
@@ -186,7 +184,8 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(cast: Story, near: Non
 
 
 @pytest.mark.parametrize(
-    "url", ["http://127.0.0.1:9/", "http://169.254.169.254/", "https://user:pass@example.com/", "ftp://x/", "http://[::1]/"]
+    "url",
+    ["http://127.0.0.1:9/", "http://169.254.169.254/", "https://user:pass@example.com/", "ftp://x/", "http://[::1]/"],
 )
 def test_no_integration_reaches_inside(cast: Story, url: str) -> None:
     with pytest.raises(Invalid) as caught:

@@ -116,7 +116,7 @@ def _draft(
             "form": form
             or forms.SubmitForm(
                 initial={"title": value.title, "reason": value.reason, "tickets": " ".join(value.tickets)},
-                needs_reason=standing.policy.requires_reason
+                needs_reason=standing.policy.requires_reason,
             ),
             "conflict": None if standing.conflict is None else pages.conflict(standing.conflict),
         }

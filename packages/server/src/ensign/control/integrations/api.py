@@ -304,7 +304,9 @@ def rotate_secret(request: HttpRequest, response: HttpResponse, id: str) -> Made
     return _made(response, operations.rotate(actor=actor, at=at, id=id))
 
 
-@router.post("/integrations/{id}/act", response=IntegrationOut, summary="Switch an integration off or on, try or archive it")
+@router.post(
+    "/integrations/{id}/act", response=IntegrationOut, summary="Switch an integration off or on, try or archive it"
+)
 def act_on_integration(request: HttpRequest, id: str, body: ActIn) -> registry.View:
     """Archiving is final and forgets its secrets."""
     actor, at = caller(request)
@@ -335,4 +337,3 @@ def redeliver(request: HttpRequest, id: str) -> registry.View:
     """With the same ``webhook-id``: a receiver that knows it already may drop it."""
     actor, at = caller(request)
     return operations.redeliver(actor=actor, at=at, delivery=id)
-

@@ -55,7 +55,7 @@ class Audiences:
         return self.holders(Permission.PROJECT_READ, Scope(project))
 
     def of(self, happening: Happening, to: Sequence[Audience]) -> dict[str, Audience]:
-        """Everybody to tell, each with the first audience that they belong to. Not who did it, nor who may not see it."""
+        """Everybody to tell, each with the first audience that they belong to: not who did it, nor who may not see."""
         request = self._requests.get(happening.request)
         readers = self.readers(happening.project)
         found: dict[str, Audience] = {}
@@ -96,7 +96,7 @@ class Audiences:
         return self._with_members([*authors, *decided, *request.reviewers])
 
     def _approvers_there(self, happening: Happening, request: ChangeRequest | None) -> frozenset[str]:
-        """Who holds the right to approve there; of a request: in every environment and for every flag that it touches."""
+        """Who holds the right to approve there; of a request: in every environment, for every flag that it touches."""
         if not happening.project:
             return frozenset()
         if request is None or not request.operations:

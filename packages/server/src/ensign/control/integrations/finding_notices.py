@@ -30,9 +30,7 @@ def tell(*, at: datetime) -> int:
         return 0
     people = Audiences(at=at, requests={}).holders(Permission.ORG_ACCESS_GRANT, ORGANISATION)
     wanted = [(_source(one), one) for one in found]
-    told = set(
-        Notice.objects.filter(source__in={source for source, _ in wanted}).values_list("source", "person")
-    )
+    told = set(Notice.objects.filter(source__in={source for source, _ in wanted}).values_list("source", "person"))
     made = [
         notice
         for source, one in wanted

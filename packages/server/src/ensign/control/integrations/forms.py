@@ -37,9 +37,7 @@ class IntegrationForm(TextForm):
     """An integration of one kind: where messages go and which, or where tickets are."""
 
     name = forms.CharField(label="Name", max_length=100, help_text="How others recognise it.")
-    url = forms.CharField(
-        label="Address", max_length=2_000, required=False, widget=forms.PasswordInput(attrs=_SECRET)
-    )
+    url = forms.CharField(label="Address", max_length=2_000, required=False, widget=forms.PasswordInput(attrs=_SECRET))
     topics = forms.MultipleChoiceField(
         label="Only these topics",
         required=False,
@@ -65,10 +63,12 @@ class IntegrationForm(TextForm):
     def __init__(self, *args: Any, kind: str, kept: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._kept = kept
-        gone = ("base_url", "prefixes", "token", "forget_token")
+        gone: tuple[str, ...] = ("base_url", "prefixes", "token", "forget_token")
         if kind in OUTGOING:
             self.fields["url"].help_text = _URL_HELP[kind] + (
-                " It is kept sealed; leave it empty to keep it." if kept else " It is kept sealed and never shown again."
+                " It is kept sealed; leave it empty to keep it."
+                if kept
+                else " It is kept sealed and never shown again."
             )
         else:
             gone = ("url", "topics", "environments")

@@ -73,7 +73,9 @@ def prepared(person: str, rows: Sequence[Delivery], *, at: datetime) -> Prepared
 def _told(rows: Sequence[Delivery], *, at: datetime) -> tuple[list[Message], list[Delivery]]:
     """The messages of rows, and which rows they are; a finding that was put right is not told any more."""
     entries = [row for row in rows if row.source.startswith("entry:")]
-    found = dict(zip((row.pk for row in entries), messages([Happening.from_json(r.facts) for r in entries]), strict=True))
+    found = dict(
+        zip((row.pk for row in entries), messages([Happening.from_json(r.facts) for r in entries]), strict=True)
+    )
     others = [row for row in rows if not row.source.startswith("entry:")]
     if others:
         still = finding_notices.messages([json.loads(row.facts) for row in others], at=at)

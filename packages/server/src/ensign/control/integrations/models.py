@@ -107,7 +107,7 @@ class Delivery(models.Model):
 
 
 class Preference(models.Model):
-    """How somebody wants to be told by e-mail: JSON, topic -> ``now|digest|never``; what is not there is as by default."""
+    """How somebody wants to be told by e-mail: JSON, topic -> ``now|digest|never``; what lacks is as by default."""
 
     person = models.CharField(max_length=64, primary_key=True)
     mails = models.TextField()

@@ -147,10 +147,11 @@ def settle(rows: Sequence[Delivery], outcome: Outcome, *, at: datetime) -> None:
 
 
 def _give_up(row: Delivery, outcome: Outcome, *, at: datetime) -> None:
-    """Switch an integration off that nothing reached since this message was made; its managers are told of that entry."""
-    if outcome.status != 410 and Delivery.objects.filter(
-        target=row.target, status="sent", done_at__gte=row.made_at
-    ).exists():
+    """Switch an integration off that nothing reached since this message was made; its managers are told."""
+    if (
+        outcome.status != 410
+        and Delivery.objects.filter(target=row.target, status="sent", done_at__gte=row.made_at).exists()
+    ):
         return
     why = "gone" if outcome.status == 410 else "failing"
     operations.disable_failing(actor=ACTOR, at=at, id=row.target, why=why)

@@ -137,7 +137,11 @@ def _how(system: System, key: str, token: str) -> tuple[str, dict[str, str], Cal
     either = basic if ":" in token else bearer
     match system.kind:
         case "jira":
-            return f"{base}/rest/api/2/issue/{quote(key)}?fields=status", either, lambda v: v["fields"]["status"]["name"]
+            return (
+                f"{base}/rest/api/2/issue/{quote(key)}?fields=status",
+                either,
+                lambda v: v["fields"]["status"]["name"],
+            )
         case "servicenow":
             query = f"sysparm_query=number={quote(key)}&sysparm_fields=state&sysparm_display_value=true&sysparm_limit=1"
             return f"{base}/api/now/table/task?{query}", either, lambda v: v["result"][0]["state"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from ensign.control.privacy.datamap import PERSON, Line
+from ensign.control.privacy.lines_of_messages import MESSAGES
 
 _STAFF: Final = "people who use Ensign"
 _ID_ONLY: Final = "holds pseudonymous ids only; they name nobody once the person is erased"
@@ -343,6 +344,7 @@ LOG: Final = (
 SECTIONS: Final = (
     ("People and access", PEOPLE),
     ("Flags and changes", FLAGS),
+    ("Notices, messages and integrations", MESSAGES),
     ("The log and Ensign's own", LOG),
 )
 

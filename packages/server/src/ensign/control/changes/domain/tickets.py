@@ -22,7 +22,9 @@ LONGEST: Final = 200
 _FORMS: Final[dict[Kind, re.Pattern[str]]] = {
     "jira": re.compile(r"(?P<prefix>[A-Z][A-Z0-9_]{0,19})-(?P<number>[1-9][0-9]{0,9})\Z"),
     "servicenow": re.compile(r"(?P<prefix>[A-Z]{2,10})(?P<number>[0-9]{4,12})\Z"),
-    "github": re.compile(r"(?P<prefix>[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100})#(?P<number>[1-9][0-9]{0,9})\Z"),
+    "github": re.compile(
+        r"(?P<prefix>[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100})#(?P<number>[1-9][0-9]{0,9})\Z"
+    ),
     "gitlab": re.compile(
         r"(?P<prefix>[A-Za-z0-9_][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.-]*)+)#(?P<number>[1-9][0-9]{0,9})\Z"
     ),

@@ -27,9 +27,7 @@ DEFAULTS: Final[Mapping[Topic, Mail]] = {
 
 def read(chosen: Mapping[str, str]) -> dict[Topic, Mail]:
     """What holds for every topic, from what was stored; what is not known is as if it had not been chosen."""
-    return {
-        topic: cast("Mail", chosen[topic]) if chosen.get(topic) in MAILS else DEFAULTS[topic] for topic in Topic
-    }
+    return {topic: cast("Mail", chosen[topic]) if chosen.get(topic) in MAILS else DEFAULTS[topic] for topic in Topic}
 
 
 def check(wanted: Mapping[str, str]) -> dict[str, str]:
