@@ -184,6 +184,7 @@ class Permission(StrEnum):
         Level.ENVIRONMENT,
         "say afterwards why somebody else pressed a kill switch",
     )
+    TEST_REPORT = "test:report", Level.ENVIRONMENT, "report test runs against what an environment runs"
 
     @property
     def inert(self) -> bool:
@@ -237,6 +238,7 @@ _FLAGS: frozenset[Permission] = frozenset(
         P.CHANGE_APPLY,
         P.CHANGE_APPROVE,
         P.CHANGE_REVIEW,
+        P.TEST_REPORT,
     }
 )
 

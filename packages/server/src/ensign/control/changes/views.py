@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from ensign.control.access.permissions import Permission
 from ensign.control.access.queries import who_can
-from ensign.control.changes import leavers, pages, queries, reach, rights, tickets
+from ensign.control.changes import leavers, pages, panels, queries, reach, rights, tickets
 from ensign.control.changes import operations as door
 from ensign.control.changes.domain.requests import OPEN, ChangeRequest, DecisionKind
 from ensign.control.changes.loading import owners, reached
@@ -148,6 +148,7 @@ def _detail(request: HttpRequest, id: str, *, error: EnsignError | None = None, 
         "error": error,
         "typed": typed,
         "reach": reach_pages.of_views(reach.of_request(row, at=here.at), at=here.at),
+        "panels": panels.panels(row, at=here.at),
     }
     status = 200 if error is None else 409 if isinstance(error, Conflict) else 422
     return render(request, "changes/detail.html", context, status=status)
