@@ -8,7 +8,7 @@ from django import forms
 from django.http import QueryDict
 
 from ensign.control.changes.domain.tickets import split
-from ensign.control.integrations.domain.table import TOPIC_WORDS
+from ensign.control.integrations.domain.table import TOPIC_NAMES
 from ensign.control.integrations.operations import Wish
 from ensign.control.integrations.registry import KIND_WORDS, OUTGOING, View
 from ensign.control.projects.forms import TextForm
@@ -41,7 +41,7 @@ class IntegrationForm(TextForm):
     topics = forms.MultipleChoiceField(
         label="Only these topics",
         required=False,
-        choices=[(str(topic), words) for topic, words in TOPIC_WORDS.items()],
+        choices=[(str(topic), words) for topic, words in TOPIC_NAMES.items()],
         widget=forms.CheckboxSelectMultiple,
         help_text="None chosen: all.",
     )
@@ -65,12 +65,14 @@ class IntegrationForm(TextForm):
         self._kept = kept
         gone: tuple[str, ...] = ("base_url", "prefixes", "token", "forget_token")
         if kind in OUTGOING:
+            self.fields["url"].required = not kept
             self.fields["url"].help_text = _URL_HELP[kind] + (
                 " It is kept sealed; leave it empty to keep it."
                 if kept
                 else " It is kept sealed and never shown again."
             )
         else:
+            self.fields["base_url"].required = True
             gone = ("url", "topics", "environments")
             self.fields["prefixes"].help_text = _PREFIX_HELP[kind]
             self.fields["token"].help_text = (

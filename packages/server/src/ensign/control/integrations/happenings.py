@@ -154,4 +154,5 @@ def _message(one: Happening, names: Mapping[str, str], request: ChangeRequest | 
         actor=one.actor,
         objects=one.objects,
         facts=one.facts,
+        over="" if request is None or request.open else request.status,
     )

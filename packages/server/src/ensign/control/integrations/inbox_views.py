@@ -16,7 +16,7 @@ from ensign.control.integrations import inbox as notices
 from ensign.control.integrations import mailing, ticket_status
 from ensign.control.integrations import preferences as choices
 from ensign.control.integrations.domain.preferences import MAILS
-from ensign.control.integrations.domain.table import TOPIC_WORDS, Topic
+from ensign.control.integrations.domain.table import TOPIC_NAMES, TOPIC_WORDS, Topic
 from ensign.control.kernel.errors import Invalid
 from ensign.control.projects import queries as projects
 from ensign.control.projects.visits import visit
@@ -28,11 +28,6 @@ _ICONS = {
     Topic.REVIEW: "request", Topic.MINE: "request", Topic.TALK: "comment", Topic.RELEASE: "rollout",
     Topic.EMERGENCY: "siren", Topic.GUARD: "shield", Topic.POLICY: "lock", Topic.ACCESS: "people",
     Topic.INTEGRATION: "link",
-}  # fmt: skip
-SHORT = {
-    Topic.REVIEW: "To review", Topic.MINE: "My requests", Topic.TALK: "Comments", Topic.RELEASE: "Releases",
-    Topic.EMERGENCY: "Emergencies", Topic.GUARD: "Safeguards and alerts", Topic.POLICY: "Policies",
-    Topic.ACCESS: "Access", Topic.INTEGRATION: "Integrations",
 }  # fmt: skip
 
 
@@ -62,8 +57,10 @@ def inbox(request: HttpRequest) -> HttpResponse:
             "line": one,
             "href": reverse("integrations:notice", kwargs={"notice": one.id}),
             "icon": _ICONS[Topic(one.topic)],
+            # What somebody else has settled meanwhile does not need the reader any more.
+            "over": one.message.over if one.message is not None and one.urgency == "needs" else "",
             "mark": _TONES[one.urgency],
-            "topic": SHORT[Topic(one.topic)],
+            "topic": TOPIC_NAMES[Topic(one.topic)],
         }
         for one in found[:_LIMIT]
     ]
@@ -77,7 +74,7 @@ def inbox(request: HttpRequest) -> HttpResponse:
         ],
         "topics": [
             looks.Choice(label="Everything", href=link(topic=""), current=not topic),
-            *(looks.Choice(label=SHORT[one], href=link(topic=str(one)), current=topic == one) for one in Topic),
+            *(looks.Choice(label=TOPIC_NAMES[one], href=link(topic=str(one)), current=topic == one) for one in Topic),
         ],
         "pager": looks.Pager(
             shown=len(lines), noun="notices", newer="",

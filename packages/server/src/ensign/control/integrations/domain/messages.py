@@ -41,6 +41,8 @@ class Message:
     actor: Mapping[str, str] = field(default_factory=dict)
     objects: Sequence[str] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+    over: str = ""
+    """How the request that it is about has ended since (``applied``, …); empty while it is open."""
 
 
 def webhook(message: Message) -> dict[str, Any]:

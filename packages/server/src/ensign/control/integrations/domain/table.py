@@ -44,6 +44,21 @@ TOPIC_WORDS: Final[Mapping[Topic, str]] = MappingProxyType(
 )
 
 
+TOPIC_NAMES: Final[Mapping[Topic, str]] = MappingProxyType(
+    {
+        Topic.REVIEW: "Reviews asked for",
+        Topic.MINE: "Decisions on requests",
+        Topic.TALK: "Comments",
+        Topic.RELEASE: "Releases",
+        Topic.EMERGENCY: "Emergencies",
+        Topic.GUARD: "Safeguards and alerts",
+        Topic.POLICY: "Policies",
+        Topic.ACCESS: "Access",
+        Topic.INTEGRATION: "Integrations",
+    }
+)
+
+
 class Audience(StrEnum):
     """Who is told. Whoever did it is never told of it."""
 
@@ -176,4 +191,4 @@ def telling(action: str, *, mode: str = "", operations: Collection[str] = ()) ->
     return TABLE.get(action)
 
 
-__all__ = ["TABLE", "TOPIC_WORDS", "Audience", "Telling", "Topic", "Urgency", "telling"]
+__all__ = ["TABLE", "TOPIC_NAMES", "TOPIC_WORDS", "Audience", "Telling", "Topic", "Urgency", "telling"]
