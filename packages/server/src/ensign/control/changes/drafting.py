@@ -24,6 +24,7 @@ from ensign.control.changes.gates import Asked, Phase
 from ensign.control.changes.history import before_applied
 from ensign.control.changes.loading import behind, policy_for, reached
 from ensign.control.changes.models import Request
+from ensign.control.changes.policy_gates import waits
 from ensign.control.changes.rights import may_apply, require_to_draft
 from ensign.control.kernel import ids
 from ensign.control.kernel.actor import Actor
@@ -145,6 +146,7 @@ def _place(
     if (
         wish == "apply"
         and policy.required == 0
+        and not waits(request, policy, compiled.before, compiled.after, at=at)
         and may_apply(rights, project=request.project, environments=keys, operations=request.operations)
     ):
         # Nothing asks for a review, but a reason may be asked for all the same.
@@ -228,8 +230,8 @@ def edit(
     operations: Sequence[Operation] | None = None,
     title: str | None = None,
     reason: str | None = None,
-    tickets: Sequence[str] | None = None,
     rebase: bool = False,
+    tickets: Sequence[str] | None = None,
     expected_version: int | None = None,
 ) -> Proposed:
     """Replace what an open request says; None leaves a member as it is. Voids every approval of it.
@@ -296,6 +298,7 @@ def submit(
     if (
         apply
         and policy.required == 0
+        and not waits(request, policy, compiled.before, compiled.after, at=at)
         and may_apply(rights, project=request.project, environments=keys, operations=request.operations)
     ):
         done = apply_request(actor=actor, at=at, rights=rights, request=submitted, row=row, mode="request")
