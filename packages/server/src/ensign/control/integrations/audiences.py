@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
@@ -17,6 +18,7 @@ from ensign.control.changes.models import Comment
 from ensign.control.identity import queries as identity
 from ensign.control.integrations.domain.table import Audience
 from ensign.control.integrations.happenings import Happening
+from ensign.control.releases.models import Ramp
 
 #: Under which names a detail says whom something is about.
 _NAMED = ("person", "subject", "owner", "reviewer", "requested_by", "for")
@@ -28,7 +30,7 @@ class Audiences:
     def __init__(self, *, at: datetime, requests: Mapping[str, ChangeRequest]) -> None:
         self._at = at
         self._requests = requests
-        self._approvers: dict[tuple[str, ...], frozenset[str]] = {}
+        self._found: dict[tuple[str, ...], frozenset[str]] = {}
         self._find: Mapping[Audience, Callable[[Happening, ChangeRequest | None], frozenset[str]]] = {
             Audience.REVIEWERS: self._reviewers,
             Audience.AUTHORS: self._authors,
@@ -56,14 +58,26 @@ class Audiences:
 
     def of(self, happening: Happening, to: Sequence[Audience]) -> dict[str, Audience]:
         """Everybody to tell, each with the first audience that they belong to: not who did it, nor who may not see."""
-        request = self._requests.get(happening.request)
-        readers = self.readers(happening.project)
+        readers = self._known(happening, "readers", lambda: self.readers(happening.project))
         found: dict[str, Audience] = {}
         for audience in to:
-            for person in self._find[audience](happening, request):
+            for person in self._members_of(audience, happening):
                 if person != happening.actor.get("id") and person in readers:
                     found.setdefault(person, audience)
         return found
+
+    def _members_of(self, audience: Audience, happening: Happening) -> frozenset[str]:
+        request = self._requests.get(happening.request)
+        if audience is Audience.SUBJECT:  # the one that depends on more than the place and the request
+            return self._subject(happening, request)
+        return self._known(happening, audience, lambda: self._find[audience](happening, request))
+
+    def _known(self, happening: Happening, what: str, find: Callable[[], frozenset[str]]) -> frozenset[str]:
+        """What was found for the same place and request before: a batch is often about few of them."""
+        key = (what, happening.project, happening.environment, happening.request)
+        if key not in self._found:
+            self._found[key] = find()
+        return self._found[key]
 
     def _reviewers(self, happening: Happening, request: ChangeRequest | None) -> frozenset[str]:
         """Who was asked; else who may approve all of it: never everybody."""
@@ -90,8 +104,8 @@ class Audiences:
     def _thread(self, _happening: Happening, request: ChangeRequest | None) -> frozenset[str]:
         if request is None:
             return frozenset()
-        said = Comment.objects.filter(request=request.id)
-        authors = [row.state["author"] for row in said]
+        rows = Comment.objects.filter(request=request.id).values_list("content", flat=True)
+        authors = {json.loads(content)["author"] for content in rows}
         decided = [one.person for one in request.decisions]
         return self._with_members([*authors, *decided, *request.reviewers])
 
@@ -103,18 +117,18 @@ class Audiences:
             return self.holders(Permission.CHANGE_APPROVE, Scope(happening.project, happening.environment or None))
         flags = rights.flags_of(request.operations)
         keys = reached(project=request.project, environment=request.environment, operations=request.operations)
-        known = (request.project, *keys, "", *sorted(key or "" for key in flags))
-        if known not in self._approvers:
-            stored = rights.stored_facts(flags)
-            scopes = rights.apply_scopes(
-                project=request.project, environments=keys, facts={stored.get(key) for key in flags}
-            )
-            everywhere = [self.holders(Permission.CHANGE_APPROVE, scope) for scope in scopes]
-            self._approvers[known] = frozenset.intersection(*everywhere) if everywhere else frozenset()
-        return self._approvers[known]
+        stored = rights.stored_facts(flags)
+        scopes = rights.apply_scopes(
+            project=request.project, environments=keys, facts={stored.get(key) for key in flags}
+        )
+        everywhere = [self.holders(Permission.CHANGE_APPROVE, scope) for scope in scopes]
+        return frozenset.intersection(*everywhere) if everywhere else frozenset()
 
     def _subject(self, happening: Happening, _request: ChangeRequest | None) -> frozenset[str]:
-        return self._with_members([str(happening.facts[name]) for name in _NAMED if happening.facts.get(name)])
+        named = [str(happening.facts[name]) for name in _NAMED if happening.facts.get(name)]
+        if happening.facts.get("ramp"):
+            named += Ramp.objects.filter(pk=happening.facts["ramp"]).values_list("owner", flat=True)
+        return self._with_members(named)
 
     def _managers(self, happening: Happening, _request: ChangeRequest | None) -> frozenset[str]:
         if happening.project:

@@ -74,8 +74,9 @@ def _made(seqs: Sequence[int], *, at: datetime) -> tuple[list[Notice], list[Deli
     told = [(one, row) for one in map(of_entry, bodies) if (row := one.telling) is not None]
     audiences = Audiences(at=at, requests=requests_of(one for one, _ in told))
     notices = [notice for one, row in told for notice in _notices(one, row, audiences)]
-    outgoing = [(one, row, target) for one, row in told for target in registry.targets(one, row.topic)]
-    deliveries = [delivery(one.source, one.to_json(), target.id, at=at) for one, _, target in outgoing]
+    targets = registry.outgoing()
+    wanted = [(one, target) for one, row in told for target in targets if target.wants(one, row.topic)]
+    deliveries = [delivery(one.source, one.to_json(), target.id, at=at) for one, target in wanted]
     return notices, [*deliveries, *mails(notices, at=at)]
 
 

@@ -112,12 +112,8 @@ def integrations(*, project: str | None = None, everywhere: bool = False) -> lis
     return [view(row) for row in rows]
 
 
-def targets(happening: Happening, topic: Topic) -> list[View]:
-    """Where a happening is sent."""
-    return [one for one in _outgoing() if one.wants(happening, topic)]
-
-
-def _outgoing() -> Sequence[View]:
+def outgoing() -> Sequence[View]:
+    """Everything that happenings may be sent to."""
     rows = Integration.objects.filter(status="active", kind__in=OUTGOING).order_by("pk")
     return [view(row) for row in rows]
 

@@ -73,7 +73,7 @@ class Audience(StrEnum):
     ADMINISTRATORS = "administrators"
     """Everybody who may change settings of the whole installation."""
     SUBJECT = "subject"
-    """Whom the entry names: ``person``, ``subject``, ``owner``, ``reviewer`` of its detail."""
+    """Whom the entry names: ``person``, ``subject``, ``owner``, ``reviewer`` of its detail; the owner of its ramp."""
     GRANTERS = "granters"
     """Everybody who gives roles in the organisation."""
     MANAGERS = "managers"
@@ -161,7 +161,8 @@ TABLE: Final[Mapping[str, Telling]] = MappingProxyType(
         "grant.ran_out": _row(T.ACCESS, "saw a role of yours run out", A.SUBJECT),
         "duty_exception.proposed": _row(T.ACCESS, "proposes an exception from segregation of duties", A.GRANTERS,
                                         urgency="needs"),
-        "emergency_access.used": _row(T.EMERGENCY, "used emergency access", A.ADMINISTRATORS, urgency="urgent"),
+        "emergency.unsealed": _row(T.EMERGENCY, "opened emergency access", A.ADMINISTRATORS, urgency="urgent"),
+        "emergency.joined": _row(T.EMERGENCY, "came in by emergency access", A.ADMINISTRATORS, urgency="urgent"),
         "enforcement.preset_chosen": _row(T.POLICY, "chose what new projects ask for", A.ADMINISTRATORS),
         "integration.disabled": _row(T.INTEGRATION, "switched an integration off", A.MANAGERS, urgency="needs"),
     }
