@@ -189,6 +189,18 @@ PAGES = (
     _row("privacy:person", {"person_id": "=erased"}, name="privacy-erased"),
     _row("access:person", {"person_id": "=erased"}, name="person-erased"),
     _row("privacy:mine"),
+    _row("integrations:inbox"),
+    _row("integrations:inbox", query="?topic=guard&show=all", name="inbox-none"),
+    _row("integrations:inbox", query="?topic=guard", name="inbox-nothing-unread"),
+    _row("integrations:preferences"),
+    _row("integrations:list"),
+    _row("integrations:new"),
+    _row("integrations:new", query="?kind=jira", name="integration-new-jira"),
+    _row("integrations:project", SHOP),
+    _row("integrations:project", {"project": "empty"}, name="integrations-none"),
+    _row("integrations:project-new", SHOP, query="?kind=slack"),
+    _row("integrations:detail", {"id": "=integration"}),
+    _row("integrations:detail", {"id": "=tickets"}, name="integration-jira"),
     _row("home:index"),
     _row("settings:index"),
 )
@@ -218,6 +230,7 @@ WRITES = frozenset({
     "identity:saml-acs", "identity:factor-rename", "access:person-sessions-end", "access:unblock",
     "access:end-everybody", "access:logins-export", "access:export", "access:request-approve",
     "access:request-refuse", "access:request-review", "access:request-withdraw", "access:exception-answer",
+    "integrations:mark", "integrations:mail", "integrations:act",
     "scim:token-revoke", "scim:leavers-export", "scim:leavers-limit", "scim:movements-export",
 })  # fmt: skip
 """Views that answer POST alone: a test asks each with GET and wants 405."""
@@ -238,6 +251,8 @@ NO_PAGES = {
     "identity:saml-finish": "leads on from the provider",
     "identity:saml-logout": "leads back to the provider",
     "environments:list": "leads to the project's page",
+    "integrations:notice": "leads to what the notice is about",
+    "integrations:tickets": "a part of a request's page, which asks for it",
     "ui:commands": "JSON for the command menu",
     "reach:publication": "a part of the pages of flags, requests and kill switches, which asks again by itself",
 }

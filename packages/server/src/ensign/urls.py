@@ -35,6 +35,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("ensign.control.scim.urls")),
     path("", include("ensign.control.evidence.urls")),
     path("", include("ensign.control.privacy.urls")),
+    path("", include("ensign.control.integrations.urls")),
     path("", include("ensign.control.ui.urls")),
 ]
 

@@ -23,6 +23,7 @@ from ensign.cli import (
     remote_flags,
     remote_incidents,
     remote_inquiries,
+    remote_integrations,
     remote_monitoring,
     remote_policies,
     remote_privacy,
@@ -75,6 +76,8 @@ app.add_typer(remote_directory.app, name="directory")
 remote_access.app.command()(remote_directory.leavers)
 remote_access.app.command()(remote_directory.movements)
 app.add_typer(remote_privacy.app, name="privacy")
+app.add_typer(remote_integrations.app, name="integrations")
+app.add_typer(remote_integrations.inbox, name="inbox")
 sso = group(help="Getting people in again when their identity provider fails. On this machine's database.")
 app.add_typer(sso, name="sso")
 emergency = group(help="Sealed emergency access. On this machine's database.")

@@ -33,6 +33,9 @@ from ensign.control.identity.approval_keys import queries as approval_keys
 from ensign.control.incidents import drills, opening, triggers
 from ensign.control.incidents import incidents as declaring
 from ensign.control.incidents import operations as incidents
+from ensign.control.integrations import operations as integrations
+from ensign.control.integrations.models import Delivery
+from ensign.control.integrations.operations import Wish as Wanted
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.transactions import write_door
@@ -287,6 +290,7 @@ def _project(project: str, ada: Actor, dan: Actor, *, at: datetime) -> dict[str,
     steps = (RampStep(percent=5, hold=60), RampStep(percent=100))
     template = templating.make(actor=dan, at=at, project=project, name="Careful", steps=steps)
     return {
+        **_integrations(project, ada, at=at),
         "template": template.id,
         "flag": flag,
         "spare": spare,
@@ -295,6 +299,21 @@ def _project(project: str, ada: Actor, dan: Actor, *, at: datetime) -> dict[str,
         "project_grant": grant.id,
         "project_member": member.id,
         "alert": an_alert(at=at, project=project).id,
+    }
+
+
+def _integrations(project: str, ada: Actor, *, at: datetime) -> dict[str, str]:
+    """A webhook with a message that was sent, and a ticket system."""
+    hook = integrations.make(
+        actor=ada, at=at, kind="webhook", project=project, wish=Wanted(name="Hook", url="https://1.1.1.1/hook")
+    ).integration.id
+    jira = Wanted(name="Tickets", base_url="https://tickets.example.com")
+    sent = integrations.try_out(actor=ada, at=at, id=hook)
+    Delivery.objects.filter(pk=sent.pk).update(status="sent")
+    return {
+        "integration": hook,
+        "tickets": integrations.make(actor=ada, at=at, kind="jira", project=project, wish=jira).integration.id,
+        "delivery": sent.pk,
     }
 
 

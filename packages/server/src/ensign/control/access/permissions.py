@@ -104,6 +104,11 @@ class Permission(StrEnum):
         Level.ORGANISATION,
         "judge alerts that belong to no project and that they took no part in",
     )
+    ORG_INTEGRATIONS_MANAGE = (
+        "org:integrations:manage",
+        Level.ORGANISATION,
+        "connect webhooks, chats and ticket systems to the whole installation",
+    )
 
     # Project
     PROJECT_READ = "project:read", Level.PROJECT, "see flags, segments and requests of the project"
@@ -133,6 +138,11 @@ class Permission(StrEnum):
         "project:access:grant",
         Level.PROJECT,
         "give and end those roles that their own role lists, within the project, never their own",
+    )
+    PROJECT_INTEGRATIONS_MANAGE = (
+        "project:integrations:manage",
+        Level.PROJECT,
+        "connect webhooks, chats and ticket systems to the project",
     )
     INCIDENT_READ = (
         "incident:read",
@@ -338,6 +348,8 @@ ADMINISTRATIVE: frozenset[Permission] = (
     P.PROJECT_TOKENS_MANAGE,
     P.PROJECT_POLICY_PROPOSE,
     P.KILL_TRIGGER,
+    P.ORG_INTEGRATIONS_MANAGE,
+    P.PROJECT_INTEGRATIONS_MANAGE,
 }
 
 #: The edition of this catalogue. A token's state says by which one it was narrowed; without, by the first.

@@ -37,6 +37,7 @@ from ensign.control.incidents.api import router as kills
 from ensign.control.incidents.emergency_api import router as emergencies
 from ensign.control.incidents.incidents_api import router as incidents
 from ensign.control.incidents.practice_api import router as practice
+from ensign.control.integrations.api import router as integrations
 from ensign.control.monitoring.api import router as monitoring
 from ensign.control.monitoring.safeguard_api import router as safeguards
 from ensign.control.privacy.api import router as privacy
@@ -172,6 +173,7 @@ for router in (
     all_tokens,
     federation,
     roles,
+    integrations,
     progression,
 ):
     api.add_router("", router)

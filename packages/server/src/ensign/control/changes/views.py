@@ -27,6 +27,7 @@ from ensign.control.changes import (
     rights,
     rounds,
     signing_pages,
+    tickets,
 )
 from ensign.control.changes import operations as door
 from ensign.control.changes.domain import algebra
@@ -91,6 +92,7 @@ def show(
     context = {
         "request_row": row,
         "change": value,
+        "tickets": tickets.linked(value.project, value.tickets),
         "status": "conflicted" if conflicted else value.status,
         "project": project,
         "environment": pages.place_of(value),

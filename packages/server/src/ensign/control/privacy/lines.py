@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from ensign.control.privacy.datamap import PERSON, Line
+from ensign.control.privacy.lines_of_messages import MESSAGES
 
 _STAFF: Final = "people who use Ensign"
 _ID_ONLY: Final = "holds pseudonymous ids only; they name nobody once the person is erased"
@@ -354,7 +355,7 @@ FLAGS: Final = (
     ),
     Line(
         table="monitoring_message", what="Hashes of webhook messages that count once", purpose="against replay",
-        kept="ten minutes; looked at hourly", task="messages",
+        kept="ten minutes; looked at hourly", task="safeguard-messages",
     ),
     Line(
         table="releases_ramp", what="Ramps: the plan, how far it has come, whose it is (id), why it is paused",
@@ -446,6 +447,7 @@ LOG: Final = (
 SECTIONS: Final = (
     ("People and access", PEOPLE),
     ("Flags and changes", FLAGS),
+    ("Notices, messages and integrations", MESSAGES),
     ("The log and Ensign's own", LOG),
 )
 
