@@ -166,7 +166,7 @@ class Permission(StrEnum):
     FLAG_CLASSIFY = (
         "flag:classify",
         Level.PROJECT,
-        "change a flag's type and tags, which say whose narrowed roles cover it",
+        "change a flag's type, tags and risk tier, which say whose narrowed roles cover it and what policies ask",
     )
     FLAG_ARCHIVE = "flag:archive", Level.PROJECT, "archive flags, through the write door of changes"
     FLAG_REVIVE = "flag:revive", Level.PROJECT, "revive archived flags, through the write door of changes"
