@@ -178,7 +178,7 @@ WRITES = frozenset({
     "access:token-revoke", "projects:update", "projects:environment-new",
     "projects:environment-move", "projects:token-revoke", "changes:decide", "changes:act", "changes:finish",
     "changes:discuss", "changes:reviewers", "changes:rebase", "changes:draft-check",
-    "changes:policy", "incidents:kill", "incidents:reason", "evidence:export_ledger",
+    "changes:policy", "progression:promote", "incidents:kill", "incidents:reason", "evidence:export_ledger",
     "access:service-take-over",
     "projects:token-rules", "projects:tokens-export", "federation:try", "federation:end",
     "access:provider-map", "access:provider-unmap", "access:provider-enable", "access:provider-disable",

@@ -174,6 +174,7 @@ class Permission(StrEnum):
         Level.ENVIRONMENT,
         "say afterwards why somebody else pressed a kill switch",
     )
+    TEST_REPORT = "test:report", Level.ENVIRONMENT, "report test runs against what an environment runs"
 
     @property
     def inert(self) -> bool:
@@ -227,6 +228,7 @@ _FLAGS: frozenset[Permission] = frozenset(
         P.CHANGE_APPLY,
         P.CHANGE_APPROVE,
         P.CHANGE_REVIEW,
+        P.TEST_REPORT,
     }
 )
 

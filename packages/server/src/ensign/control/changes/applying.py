@@ -83,6 +83,7 @@ def apply_request(
     policy = joined_policy(found, change_facts(loaded.world, after, request.operations, at=at))
     asked = Asked(request=request, policy=policy, before=loaded.world, after=after, mode=mode, at=at, phase="apply")
     gates.require(asked)
+    passed_by = gates.witnessed(asked)
     applied = lifecycle.applied(
         request,
         actor,
@@ -107,6 +108,7 @@ def apply_request(
         staged=[written, *rows.staged, *extra],
         publications=publications,
         approval=approval_object(applied, policy, owners=answering),
+        witnessed=passed_by,
     )
 
 
@@ -118,6 +120,7 @@ def _record(
     staged: Sequence[Staged],
     publications: Sequence[Publication],
     approval: Mapping[str, Any],
+    witnessed: Mapping[str, Any],
 ) -> Applied:
     """One entry for the request, the rows and the rulesets."""
     recorded = record(
@@ -132,6 +135,7 @@ def _record(
             "request": applied.id,
             "operations": sorted({operation.type for operation in applied.operations}),
             **({} if applied.reverts is None else {"reverts": applied.reverts}),
+            **witnessed,
             **({"rulesets": [publication.fact for publication in publications]} if publications else {}),
         },
     )

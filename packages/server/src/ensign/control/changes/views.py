@@ -14,7 +14,18 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from ensign.control.access.permissions import Permission
-from ensign.control.changes import asking, estimating, leavers, pages, queries, reach, review_pages, rights, rounds
+from ensign.control.changes import (
+    asking,
+    estimating,
+    leavers,
+    pages,
+    panels,
+    queries,
+    reach,
+    review_pages,
+    rights,
+    rounds,
+)
 from ensign.control.changes import operations as door
 from ensign.control.changes.domain import algebra
 from ensign.control.changes.domain.requests import ChangeRequest, DecisionKind
@@ -112,6 +123,7 @@ def show(
         "error": error,
         "typed": typed,
         "reach": reach_pages.of_views(reach.of_request(row, at=here.at), at=here.at),
+        "panels": panels.panels(row, at=here.at),
     }
     status = 200 if error is None else 409 if isinstance(error, Conflict) else 422
     return render(request, "changes/detail.html", context, status=status)
