@@ -140,6 +140,7 @@ PAGES = (
     _row("changes:check", {"id": "=request"}),
     _row("changes:try", {"id": "=request"}),
     _row("changes:revert", {"id": "=applied"}),
+    _row("changes:edit", {"id": "=request"}),
     _row("changes:draft", PRODUCTION),
     _row("changes:draft", {**SHOP, "environment": "staging"}, name="draft-none"),
     _row("changes:policies", SHOP),

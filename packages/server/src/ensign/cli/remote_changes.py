@@ -161,6 +161,25 @@ def submit(
 
 
 @app.command()
+def edit(
+    id: Id,
+    file: Annotated[
+        Path | None, typer.Argument(help="JSON: the operations that it shall have; - is standard input.")
+    ] = None,
+    title: Annotated[str | None, typer.Option(help="Another title.")] = None,
+    reason: Annotated[str | None, typer.Option("--reason", "-r", help="Another reason.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Edit an open request. Begins a new round: approvals given so far count no more."""
+    given = {"title": title, "reason": reason, "operations": file and read_json(file, what="operations")}
+    body = {name: value for name, value in given.items() if value is not None}
+    if not body:
+        raise Invalid("Nothing was given to edit.", remedy="Give a file, --title or --reason.")
+    done = connect().call("PATCH", f"/changes/{part(id)}", body)
+    show(done, as_json=as_json, text="{id} is {status}, round {round}.".format(**done))
+
+
+@app.command()
 def comment(
     id: Id,
     text: Annotated[str, typer.Argument(help="What to say.")],
