@@ -1,7 +1,7 @@
-"""Writes conformance/ledger/passkeys.json: ``python packages/ledger/tests/make_passkey_vectors.py DIRECTORY [RECORDED]``.
+"""Writes conformance/ledger/passkeys.json: ``python make_passkey_vectors.py DIRECTORY [RECORDED]``.
 
-``RECORDED`` is JSON of an approval and its key as a browser made them (``packages/server/tests/control/changes/
-test_signing_browser.py`` leaves it in test-results/signing/recorded.json). Without it the recorded part is kept as it is.
+``RECORDED`` is JSON of an approval and its key as a browser made them: ``test_signing_browser.py`` among the server's
+tests leaves it in test-results/signing/recorded.json. Without it the recorded part is kept as it is.
 """
 
 import json
