@@ -19,6 +19,7 @@ MODULES = (
     "entry",
     "anchors",
     "manifest",
+    "plans",
     "semantics",
     "p256",
     "cose",

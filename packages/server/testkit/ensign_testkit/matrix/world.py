@@ -24,6 +24,7 @@ from ensign.control.audit.ledger import record
 from ensign.control.changes import operations as door
 from ensign.control.changes.domain.content_operations import StrategyAdd
 from ensign.control.changes.domain.flag_operations import FlagEnable
+from ensign.control.changes.domain.ramp_operations import RampPlan, RampStep
 from ensign.control.federation import operations as federation
 from ensign.control.federation.domain import GITHUB, RuleWish
 from ensign.control.flags import queries as flags
@@ -37,6 +38,9 @@ from ensign.control.privacy import erasure
 from ensign.control.projects.operations import create_project
 from ensign.control.projects.tokens import create_token
 from ensign.control.publishing.models import Revision
+from ensign.control.releases import operations as releases
+from ensign.control.releases import queries as ramps
+from ensign.control.releases import templating
 from ensign.control.scim import tokens as directory
 from ensign.control.segments.operations import create_segment
 
@@ -274,7 +278,10 @@ def _project(project: str, ada: Actor, dan: Actor, *, at: datetime) -> dict[str,
     )
     member = add_person(f"Pim of {project}", at=at)
     grant = give(actor=ada, at=at, subject=member.id, wish=Wish(role="viewer", scope=Scope(project)))
+    steps = (RampStep(percent=5, hold=60), RampStep(percent=100))
+    template = templating.make(actor=dan, at=at, project=project, name="Careful", steps=steps)
     return {
+        "template": template.id,
         "flag": flag,
         "spare": spare,
         "segment": segment,
@@ -316,6 +323,20 @@ def _environment(project: str, environment: str, dan: Actor, rev: Actor, *, at: 
     approve(old)
     door.apply(actor=dan, at=at, request_id=old.id)
     killed = incidents.kill(actor=dan, at=at, project=project, environment=environment, flag=second, now=clock.now)
+
+    def ramp(key: str) -> str:
+        create_flag(actor=dan, at=at, project=project, key=key)
+        strategy = rollout(1)
+        plan = RampPlan(flag=key, strategy=strategy.id, steps=(RampStep(percent=5, hold=10_000), RampStep(percent=100)))
+        ramped = propose(StrategyAdd(flag=key, strategy=strategy), FlagEnable(flag=key), plan)
+        approve(ramped)
+        door.apply(actor=dan, at=at, request_id=ramped.id)
+        return ramps.ramps(request=ramped.id)[0].id
+
+    running, paused = ramp(f"{project}-{environment}-up"), ramp(f"{project}-{environment}-held")
+    releases.pause(actor=dan, at=at, ramp_id=paused)
+    timed = propose(StrategyAdd(flag=spare, strategy=rollout(40)))
+    door.schedule(actor=dan, at=at, request_id=timed.id, when=at + timedelta(days=30))
     newest = Revision.objects.filter(project=project, environment=environment).latest("number")
     return {
         **({"review": review.id, "review_digest": review.digest} if review.status == "in_review" else {}),
@@ -323,6 +344,9 @@ def _environment(project: str, environment: str, dan: Actor, rev: Actor, *, at: 
         **({"approved_by_somebody": approved.id} if approved.status == "in_review" else {}),
         "draft": draft.id,
         "applied": launch.id,
+        "ramp": running,
+        "paused_ramp": paused,
+        "timed": timed.id,
         "kill_record": killed.kill.id,
         "number": str(newest.number),
         "strategy": flags.config(flag, environment).config.strategies[0].id,

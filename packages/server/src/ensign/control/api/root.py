@@ -25,17 +25,21 @@ from ensign.control.api import problems
 from ensign.control.api.auth import AUTHENTICATION
 from ensign.control.api.parser import StrictParser
 from ensign.control.changes.api import router as changes
+from ensign.control.changes.policy_api import router as policies
 from ensign.control.changes.reach_api import router as change_reach
 from ensign.control.changes.signing_api import router as signing
+from ensign.control.changes.timing_api import router as timing
 from ensign.control.evidence.api import router as evidence
 from ensign.control.federation.api import router as federation
 from ensign.control.flags.api import router as flags
 from ensign.control.incidents.api import router as incidents
 from ensign.control.privacy.api import router as privacy
+from ensign.control.progression.api import router as progression
 from ensign.control.projects.api import router as projects
 from ensign.control.projects.tokens_api import router as all_tokens
 from ensign.control.publishing.api import router as publishing
 from ensign.control.publishing.reach_api import router as flag_reach
+from ensign.control.releases.api import router as releases
 from ensign.control.scim.api import router as directory
 from ensign.control.scim.movement_api import router as movements
 from ensign.control.segments.api import router as segments
@@ -142,6 +146,8 @@ for router in (
     flags,
     publishing,
     changes,
+    timing,
+    releases,
     incidents,
     evidence,
     directory,
@@ -149,9 +155,11 @@ for router in (
     privacy,
     flag_reach,
     change_reach,
+    policies,
     rotation,
     all_tokens,
     federation,
     roles,
+    progression,
 ):
     api.add_router("", router)

@@ -20,9 +20,9 @@ from ensign.control.changes.domain.requests import ChangeRequest, DecisionKind
 from ensign.control.changes.domain.signing import in_entry
 from ensign.control.changes.domain.world import Ref
 from ensign.control.changes.loading import (
-    entitlement,
     facts_now,
     joined_policy,
+    judges,
     load,
     owners,
     policy_for,
@@ -30,7 +30,7 @@ from ensign.control.changes.loading import (
     signing_for,
 )
 from ensign.control.changes.models import Comment, Request
-from ensign.control.changes.rights import facts_of, may_stop
+from ensign.control.changes.rights import may_stop
 from ensign.control.kernel import clock, ids
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Denied, EnsignError, Invalid, NotFound
@@ -129,7 +129,7 @@ def review(
 
 
 def _signed(decided: ChangeRequest, decision: DecisionKind) -> dict[str, Any]:
-    """What the entry of a signed approval says for whoever verifies it (docs/reference/ledger-format, 3.5)."""
+    """What the entry of a signed approval says for whoever verifies it (docs/reference/ledger-format, 3.6)."""
     given = decided.approvals[-1] if decision == "approve" else None
     if given is None or given.signature is None:
         return {}
@@ -142,6 +142,7 @@ def _approved(request: ChangeRequest, *, actor: Actor, at: datetime, digest: str
     found = policies.policies_of(request.project, keys, lock=True)
     loaded = load(refs=[Ref.parse(name) for name in request.base], lock=True, **place)
     policy = joined_policy(found, facts_now(request, at=at))
+    people = judges(request, environments=keys, flags=loaded.world.flags, at=at)
     signature = signing.accept(request, actor=actor, at=at, answer=answer) if answer else None
     return lifecycle.approve(
         request,
@@ -150,13 +151,9 @@ def _approved(request: ChangeRequest, *, actor: Actor, at: datetime, digest: str
         digest=digest,
         policy=policy,
         current=loaded.versions,
-        entitled=entitlement(
-            project=request.project,
-            environments=keys,
-            facts=facts_of(loaded.world.flags, request.operations),
-            at=at,
-        ),
+        entitled=people.entitled,
         owners=owners(request),
+        who=people.who,
         signature=signature,
         signing=signing_for(request, also=[] if signature is None else [signature["key"]], lock=True),
     )

@@ -314,6 +314,21 @@ FLAGS: Final = (
         purpose="review, evidence", kept=_FOR_EVER, mentions=("author",), erased=_TEXTS, texts=("text",),
     ),
     Line(
+        table="progression_test_run", what="Test runs: what was tested, commit, address, result, by whom (id)",
+        whose="whoever is named in a text", purpose="evidence of tests", kept=_FOR_EVER,
+        mentions=("by",), erased=_TEXTS, texts=("name", "url"),
+    ),
+    Line(
+        table="releases_ramp", what="Ramps: the plan, how far it has come, whose it is (id), why it is paused",
+        whose="whoever is named in a text", purpose="carrying out approved plans, evidence", kept=_FOR_EVER,
+        mentions=("owner",), erased=_TEXTS, texts=("why",),
+    ),
+    Line(
+        table="releases_template", what="Release templates: name, description, steps",
+        whose="whoever is named in a text", purpose="drafting ramps", kept=_FOR_EVER, erased=_TEXTS,
+        texts=("name", "description"),
+    ),
+    Line(
         table="incidents_kill", what="Kill switches that were pressed, when, by whom (id), and why",
         whose="whoever is named in a text", purpose="incident evidence", kept=_FOR_EVER,
         mentions=("by", "reason_by"), erased=_TEXTS, texts=("reason",),

@@ -1,4 +1,4 @@
-"""The life of a change request: draft -> in review <-> changes requested -> approved -> applied | rejected | withdrawn.
+"""The life of a change request: draft -> in review <-> changes requested -> approved (-> scheduled) -> applied | ended.
 
 Every function takes a request and returns the next one, or raises and says why. Permissions of the organisation are
 checked by the operations; what makes a decision trustworthy is in :mod:`trust` and called from here, so that no path
@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from ensign.control.changes.domain import trust
+from ensign.control.changes.domain import plans, trust
 from ensign.control.changes.domain.base import Operation
 from ensign.control.changes.domain.digests import change_digest
 from ensign.control.changes.domain.requests import Approval, ChangeRequest, Decision, Mode, PolicyInForce, Status
@@ -28,8 +28,13 @@ def _require(request: ChangeRequest, states: frozenset[Status], act: str) -> Non
         raise Conflict(f"This request is {request.status.replace('_', ' ')}; it cannot be {act}.", code="wrong-state")
 
 
-_EDITABLE: frozenset[Status] = frozenset({"draft", "in_review", "changes_requested", "approved"})
-_REVIEWED: frozenset[Status] = frozenset({"in_review", "approved"})
+_EDITABLE: frozenset[Status] = frozenset({"draft", "in_review", "changes_requested", "approved", "scheduled"})
+_REVIEWED: frozenset[Status] = frozenset({"in_review", "approved", "scheduled"})
+
+
+def approved_status(request: ChangeRequest) -> Status:
+    """What a request is once it has its approvals: approved, or scheduled where a time was set before."""
+    return "scheduled" if request.schedule is not None and request.schedule.state == "pending" else "approved"
 
 
 def edit(
@@ -43,7 +48,8 @@ def edit(
     reason: str,
     behind: Collection[str] = (),
 ) -> ChangeRequest:
-    """Replace what it says. Voids every approval, begins a new round, and makes ``by`` a contributor for ever.
+    """Replace what it says. Voids every approval and its schedule, begins a new round, and makes ``by`` a contributor
+    for ever.
 
     ``behind`` are the people who stand behind ``by`` now; they stay barred from approving it, as ``by`` does.
     """
@@ -65,7 +71,8 @@ def edit(
         behind=tuple(sorted({*request.behind, *behind} - {by})),
         approvals=(),
         round=request.round if request.status == "draft" else request.round + 1,
-        status="in_review" if request.status == "approved" else request.status,
+        status="in_review" if request.status in _REVIEWED else request.status,
+        schedule=None,
         updated_at=at,
     )
 
@@ -103,6 +110,7 @@ def approve(
     current: Mapping[str, int],
     entitled: Callable[[str], bool],
     owners: frozenset[str] = frozenset(),
+    who: trust.WhoIs = trust.unknown,
     signing: Signing = NO_KEYS,
     signature: Mapping[str, Any] | None = None,
 ) -> ChangeRequest:
@@ -114,7 +122,14 @@ def approve(
     :raises Conflict: when it changed meanwhile, isn't in review, or must be signed.
     """
     refusal = trust.refusal_to_approve(
-        request, actor, at=at, policy=policy, entitled=entitled(actor.id), owners=owners, signing=signing
+        request,
+        actor,
+        at=at,
+        policy=policy,
+        entitled=entitled(actor.id),
+        owners=owners,
+        who=who,
+        signing=signing,
     )
     if refusal is not None:
         raise refusal
@@ -135,8 +150,8 @@ def approve(
         decisions=(*request.decisions, Decision(person=actor.id, kind="approve", at=at, round=request.round)),
         updated_at=at,
     )
-    judged = trust.verdict(decided, at=at, policy=policy, entitled=entitled, owners=owners, signing=signing)
-    return replace(decided, status="approved" if judged.enough else "in_review")
+    judged = trust.verdict(decided, at=at, policy=policy, entitled=entitled, owners=owners, who=who, signing=signing)
+    return replace(decided, status=approved_status(decided) if judged.enough else "in_review")
 
 
 def without_approvals_of(
@@ -147,22 +162,24 @@ def without_approvals_of(
     policy: PolicyInForce,
     entitled: Callable[[str], bool],
     owners: frozenset[str] = frozenset(),
+    who: trust.WhoIs = trust.unknown,
     signing: Signing = NO_KEYS,
 ) -> ChangeRequest:
     """Void the approvals of somebody who left. What they decided stays told; what lacks it now is in review again."""
-    _require(request, frozenset({"draft", "in_review", "changes_requested", "approved"}), "changed")
+    _require(request, _EDITABLE, "changed")
     left = replace(
         request, approvals=tuple(given for given in request.approvals if given.person != person), updated_at=at
     )
-    if request.status != "approved":
+    if request.status not in {"approved", "scheduled"}:
         return left
-    judged = trust.verdict(left, at=at, policy=policy, entitled=entitled, owners=owners, signing=signing)
-    return replace(left, status="approved" if judged.enough else "in_review")
+    judged = trust.verdict(left, at=at, policy=policy, entitled=entitled, owners=owners, who=who, signing=signing)
+    return replace(left, status=request.status if judged.enough else "in_review")
 
 
 def _decided(request: ChangeRequest, by: str, at: datetime, kind: str, status: Status) -> ChangeRequest:
     decision = Decision(person=by, kind="reject" if kind == "reject" else "request_changes", at=at, round=request.round)
-    return replace(request, decisions=(*request.decisions, decision), approvals=(), status=status, updated_at=at)
+    decided = (*request.decisions, decision)
+    return replace(request, decisions=decided, approvals=(), status=status, schedule=None, updated_at=at)
 
 
 def request_changes(request: ChangeRequest, *, by: str, at: datetime) -> ChangeRequest:
@@ -174,7 +191,7 @@ def request_changes(request: ChangeRequest, *, by: str, at: datetime) -> ChangeR
 
 def reject(request: ChangeRequest, *, by: str, at: datetime) -> ChangeRequest:
     """End it without applying. Final."""
-    _require(request, frozenset({"in_review", "approved", "changes_requested"}), "rejected")
+    _require(request, _REVIEWED | {"changes_requested"}, "rejected")
     return _decided(request, by, at, "reject", "rejected")
 
 
@@ -189,7 +206,7 @@ def withdraw(request: ChangeRequest, *, by: str, at: datetime) -> ChangeRequest:
             code="not-involved",
         )
     _require(request, _EDITABLE, "withdrawn")
-    return replace(request, approvals=(), status="withdrawn", updated_at=at)
+    return replace(request, approvals=(), status="withdrawn", schedule=None, updated_at=at)
 
 
 def applied(
@@ -201,13 +218,16 @@ def applied(
     current: Mapping[str, int],
     entitled: Callable[[str], bool],
     owners: frozenset[str] = frozenset(),
+    who: trust.WhoIs = trust.unknown,
     mode: Mode = "request",
+    underway: plans.Underway | None = None,
     signing: Signing = NO_KEYS,
 ) -> ChangeRequest:
     """Apply it: the only function that makes a request ``applied``.
 
     ``mode`` "standard" is for what needs no approval anywhere (switching off); "direct" for what is proposed and
-    applied in one act, where the policy asks for no approval. Neither can be reached with what was a request before.
+    applied in one act, where the policy asks for no approval; "plan" for a step of the approved plan that is
+    ``underway``. None of them can be reached with what was a request before.
 
     :raises Conflict: when it changed, was not approved, or its approvals no longer count. :raises Denied: see trust.
     """
@@ -217,7 +237,7 @@ def applied(
         operations=request.operations,
         base=current,
     )
-    judged = trust.verdict(request, at=at, policy=policy, entitled=entitled, owners=owners, signing=signing)
+    judged = trust.verdict(request, at=at, policy=policy, entitled=entitled, owners=owners, who=who, signing=signing)
     if mode == "standard":
         if not all(operation.type == "flag.disable" for operation in request.operations):
             raise Denied(
@@ -227,8 +247,17 @@ def applied(
                 code="not-standard",
             )
         judged = trust.Verdict(counted=(), required=0)
+    if mode == "plan":
+        judged = plans.require_step_of_plan(request, actor, underway=underway, at=at, policy=policy)
     trust.require_unmoved(request, current)
-    trust.require_applicable(request, actor, digest=digest, current=current, judged=judged, direct=mode != "request")
+    trust.require_applicable(
+        request,
+        digest=digest,
+        current=current,
+        judged=judged,
+        direct=mode != "request",
+        acting=request.author if mode == "plan" else trust.acting(request, actor, at=at),
+    )
     return replace(
         request,
         status="applied",
@@ -240,4 +269,5 @@ def applied(
         approvals=judged.counted,
         required=judged.required,
         policy=policy.ref,
+        schedule=None if request.schedule is None else replace(request.schedule, state="done"),
     )
