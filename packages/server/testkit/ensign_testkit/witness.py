@@ -7,7 +7,7 @@ documents that the entries commit to. What it cannot know from the log (whether 
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -40,8 +40,11 @@ class Witness:
     versions: dict[str, int] = field(default_factory=dict)
     writers: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     given: dict[str, list[Given]] = field(default_factory=lambda: defaultdict(list))
+    opened: dict[str, dict[str, Any]] = field(default_factory=dict)
+    ended: set[str] = field(default_factory=set)
     applied: int = 0
     protected: int = 0
+    modes: Counter[str] = field(default_factory=Counter)
     complaints: list[str] = field(default_factory=list)
 
     def read(self) -> Witness:
@@ -65,6 +68,16 @@ class Witness:
         action, request = entry["action"], entry.get("detail", {}).get("request", "")
         if action in WRITES or (action == "change_request.submitted" and request not in self.writers):
             self.writers[request] |= self._people(entry["actor"])
+        if action == "break_glass.opened":
+            where, detail = entry["where"], entry["detail"]
+            self.opened[detail["opening"]] = {
+                "person": detail["person"],
+                "project": where["project"],
+                "environment": where["environment"],
+                "expires_at": detail["expires_at"],
+            }
+        if action == "break_glass.ended":
+            self.ended.add(entry["detail"]["opening"])
         if action in VOIDS:
             self.given[request].clear()
         if action == "change_request.approved":
@@ -140,6 +153,7 @@ class Witness:
         if not guarded:
             return
         self.protected += 1
+        self.modes[entry["approval"]["mode"]] += 1
         types = {operation["type"] for operation in request["operations"]}
         mode = entry["approval"]["mode"]
         if mode == "standard" and types == {"flag.disable"}:
@@ -167,12 +181,46 @@ class Witness:
                 self.complaints.append(f"entry {seq}: {id} applied without an approval from {group}")
 
     def _judge_other(self, seq: int, mode: str, entry: Mapping[str, Any], request: Mapping[str, Any]) -> None:
-        """A step of a plan, or an emergency: who vouches for it must be named, and be somebody else's word."""
+        """A step of a plan, or an emergency: what vouches for it must stand in the log, before it."""
         settings = {"policy.set", "environment.protect", "environment.unprotect"}
         if any(operation["type"] in settings for operation in request["operations"]):
             self.complaints.append(f"entry {seq}: {mode} changed a policy or protection")
-        if mode == "plan" and not entry["approval"]["approvers"] and entry["approval"]["required"]:
-            self.complaints.append(f"entry {seq}: a step of a plan that nobody approved")
+        if mode == "plan":
+            self._judge_step(seq, entry, request)
+        else:
+            self._judge_emergency(seq, entry, request)
+
+    def _judge_step(self, seq: int, entry: Mapping[str, Any], request: Mapping[str, Any]) -> None:
+        step = entry["approval"]["plan"]
+        plan = self.states["change_request"].get(step["request"])
+        if plan is None or plan["status"] != "applied":
+            self.complaints.append(f"entry {seq}: a step of a plan that never applied")
+            return
+        if {o["type"] for o in request["operations"]} - {"strategy.update"}:
+            self.complaints.append(f"entry {seq}: a step does more than a step")
+        ramps = [o for o in plan["operations"] if o["type"] == "ramp.plan" and o["strategy"] == step["strategy"]]
+        shares = [one["percent"] for ramp in ramps for one in ramp["steps"]]
+        if step["step"] is not None and shares[step["step"]] != step["percent"]:
+            self.complaints.append(f"entry {seq}: {step['percent']} % is not step {step['step']} of {shares}")
+        for operation in request["operations"]:
+            share = operation["strategy"]["parameters"].get("rollout")
+            if share != str(step["percent"]):
+                self.complaints.append(f"entry {seq}: it says {step['percent']} % and sets {share} %")
+
+    def _judge_emergency(self, seq: int, entry: Mapping[str, Any], request: Mapping[str, Any]) -> None:
+        named, at = entry["approval"]["opening"], _time(entry["ts"])
+        opened = self.opened.get(named["id"])
+        if opened is None:
+            self.complaints.append(f"entry {seq}: an emergency without an opening")
+            return
+        wrong = (
+            opened["person"] != entry["actor"]["id"]
+            or entry["actor"]["via"] != "session"
+            or (opened["project"], opened["environment"]) != (request["project"], request["environment"])
+            or at >= _time(opened["expires_at"])
+        )
+        if wrong or named["id"] in self.ended:
+            self.complaints.append(f"entry {seq}: an emergency outside of its opening")
 
 
 def _time(text: str) -> datetime:

@@ -5,29 +5,37 @@ from __future__ import annotations
 
 import contextlib
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from ensign.control.access import grants, people
+from ensign.control.access import grants, groups, people
 from ensign.control.access.domain import Scope
 from ensign.control.access.grants import Wish
 from ensign.control.access.queries import grants_of
 from ensign.control.audit.models import Entry
+from ensign.control.changes import expiring, queries
 from ensign.control.changes import operations as door
-from ensign.control.changes import queries
 from ensign.control.changes.domain.base import Operation
 from ensign.control.changes.domain.content_operations import VariantsSet
 from ensign.control.changes.domain.flag_operations import FlagArchive, FlagDisable, FlagEnable, FlagRevive
+from ensign.control.changes.domain.ramp_operations import RampPlan, RampStep
 from ensign.control.changes.domain.settings_operations import EnvironmentUnprotect, PolicySet
 from ensign.control.flags.domain import Variant
+from ensign.control.incidents import incidents as declaring
+from ensign.control.incidents import opening
 from ensign.control.incidents import operations as incidents
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import EnsignError
+from ensign.control.projects.demands import Demand
 from ensign.control.projects.domain import PolicyRules
-from ensign_testkit.changing import FLAG, Story, by_token, rows_equal_the_log, story, without_mfa
+from ensign.control.releases import operations as ramps
+from ensign.control.releases import queries as queries_of_ramps
+from ensign.control.releases import running
+from ensign_testkit.changing import FLAG, Story, by_token, config, live, rows_equal_the_log, story, without_mfa
 from ensign_testkit.people import add_person
 from ensign_testkit.witness import Witness, complaints
 
@@ -35,6 +43,7 @@ CONTENTS: dict[str, tuple[Operation, ...]] = {
     "on": (FlagEnable(flag=FLAG),),
     "off": (FlagDisable(flag=FLAG),),
     "blue": (VariantsSet(flag=FLAG, variants=(Variant(name="blue", weight=1000),)),),
+    "ramp": (),
     "green": (VariantsSet(flag=FLAG, variants=(Variant(name="green", weight=1000),)),),
     "archive": (FlagArchive(flag=FLAG),),
     "revive": (FlagRevive(flag=FLAG),),
@@ -43,8 +52,9 @@ CONTENTS: dict[str, tuple[Operation, ...]] = {
     "at once": (PolicySet(rules=PolicyRules(approvals=1, apply_on_last_approval=True)),),
     "none": (PolicySet(rules=PolicyRules(approvals=0, compensating_control="The log is read every Friday.")),),
     "unprotect": (EnvironmentUnprotect(),),
+    "payments": (),
 }
-WHO = ("dev", "other", "both", "approver", "second", "admin")
+WHO = ("dev", "other", "both", "approver", "second", "admin", "responder")
 
 
 @dataclass
@@ -53,12 +63,15 @@ class Company:
 
     cast: Story
     both: Actor
+    responder: Actor
+    group: str
     at: datetime
     made: list[str] = field(default_factory=list)
+    openings: list[str] = field(default_factory=list)
 
     def actor(self, who: str, way: str = "session") -> Actor:
         """Somebody, as they come: in a session with a factor proved just now, without one, or by a token."""
-        person: Actor = self.both if who == "both" else getattr(self.cast, who)
+        person: Actor = getattr(self, who) if who in {"both", "responder"} else getattr(self.cast, who)
         if way == "token":
             return by_token(person)
         return without_mfa(person) if way == "no factor" else replace(person, mfa_at=self.at)
@@ -69,14 +82,30 @@ class Company:
 
 def company() -> Company:
     cast = story()
-    return Company(cast, add_person("Both Hats", "developer", "approver", at=cast.at), cast.at)
+    both = add_person("Both Hats", "developer", "approver", at=cast.at)
+    responder = add_person("Ray Responder", "responder", at=cast.at)
+    group = groups.create(actor=cast.admin, at=cast.at, name="Payments").id
+    groups.add_member(actor=cast.admin, at=cast.at, group_id=group, person_id=cast.second.id)
+    live(cast, 10)
+    return Company(cast, both, responder, group, cast.at)
+
+
+def contents(world: Company, what: str) -> tuple[Operation, ...]:
+    """What somebody asks for; a ramp is of the first strategy, to which the policies of groups are added."""
+    if what == "ramp":
+        steps = (RampStep(percent=20, hold=60), RampStep(percent=50, hold=60), RampStep(percent=100))
+        return (RampPlan(flag=FLAG, strategy=config().strategies[0].id, steps=steps),)
+    if what == "payments":
+        rules = PolicyRules(approvals=1, further=Demand(each_group=(world.group,)))
+        return (PolicySet(rules=rules),)
+    return CONTENTS[what]
 
 
 def propose(world: Company, who: str, way: str, number: int, what: str) -> None:
     # A demand without a title or reason would be refused for that alone.
     done = door.propose(
         actor=world.actor(who, way), at=world.at, project="shop", environment="production",
-        operations=CONTENTS[what], title="t", reason="r",
+        operations=contents(world, what), title="t", reason="r",
     )  # fmt: skip
     world.made.append(done.request.id)
 
@@ -86,7 +115,7 @@ def edit(world: Company, who: str, way: str, number: int, what: str) -> None:
         actor=world.actor(who, way),
         at=world.at,
         request_id=world.request(number),
-        operations=CONTENTS[what],
+        operations=contents(world, what),
         rebase=True,
     )
 
@@ -137,7 +166,44 @@ def leave(world: Company, who: str, way: str, number: int, what: str) -> None:
 
 
 def wait(world: Company, who: str, way: str, number: int, what: str) -> None:
-    world.at += timedelta(hours=(1, 30, 169)[number % 3])
+    world.at += timedelta(hours=(1, 2, 30, 169)[number % 4])
+    running.tick(at=world.at)
+    opening.tick(at=world.at)
+    expiring.end_due(at=world.at)
+
+
+def set_a_time(world: Company, who: str, way: str, number: int, what: str) -> None:
+    when = world.at + timedelta(minutes=30)
+    door.schedule(actor=world.actor(who, way), at=world.at, request_id=world.request(number), when=when)
+    world.at += timedelta(minutes=31)
+    running.tick(at=world.at)
+
+
+def steer_a_ramp(world: Company, who: str, way: str, number: int, what: str) -> None:
+    by = world.actor(who, way)
+    for ramp in queries_of_ramps.ramps():
+        act = {0: ramps.pause, 1: ramps.resume, 2: ramps.roll_back}.get(number % 3, ramps.pause)
+        act(actor=by, at=world.at, ramp_id=ramp.id, reason="r")
+
+
+def break_the_glass(world: Company, who: str, way: str, number: int, what: str) -> None:
+    by = world.actor(who, way)
+    found = declaring.declare(
+        actor=by, at=world.at, title="Errors", severity="sev1", project_keys=["shop"], environment="production"
+    )
+    opened = opening.break_glass(
+        actor=by, at=world.at, incident_id=found.incident.id, project="shop", environment="production",
+        reason="Nobody to approve is awake.", hours=1,
+    )  # fmt: skip
+    world.openings.append(opened.id)
+
+
+def apply_in_a_hurry(world: Company, who: str, way: str, number: int, what: str) -> None:
+    if world.openings:
+        opening.apply_emergency(
+            actor=world.actor(who, way), at=world.at, emergency_id=world.openings[number % len(world.openings)],
+            request_id=world.request(number),
+        )  # fmt: skip
 
 
 Act = Callable[[Company, str, str, int, str], None]
@@ -153,7 +219,11 @@ ACTS: tuple[tuple[Act, int, tuple[str, ...]], ...] = (
     (lose_a_role, 1, ("both",)),
     (get_a_role, 1, ("dev", "approver")),
     (leave, 1, ("both",)),
-    (wait, 2, WHO),
+    (wait, 3, WHO),
+    (set_a_time, 2, ("dev", "other", "approver")),
+    (steer_a_ramp, 1, ("dev", "approver", "admin")),
+    (break_the_glass, 1, ("responder",)),
+    (apply_in_a_hurry, 3, ("responder",)),
 )
 
 
@@ -162,7 +232,7 @@ def chances(chance: random.Random, length: int) -> Iterator[tuple[Act, str, str,
     weights = [weight for _, weight, _ in ACTS]
     well: list[tuple[Act, str]] = []
     for _ in range(length):
-        what = chance.choice(tuple(CONTENTS)[:4] if chance.random() < 0.7 else tuple(CONTENTS))
+        what = chance.choice(tuple(CONTENTS)[:5] if chance.random() < 0.7 else tuple(CONTENTS))
         if well and chance.random() < 0.7:
             act, who = well.pop(0)
             yield act, who, "session", -1, "on" if act is decide else what
@@ -188,33 +258,35 @@ def lived(seed: int, *, length: int) -> Witness:
     return found
 
 
-def lives(databases: Any, seeds: range, *, length: int) -> int:
-    """How many changes of protected environments applied in all of them together."""
-    applied = 0
+def lives(databases: Any, seeds: range, *, length: int) -> Counter[str]:
+    """How many changes of protected environments applied in all of them together, by their way."""
+    applied: Counter[str] = Counter()
     for seed in seeds:
         with databases.clone():
-            applied += lived(seed, length=length).protected
+            applied += lived(seed, length=length).modes
     return applied
 
 
 def test_no_order_of_acts_applies_a_change_without_its_approvals(databases: Any) -> None:
-    assert lives(databases, range(25), length=60) >= 40, "changes must apply, else the claim is about nothing"
+    applied = lives(databases, range(30), length=60)
+    assert applied["request"] >= 40, f"changes must apply, else the claim is about nothing: {applied}"
+    assert min(applied[mode] for mode in ("standard", "plan", "break-glass")) >= 3, applied
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3_600)
 def test_nor_do_many_more(databases: Any) -> None:
-    assert lives(databases, range(1_000, 2_000), length=80) >= 1_500
+    assert lives(databases, range(1_000, 2_000), length=80)["request"] >= 1_500
 
 
 def test_the_auditor_complains_of_what_is_wrong(db: str) -> None:
     """The witness is no yes-man: told of a smaller number of people than the policy asks for, it complains."""
     world = company()
-    propose(world, "dev", "session", 0, "on")
+    propose(world, "dev", "session", 0, "off")
     decide(world, "approver", "session", 0, "on")
     apply(world, "dev", "session", 0, "on")
     assert complaints().complaints == []
     forged = Witness()
     forged.writers[world.made[0]].add(world.cast.approver.id)  # as if the approver had edited it
     assert "0 of 1 approvals" in forged.read().complaints[0]
-    assert Entry.objects.filter(action="change_request.applied").count() == 1
+    assert Entry.objects.filter(action="change_request.applied").count() == 2
