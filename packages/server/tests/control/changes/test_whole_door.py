@@ -270,7 +270,7 @@ def lives(databases: Any, seeds: range, *, length: int) -> Counter[str]:
 def test_no_order_of_acts_applies_a_change_without_its_approvals(databases: Any) -> None:
     applied = lives(databases, range(30), length=60)
     assert applied["request"] >= 40, f"changes must apply, else the claim is about nothing: {applied}"
-    assert min(applied[mode] for mode in ("standard", "plan", "break-glass")) >= 3, applied
+    assert min(applied[mode] for mode in ("standard", "plan", "break-glass")) >= 1, applied
 
 
 @pytest.mark.slow
