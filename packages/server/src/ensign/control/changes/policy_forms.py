@@ -379,6 +379,8 @@ class PolicyForm:
                 initial=initial.get(name),
                 form_kwargs={"known": known},
             )
+            for one in self.lists[name].forms:
+                one.fields["DELETE"].label = "Remove this"
 
     def is_valid(self) -> bool:
         """Whether every field can be read."""
