@@ -56,6 +56,7 @@ PAGES = (
     _row("identity:security"),
     _row("identity:authenticator"),
     _row("identity:passkey-new"),
+    _row("identity:approval-keys"),
     _row("access:people"),
     _row("access:people", query="?q=nobody+at+all", name="people-none"),
     _row("access:invite"),
@@ -134,6 +135,11 @@ PAGES = (
     _row("changes:detail", {"id": "=request"}),
     _row("changes:detail", {"id": "=applied"}, name="request-applied"),
     _row("changes:detail", {"id": "=rejected"}, name="request-rejected"),
+    _row("changes:queue", query="?show=open&flag=none", name="requests-filtered"),
+    _row("changes:queue", query="?show=requested", name="requests-asked"),
+    _row("changes:check", {"id": "=request"}),
+    _row("changes:try", {"id": "=request"}),
+    _row("changes:revert", {"id": "=applied"}),
     _row("changes:draft", PRODUCTION),
     _row("changes:draft", {**SHOP, "environment": "staging"}, name="draft-none"),
     _row("changes:policies", SHOP),
@@ -168,6 +174,8 @@ PAGES = (
 )
 
 WRITES = frozenset({
+    "identity:approval-key-question", "identity:approval-key-enrol", "identity:approval-key-revoke",
+    "changes:approval-question",
     "identity:passkey", "identity:passkey-question", "identity:sign-out", "identity:session-end",
     "identity:sessions-end-others", "identity:passkey-new-question", "identity:recovery-codes",
     "privacy:rules", "privacy:held", "privacy:confirm", "privacy:withdraw",
@@ -176,7 +184,8 @@ WRITES = frozenset({
     "access:service-enable", "access:grant-end", "access:role-archive",
     "access:token-revoke", "projects:update", "projects:environment-new",
     "projects:environment-move", "projects:token-revoke", "changes:decide", "changes:act", "changes:finish",
-    "changes:policy_file", "incidents:kill", "incidents:reason", "evidence:export_ledger",
+    "changes:discuss", "changes:reviewers", "changes:rebase", "changes:draft-check",
+    "changes:policy_file", "progression:promote", "incidents:kill", "incidents:reason", "evidence:export_ledger",
     "access:service-take-over",
     "projects:token-rules", "projects:tokens-export", "federation:try", "federation:end",
     "access:provider-map", "access:provider-unmap", "access:provider-enable", "access:provider-disable",

@@ -21,10 +21,12 @@ from ensign.control.changes.domain.flag_operations import (
     FlagRevive,
     FlagSetImpressions,
 )
+from ensign.control.changes.domain.ramp_operations import RampPlan, RampStep
 from ensign.control.changes.domain.settings_operations import (
     EnvironmentProtect,
     EnvironmentUnprotect,
     PolicySet,
+    SegmentMap,
     SegmentSet,
 )
 from ensign.control.changes.domain.world import World
@@ -134,11 +136,18 @@ worlds = st.builds(
     ),
     configs=st.fixed_dictionaries(dict.fromkeys(FLAGS, configs)),
     segments=st.fixed_dictionaries(dict.fromkeys(SEGMENTS, constraints)),
+    mapped=st.frozensets(st.sampled_from(SEGMENTS)),
     policy=policies,
     protected=st.booleans(),
 )
 
 _flag = st.sampled_from(FLAGS)
+#: Steps that rise, all but the last held for a while.
+ramp_steps = st.lists(st.integers(1, 100), min_size=2, max_size=5, unique=True).map(
+    lambda percents: tuple(
+        RampStep(percent=percent, hold=0 if percent == max(percents) else 30) for percent in sorted(percents)
+    )
+)
 _order = st.lists(st.sampled_from(IDS), max_size=3, unique=True).map(tuple)
 _place = st.none() | st.integers(0, 4)
 BY_TYPE: dict[type[Operation], st.SearchStrategy[Operation]] = {
@@ -164,7 +173,16 @@ BY_TYPE: dict[type[Operation], st.SearchStrategy[Operation]] = {
         tier=st.sampled_from(TIERS),
         owner=st.sampled_from(["", "usr_1"]),
     ),
+    RampPlan: st.builds(
+        RampPlan,
+        flag=_flag,
+        strategy=st.sampled_from(IDS),
+        steps=ramp_steps,
+        guards=st.lists(st.sampled_from(["errors", "latency"]), max_size=2, unique=True).map(tuple),
+        on_breach=st.sampled_from(["pause", "roll_back"]),
+    ),
     SegmentSet: st.builds(SegmentSet, segment=st.sampled_from(SEGMENTS), constraints=constraints),
+    SegmentMap: st.builds(SegmentMap, segment=st.sampled_from(SEGMENTS), mapped=st.booleans()),
     PolicySet: st.builds(PolicySet, rules=policies),
     EnvironmentProtect: st.builds(EnvironmentProtect),
     EnvironmentUnprotect: st.builds(EnvironmentUnprotect),

@@ -13,6 +13,7 @@ from ensign.control.changes.domain.base import Operation, operation_types
 from ensign.control.changes.domain.classing import FlagClassify, classified, of_info
 from ensign.control.changes.domain.content_operations import StrategyAdd, StrategyUpdate, VariantsSet
 from ensign.control.changes.domain.digests import change_digest
+from ensign.control.changes.domain.ramp_operations import RampPlan
 from ensign.control.changes.domain.settings_operations import PolicySet, SegmentSet
 from ensign.control.changes.domain.world import Ref, World
 from ensign.control.changes.loading import Loaded, load, load_for, reached
@@ -30,6 +31,7 @@ from ensign.control.projects.targeting import stage_policy, stage_protection
 from ensign.control.segments import validation as segment_rules
 from ensign.control.segments.domain import SegmentConfig
 from ensign.control.segments.targeting import stage_config as stage_segment
+from ensign.control.segments.targeting import stage_mapped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +70,9 @@ def stage_rows(
     """
     refs = sorted(algebra.touched(after.environment, operations))
     configs = {r.key: after.configs[r.key] for r in refs if r.kind == "config"}
-    segments = {r.key: SegmentConfig(constraints=after.segments[r.key]) for r in refs if r.kind == "segment"}
+    segments = {
+        r.key: SegmentConfig(constraints=after.segments[r.key]) for r in refs if r.kind == "segment" and r.environment
+    }
     project, environment = after.project, after.environment
     staged: list[Staged] = []
     infos: dict[str, FlagInfo] = {}
@@ -107,6 +111,11 @@ def stage_rows(
             # What policies and roles go by reaches no application.
             if (old.archived, old.impression_data) != (new.archived, new.impression_data):
                 infos[ref.key] = info
+    staged += [
+        stage_mapped(segment_key=ref.key, project=project, mapped=ref.key in after.mapped, approved=approved)
+        for ref in refs
+        if ref.kind == "segment" and not ref.environment
+    ]
     staged += _settings(refs, before.world, after, approved, at)
     return Rows(staged=tuple(staged), configs=made, infos=infos, segments=segments)
 
@@ -139,7 +148,7 @@ def compile_operations(*, project: str, environment: str, operations: Sequence[O
     if canonical != tuple(named):
         loaded = load_for(project=project, environment=environment, operations=canonical)
         after = algebra.apply_all(loaded.world, canonical)
-    if canonical and after == loaded.world:
+    if canonical and after == loaded.world and not any(isinstance(step, RampPlan) for step in canonical):
         raise Invalid("This would change nothing: everything is like that already.", code="no-change")
     _preflight(loaded, after, canonical, at=at)
     digest = change_digest(project=project, environment=environment, operations=canonical, base=loaded.versions)
@@ -166,7 +175,7 @@ def _canonical(loaded: Loaded, after: World, operations: Sequence[Operation]) ->
     """
     touched = algebra.touched(after.environment, operations)
     configs = {ref.key: after.configs[ref.key] for ref in touched if ref.kind == "config"}
-    new_segments = [ref.key for ref in touched if ref.kind == "segment"]
+    new_segments = [ref.key for ref in touched if ref.kind == "segment" and ref.environment]
     result = [
         replace(o, constraints=segment_rules.check_config(SegmentConfig(constraints=o.constraints)).constraints)
         if isinstance(o, SegmentSet)
@@ -191,7 +200,9 @@ def _canonical(loaded: Loaded, after: World, operations: Sequence[Operation]) ->
             steps = algebra.between(key, loaded.world.configs[key], made)
             place = next(i for i, o in enumerate(result) if _is_on_config(o, key))
             rest = [o for o in result[place:] if not _is_on_config(o, key)]
-            result = [*result[:place], *steps, *rest]
+            # What a plan does now is among the steps; that it goes on is not, so that it stays, last.
+            ramps = [o for o in result[place:] if isinstance(o, RampPlan) and o.flag == key]
+            result = [*result[:place], *steps, *ramps, *rest]
     return tuple(result)
 
 
@@ -260,7 +271,7 @@ def _warnings(loaded: Loaded, after: World, operations: Sequence[Operation], *, 
         elif ref.kind == "policy" and after.policy is not None:
             place = {"project": after.project, "environment": after.environment}
             found += unmeetable(after.policy, at=at, **place)
-        elif ref.kind == "segment":
+        elif ref.kind == "segment" and ref.environment:
             cautions = segment_rules.warnings(after.segments[ref.key], path="constraints")
             found += [f"segment {ref.key}, {caution.field}: {caution.message}" for caution in cautions]
     return tuple(found)

@@ -18,7 +18,7 @@ from ensign.control.changes import actions
 from ensign.control.changes.domain import lifecycle
 from ensign.control.changes.domain.requests import OPEN, ChangeRequest
 from ensign.control.changes.domain.world import Ref
-from ensign.control.changes.loading import judges, load, owners, policy_for, reached
+from ensign.control.changes.loading import judges, load, owners, policy_for, reached, signing_for
 from ensign.control.changes.models import Request
 from ensign.control.changes.pages import address
 from ensign.control.identity import queries as identity
@@ -59,6 +59,7 @@ def _voided(row: Request, leaver: Leaver) -> Consequence:
         entitled=people.entitled,
         owners=owners(request),
         who=people.who,
+        signing=signing_for(request),
     )
     return Consequence(
         action=actions.APPROVAL_VOIDED,

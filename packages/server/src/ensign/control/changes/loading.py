@@ -11,17 +11,20 @@ from ensign.control.access.decisions import entitled as holds
 from ensign.control.access.decisions import standing_of
 from ensign.control.access.domain import FlagFacts, Scope
 from ensign.control.access.permissions import Permission
+from ensign.control.audit import checkpoints
 from ensign.control.audit.rows import Lock, rows
 from ensign.control.changes.domain import algebra
 from ensign.control.changes.domain.base import Operation
 from ensign.control.changes.domain.facts import change_facts
 from ensign.control.changes.domain.requests import ChangeRequest, PolicyInForce
+from ensign.control.changes.domain.signing import NO_KEYS, Key, Signing
 from ensign.control.changes.domain.world import OperationError, Ref, World
 from ensign.control.changes.rights import CLASSIFY, apply_scopes, facts_of, flags_of
 from ensign.control.flags.domain import FlagConfig, FlagInfo
 from ensign.control.flags.models import Flag, FlagEnvironment
 from ensign.control.flags.surroundings import About
 from ensign.control.identity import queries as identity
+from ensign.control.identity.approval_keys import queries as approval_keys
 from ensign.control.kernel.actor import Actor
 from ensign.control.projects import policies
 from ensign.control.projects import queries as projects
@@ -80,6 +83,7 @@ def load(*, project: str, environment: str, refs: Collection[Ref], lock: bool = 
     known = {
         **{f"flag:/{row.key}": row.version for row in flag_rows},
         **{f"config:{row.environment}/{row.flag}": row.version for row in config_rows},
+        **{f"segment:/{row.key}": row.version for row in segment_rows},
         **{f"segment:{environment}/{row.segment}": row.version for row in content_rows},
         **{f"environment:{environment}/": row.version for row in place},
         **{f"policy:{environment}/": row.version for row in rules},
@@ -91,6 +95,7 @@ def load(*, project: str, environment: str, refs: Collection[Ref], lock: bool = 
             flags=infos,
             configs={key: here.get(key, FlagConfig()) for key in infos},
             segments={str(row.key): contents.get(str(row.key), ()) for row in segment_rows},
+            mapped=frozenset(str(row.key) for row in segment_rows if row.state.get("mapped")),
             policy=replace(PolicyRules.from_state(rules[0].state), enforced_since="") if rules else None,
             protected=bool(place and place[0].protected),
         ),
@@ -235,6 +240,26 @@ def judges(
     place: dict[str, Any] = {"project": request.project, "environments": environments}
     scopes = apply_scopes(facts=facts, **place)
     return Judges(entitled=entitlement(facts=facts, at=at, **place), who=whois(scopes, owned, at=at))
+
+
+def signing_for(request: ChangeRequest, *, also: Collection[str] = (), lock: bool = False) -> Signing:
+    """What the request's signed approvals are judged against: the keys that they name and those in ``also`` (ids), held
+    until the commit with ``lock``. Without a signature nothing is read, and no signature would hold.
+    """
+    named = {str(a.signature.get("key")) for a in request.approvals if a.signature is not None} | set(also)
+    if not named:
+        return NO_KEYS
+    found = approval_keys.by_ids(named, lock="update" if lock else None)
+    return Signing(
+        log=checkpoints.head().origin,
+        keys={
+            id: Key(
+                id=id, owner=view.owner, public_key=view.public_key, host=view.host, origin=view.origin,
+                enrolled_at=view.enrolled_at, revoked_at=view.revoked_at,
+            )
+            for id, view in found.items()
+        },
+    )  # fmt: skip
 
 
 def behind(actor: Actor) -> tuple[str, ...]:

@@ -37,11 +37,13 @@ NEEDS: Mapping[str, Permission] = MappingProxyType(
         "strategy.add": Permission.CHANGE_STRATEGY_ADD,
         "strategy.update": Permission.CHANGE_STRATEGY_UPDATE,
         "strategy.reorder": Permission.CHANGE_STRATEGY_UPDATE,
+        "ramp.plan": Permission.CHANGE_STRATEGY_UPDATE,
         "strategy.remove": Permission.CHANGE_STRATEGY_REMOVE,
         "variants.set": Permission.CHANGE_VARIANTS,
         "dependency.set": Permission.CHANGE_DEPENDENCIES,
         "dependency.remove": Permission.CHANGE_DEPENDENCIES,
         "segment.set": Permission.CHANGE_SEGMENTS,
+        "segment.map": Permission.CHANGE_SEGMENTS,
     }
 )
 
@@ -133,18 +135,21 @@ def require_to_apply(
     environments: Sequence[str],
     facts: Collection[FlagFacts | None],
     standard: bool = False,
+    back: bool = False,
 ) -> None:
     """What somebody needs to apply what has the approvals that the policy asks for: in every environment reached.
 
     Whoever proposes policies applies an approved one, though they may change nothing else. A standard change takes
-    the right to press the kill switch instead.
+    the right to press the kill switch instead, and rolling a ramp ``back`` the right to pause it.
 
     :raises Denied: when it is lacking.
     """
     settings_alone = {operation.type for operation in request.operations} <= SETTINGS
     if settings_alone and rights.allows(Permission.PROJECT_POLICY_PROPOSE, Scope(request.project)):
         return
-    permission = Permission.FLAG_KILL if standard else Permission.CHANGE_APPLY
+    permission = Permission.CHANGE_APPLY
+    if standard or back:
+        permission = Permission.FLAG_KILL if standard else Permission.RAMP_PAUSE
     for scope in apply_scopes(project=request.project, environments=environments, facts=facts):
         rights.require(permission, scope)
 

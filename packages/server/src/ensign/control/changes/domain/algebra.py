@@ -22,6 +22,7 @@ from ensign.control.changes.domain.flag_operations import (
     FlagRevive,
     FlagSetImpressions,
 )
+from ensign.control.changes.domain.ramp_operations import RampPlan
 from ensign.control.changes.domain.settings_operations import (
     EnvironmentProtect,
     EnvironmentUnprotect,
@@ -144,6 +145,8 @@ def _merged(old: Operation, new: Operation) -> Operation | None:
             return new
         case (StrategyAdd(), StrategyUpdate()) if old.flag == new.flag and old.strategy.id == new.strategy.id:
             return StrategyAdd(flag=old.flag, strategy=new.strategy, position=old.position)
+        case (RampPlan(), RampPlan()) if old.flag == new.flag and old.strategy == new.strategy:
+            return new
         case (StrategyReorder(), StrategyReorder()) if old.flag == new.flag:
             return new
         case (VariantsSet(), VariantsSet()) if old.flag == new.flag:
@@ -204,7 +207,7 @@ def _dependencies(flag: str, now: list[Dependency], wanted: Sequence[Dependency]
     return made
 
 
-_LISTS = (StrategyAdd, StrategyRemove, StrategyReorder, DependencySet, DependencyRemove)
+_LISTS = (StrategyAdd, StrategyRemove, StrategyReorder, RampPlan, DependencySet, DependencyRemove)
 
 
 def _blocks(old: Operation, new: Operation) -> bool:

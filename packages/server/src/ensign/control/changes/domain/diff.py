@@ -24,6 +24,16 @@ class Row:
     after: str | None
 
 
+def keyed(rows: Iterable[Row]) -> tuple[tuple[str, Row], ...]:
+    """Each row with a name of its own: its path, and from the second with the same path on which one it is."""
+    seen: dict[str, int] = {}
+    found = []
+    for row in rows:
+        seen[row.path] = seen.get(row.path, 0) + 1
+        found.append((row.path if seen[row.path] == 1 else f"{row.path} ({seen[row.path]})", row))
+    return tuple(found)
+
+
 def diff(before: World, after: World) -> tuple[Row, ...]:
     """All rows, ordered by object and then as the object is read from top to bottom."""
     rows: list[Row] = []
@@ -35,6 +45,8 @@ def diff(before: World, after: World) -> tuple[Row, ...]:
     for key in sorted({*before.segments, *after.segments}):
         where = f"segment {key} in {after.environment}"
         rows += _segment(where, before.segments.get(key), after.segments.get(key))
+    for key in sorted({*before.segments, *after.segments, *before.mapped, *after.mapped}):
+        rows += _row(f"segment {key}: environment-mapped", _yes(key in before.mapped), _yes(key in after.mapped))
     rows += _policy(f"policy of {after.environment}", before.policy, after.policy)
     rows += _row(f"{after.environment}: protected", _yes(before.protected), _yes(after.protected))
     return tuple(rows)

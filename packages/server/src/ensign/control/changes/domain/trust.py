@@ -3,7 +3,8 @@
 The rules are those of segregation of duties (docs/controls): an approver wrote and edited nothing of it, nor stood
 behind a service account that did (1); an approval binds digest, base and policy (2) and expires (3); the approver is
 still entitled, and among those whom the policy asks for, when it applies (4); only people in a session with a recent
-second factor approve (5); nobody is exempt (6).
+second factor approve (5); nobody is exempt (6). Where a policy asks for it, an approval is a passkey's signature over
+all of that (7).
 """
 
 from __future__ import annotations
@@ -13,12 +14,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ensign.control.changes.domain.requests import Approval, ChangeRequest, PolicyInForce
+from ensign.control.changes.domain.signing import NO_KEYS, Signing
+from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Denied, NeedsMfa
 from ensign.control.projects import policy_words as words
 from ensign.control.projects.demands import Who
 
 APPROVE = "change:approve"
+#: Ensign itself at the time that a person has set: it applies what is scheduled, and the steps of plans.
+SCHEDULER = "sys_scheduler"
 
 
 def moved(request: ChangeRequest, current: Mapping[str, int]) -> tuple[str, ...]:
@@ -68,6 +73,7 @@ def refusal_to_approve(
     entitled: bool,
     owners: frozenset[str],
     who: WhoIs = unknown,
+    signing: Signing = NO_KEYS,
 ) -> Denied | Conflict | None:
     """Why ``actor`` may not approve this, or None. What can be put right with a second factor comes last.
 
@@ -103,9 +109,11 @@ def refusal_to_approve(
             "not-among-approvers",
             "Ask one of them.",
         )
-    if request.status not in {"in_review", "approved"}:
+    if request.status not in {"in_review", "approved", "scheduled"}:
         return Conflict(f"This request is {request.status.replace('_', ' ')}, not in review.", code="not-in-review")
-    if any(given.person == actor.id for given in in_force(request, at=at, policy=policy)):
+    if request.due(at):
+        return _expired()
+    if any(given.person == actor.id for given in in_force(request, at=at, policy=policy, signing=signing)):
         return Conflict("You have approved this already.", code="already-approved")
     if not actor.recent_mfa(at=at):  # 5
         return NeedsMfa(
@@ -118,6 +126,23 @@ def refusal_to_approve(
     return None
 
 
+def _expired() -> Conflict:
+    return Conflict(
+        "This request has expired: it waited longer than the policy allows.",
+        remedy="Propose the change again.",
+        code="expired",
+    )
+
+
+def require_in_time(request: ChangeRequest, *, at: datetime) -> None:
+    """Refuse what is due to expire, also before anything by the clock has ended it.
+
+    :raises Conflict: code ``expired``.
+    """
+    if request.due(at):
+        raise _expired()
+
+
 def _part(person: str, request: ChangeRequest) -> str:
     if person == request.author:
         return "wrote this request"
@@ -126,17 +151,54 @@ def _part(person: str, request: ChangeRequest) -> str:
     return "answer for the service account that wrote this request, or made the token that it used"
 
 
-def in_force(request: ChangeRequest, *, at: datetime, policy: PolicyInForce) -> tuple[Approval, ...]:
-    """The approvals that still bind: of this digest, round and policy, unexpired, one per person, nobody barred."""
+def signature_lack(request: ChangeRequest, approval: Approval, *, policy: PolicyInForce, signing: Signing) -> str:
+    """Why the approval's signature does not let it count, or empty. A signature that was given must hold (7), also
+    where the policy does not ask for one: what its key's owner revoked is no approval of theirs.
+    """
+    if approval.signature is None and not policy.demand.signed:
+        return ""
+    return signing.problem(request, approval)
+
+
+def require_signed(request: ChangeRequest, approval: Approval, *, policy: PolicyInForce, signing: Signing) -> None:
+    """Refuse an approval that lacks the signature that the policy asks for, or has one that does not hold (7).
+
+    :raises Conflict: when there is none. :raises Denied: when it does not hold.
+    """
+    lack = signature_lack(request, approval, policy=policy, signing=signing)
+    if not lack:
+        return
+    if approval.signature is None:
+        raise Conflict(
+            f"An approval in {', '.join(policy.environments) or request.environment} is signed with a passkey.",
+            remedy="Approve in the browser, with a passkey that is an approval key;"
+            " you make one under Your account → Approval keys.",
+            code="signature-required",
+        )
+    raise Denied(
+        f"The passkey's signature does not hold: {lack}.",
+        permission=APPROVE,
+        scope=f"{request.project}/{request.environment}",
+        remedy="Reload the request and approve again.",
+        code="signature-refused",
+    )
+
+
+def in_force(
+    request: ChangeRequest, *, at: datetime, policy: PolicyInForce, signing: Signing = NO_KEYS
+) -> tuple[Approval, ...]:
+    """The approvals that still bind: of this digest, round and policy, unexpired, one per person, nobody barred; and
+    signed, where the policy asks for it. By default no key is known, and no signature holds.
+    """
     found: dict[str, Approval] = {}
     for approval in request.approvals:
         if (
             approval.digest == request.digest
             and approval.round == request.round
             and approval.policy == policy.ref
-            and approval.at <= at < approval.at + policy.lifetime
+            and approval.at - clock.SKEW <= at < approval.at + policy.lifetime
             and approval.person not in request.barred
-            and (approval.signature is not None or not policy.demand.signed)
+            and not signature_lack(request, approval, policy=policy, signing=signing)
         ):
             found.setdefault(approval.person, approval)
     return tuple(found.values())
@@ -175,12 +237,13 @@ def verdict(
     entitled: Callable[[str], bool],
     owners: frozenset[str] = frozenset(),
     who: WhoIs = unknown,
+    signing: Signing = NO_KEYS,
 ) -> Verdict:
     """Count the approvals as they stand now: in force, and of people who are still active, entitled and asked for.
 
     One person may stand for several groups that each must approve, but counts once.
     """
-    binding = in_force(request, at=at, policy=policy)
+    binding = in_force(request, at=at, policy=policy, signing=signing)
     able = [a for a in binding if a.person not in owners and entitled(a.person)]
     counted = tuple(a for a in able if admitted(who, a.person, policy))
     lost = []
@@ -195,10 +258,10 @@ def verdict(
             why = "the policy changed since"
         elif approval.digest != request.digest or approval.round != request.round:
             why = "the request was edited since"
-        elif policy.demand.signed and approval.signature is None:
-            why = "not signed with a passkey"
+        elif approval.at > at + clock.SKEW:
+            why = "given by a node whose clock is ahead of this one's"
         else:
-            why = "expired"
+            why = signature_lack(request, approval, policy=policy, signing=signing) or "expired"
         lost.append((approval, why))
     groups = policy.demand.each_group
     present = frozenset[str]().union(*(who(a.person).groups for a in counted)) if groups else frozenset[str]()
@@ -231,24 +294,46 @@ def require_open(request: ChangeRequest, *, direct: bool) -> None:
     """
     if request.status == "applied":
         raise Conflict("This request has been applied already.", code="wrong-state")
-    if request.status not in ({"draft"} if direct else {"in_review", "approved"}):
+    if request.status not in ({"draft"} if direct else {"in_review", "approved", "scheduled"}):
         raise Conflict(f"This request is {request.status.replace('_', ' ')}; it cannot apply.", code="not-approved")
+
+
+def acting(request: ChangeRequest, actor: Actor, *, at: datetime) -> str:
+    """Who it is that applies it: the actor, or for what is scheduled and due, who set the time.
+
+    Whatever waits for a time applies by nobody's hand before it.
+
+    :raises Conflict: when its time has not come. :raises Denied: when Ensign would apply what nobody scheduled.
+    """
+    timed = request.schedule if request.schedule is not None and request.schedule.state == "pending" else None
+    if timed is not None and at < timed.at:
+        raise Conflict(
+            f"This is scheduled for {timed.at:%Y-%m-%d %H:%M} UTC and does not apply before.",
+            remedy="To apply it now, cancel the schedule first.",
+            code="not-due",
+        )
+    if actor.id != SCHEDULER:
+        return actor.id
+    if timed is None:
+        scope = f"{request.project}/{request.environment}"
+        raise Denied("Nobody scheduled this.", permission="change:apply", scope=scope, code="not-scheduled")
+    return timed.by
 
 
 def require_applicable(
     request: ChangeRequest,
-    actor: Actor,
     *,
     digest: str,
     current: Mapping[str, int],
     judged: Verdict,
+    acting: str,
     direct: bool = False,
 ) -> None:
     """The last gate before state changes, asked under lock. ``digest`` was computed anew from what would apply.
 
     1. it is submitted and open; 2. what would apply is what was approved; 3. nothing moved; 4. the approvals that the
-    policy in force asks for are there; 5. who applies wrote, edited or approved it. ``direct`` is for what is proposed
-    and applied in one act, which was never submitted.
+    policy in force asks for are there; 5. who applies (``acting``, an id) wrote, edited or approved it. ``direct`` is
+    for what is proposed and applied in one act, which was never submitted.
 
     :raises Conflict: for 1 to 4, :raises Denied: for 5.
     """
@@ -272,7 +357,7 @@ def require_applicable(
             remedy="Ask for approval, then apply.",
             code="not-approved",
         )
-    if actor.id not in request.authors and all(actor.id != a.person for a in judged.counted):  # 5
+    if acting not in request.authors and all(acting != a.person for a in judged.counted):  # 5
         raise Denied(
             "Only who wrote, edited or approved this request applies it.",
             permission="change:apply",
