@@ -28,7 +28,7 @@ from ensign.control.projects.presets import PRESETS
 from ensign_testkit.change_worlds import policies
 from ensign_testkit.changing import FLAG, Story, approve, last_entry, launch, live, requested, ruled, story
 from ensign_testkit.people import sign_in
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 EDITOR = "/projects/shop/policies/production"
@@ -215,6 +215,7 @@ def test_a_freeze_stands_on_the_page_of_a_request_and_of_the_flag(db: str) -> No
         assert "Release day" in reader.get(address).content.decode(), address
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(policies)
 def test_yaml_reads_back_as_what_was_written(rules: PolicyRules) -> None:
     names = {"grp_a": "Payments", "grp_b": "Security: EU", "grp_c": 'A "quoted" one'}
