@@ -33,6 +33,8 @@ row(
 row(f"POST {_PAGE}/reviewers", "change:comment", id="review", body={})
 row(f"POST {_PAGE}/rebase", "change:draft", id="review", body={}, done=frozenset({409}),
     why="nothing moved in the table's world, so there is nothing to carry it over to")  # fmt: skip
+row(f"GET {_PAGE}/edit", "project:read", id="review")
+row(f"POST {_PAGE}/edit", "change:draft", id="review", body={"keep-0": "1", "title": "T", "reason": "R"})
 row(f"GET {_PAGE}/revert", "project:read", id="applied")
 row(f"POST {_PAGE}/revert", "change:draft", id="applied", body={"reason": "Wrong"})
 row(f"GET {_PAGE}/check", "project:read", id="review")

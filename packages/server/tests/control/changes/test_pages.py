@@ -497,3 +497,44 @@ def test_the_page_says_until_when_approvals_count_and_when_it_ends(db: str) -> N
     page = text(browser(cast.dev).get(f"/requests/{done.request.id}"))
     assert re.search(r"By Rev Reviewer\. Counts until (\w+ \d\d:\d\d|\d+ \w+ \d{4}, \d\d:\d\d) UTC\.", page)
     assert "Ends by itself" in page
+
+
+def test_what_came_back_is_edited_on_its_page_and_submitted_again(db: str) -> None:
+    cast = story()
+    live(cast, 10)
+    done = requested(cast, widen(50))
+    address = f"/requests/{done.request.id}"
+    sent = {"decision": "request_changes", "digest": done.request.digest, "comment": "A quarter is enough."}
+    browser(cast.approver).post(f"{address}/decide", sent)
+    dev = browser(cast.dev)
+    assert f"{address}/edit" in dev.get(address).content.decode()
+    page = dev.get(f"{address}/edit")
+    assert 'value="50"' in page.content.decode()
+    words = {"title": "A quarter", "reason": "As asked.", "keep-0": "1", "version": field(page, "version")}
+    wrong = dev.post(f"{address}/edit", {**words, "share-0": "400", "act": "submit"})
+    assert wrong.status_code == 422
+    assert "A quarter" in wrong.content.decode()
+    assert 'value="400"' in wrong.content.decode()
+    assert dev.post(f"{address}/edit", {**words, "share-0": "25", "act": "submit"}).status_code == 302
+    row = Request.objects.get(pk=done.request.id)
+    assert (row.status, row.state["title"]) == ("in_review", "A quarter")
+    assert "goes from 10 % to 25 %" in text(dev.get(address))
+    stale = dev.post(f"{address}/edit", {**words, "share-0": "30", "act": "save"})
+    assert stale.status_code == 409, "somebody else's edit in between is not overwritten"
+
+
+def test_the_edits_of_a_draft_are_added_to_a_request_and_the_draft_is_gone(db: str) -> None:
+    cast = story()
+    live(cast, 10)
+    done = requested(cast, widen(50))
+    dev, address = browser(cast.dev), f"/requests/{done.request.id}/edit"
+    dev.post(DRAFT, {"operation": "flag.disable", "flag": FLAG})
+    assert "Add the 1 edit of my draft" in text(dev.get(address))
+    dev.post(address, {"title": "Both", "reason": "Fine.", "keep-0": "1", "share-0": "50", "with_draft": "1"})
+    state = Request.objects.get(pk=done.request.id).state
+    assert [step["type"] for step in state["operations"]] == ["strategy.update", "flag.disable"]
+    assert (state["round"], state["approvals"]) == (2, [])
+    assert not Request.objects.filter(status="draft").exists()
+    nothing = dev.post(address, {"title": "Both", "reason": "Fine."})
+    assert nothing.status_code == 422
+    assert "Nothing would be left" in text(nothing)

@@ -68,14 +68,14 @@ class Lists:
     def page(self, show: str, wanted: Filters, *, before: str, limit: int) -> list[RequestRow]:
         """Up to ``limit`` requests, newest first, older than the id ``before``."""
         found: list[RequestRow] = []
-        for row in self._rows(show, wanted, before=before):
+        for row in self._rows(show, wanted, before=before, size=_CHUNK if wanted.flag else limit):
             if not wanted.flag or _touches(row.request, wanted.flag):
                 found.append(row)
                 if len(found) == limit:
                     break
         return found
 
-    def _rows(self, show: str, wanted: Filters, *, before: str) -> Iterator[RequestRow]:
+    def _rows(self, show: str, wanted: Filters, *, before: str, size: int) -> Iterator[RequestRow]:
         rows = Request.objects.order_by("-id")
         if self._projects is not None:
             rows = rows.filter(project__in=self._projects)
@@ -94,9 +94,9 @@ class Lists:
             rows = rows.filter(content__contains=f'"flag":{json.dumps(wanted.flag, ensure_ascii=False)}')
         last = before
         while True:
-            chunk = list((rows.filter(pk__lt=last) if last else rows)[:_CHUNK])
+            chunk = list((rows.filter(pk__lt=last) if last else rows)[:size])
             yield from (queries.to_row(row) for row in chunk)
-            if len(chunk) < _CHUNK:
+            if len(chunk) < size:
                 return
             last = chunk[-1].pk
 

@@ -9,6 +9,7 @@ from ensign.control.changes.drafting import Proposed, apply, collect, edit, prop
 from ensign.control.changes.expiring import expire
 from ensign.control.changes.rebasing import rebase, revert
 from ensign.control.changes.reviewing import Reviewed, review, review_and_apply
+from ensign.control.changes.revising import revise
 from ensign.control.changes.timing import Timed, schedule, unschedule
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "revert",
     "review",
     "review_and_apply",
+    "revise",
     "schedule",
     "standard_request",
     "submit",

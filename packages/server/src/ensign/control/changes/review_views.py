@@ -110,21 +110,22 @@ def revert(request: HttpRequest, id: str) -> HttpResponse:
     except (Conflict, NotFound, OperationError) as refused:
         error, merged = error or refused, None
     context = {
-        **_frame(value, "Undo"),
+        **frame(value, "Undo"),
         "lines": [] if merged is None else sorted(merged.lines, key=lambda line: line.state != "clash"),
         "clashes": 0 if merged is None else len(merged.clashes),
         "chosen": _choices(request),
         "reason": reason,
         "error": error,
     }
-    return render(request, "changes/revert.html", context, status=_status(error) if request.method == "POST" else 200)
+    return render(request, "changes/revert.html", context, status=status_of(error) if request.method == "POST" else 200)
 
 
-def _status(error: EnsignError | None) -> int:
+def status_of(error: EnsignError | None) -> int:
+    """The status of a page that shows a form again."""
     return 200 if error is None else 409 if isinstance(error, Conflict) else 422
 
 
-def _frame(value: ChangeRequest, label: str) -> dict[str, object]:
+def frame(value: ChangeRequest, label: str) -> dict[str, object]:
     """What every page about a request shows around its own content."""
     project = projects.project(value.project)
     steps = project_pages.crumbs(
@@ -141,7 +142,7 @@ def check(request: HttpRequest, id: str) -> HttpResponse:
     """Everything that stands in an open request's way."""
     here, row = read(request, id)
     report = checking.check_request(row.request, actor=here.actor, at=here.at) if row.request.open else None
-    return render(request, "changes/check.html", {**_frame(row.request, "Checks"), **report_of(report, at=here.at)})
+    return render(request, "changes/check.html", {**frame(row.request, "Checks"), **report_of(report, at=here.at)})
 
 
 def report_of(report: checking.Report | None, *, at: Any) -> Mapping[str, object]:
@@ -189,11 +190,11 @@ def try_it(request: HttpRequest, id: str) -> HttpResponse:
         except (Invalid, Conflict) as refused:
             error = refused
     context = {
-        **_frame(value, "Try"),
+        **frame(value, "Try"),
         "typed": typed,
         "error": error,
         "lines": [(given[one.context].text, one) for one in tried],
         "differ": sum(one.differs for one in tried),
         "limit": trying.MAX_CONTEXTS,
     }
-    return render(request, "changes/try.html", context, status=_status(error))
+    return render(request, "changes/try.html", context, status=status_of(error))

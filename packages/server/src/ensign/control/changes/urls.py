@@ -6,6 +6,7 @@ from django.urls import include, path
 
 from ensign.control.changes import (
     draft_views,
+    edit_views,
     policy_code_views,
     policy_views,
     queue_views,
@@ -24,6 +25,7 @@ _changes = [
     path("requests/<str:id>/discuss", review_views.discuss, name="discuss"),
     path("requests/<str:id>/reviewers", review_views.reviewers, name="reviewers"),
     path("requests/<str:id>/rebase", review_views.rebase, name="rebase"),
+    path("requests/<str:id>/edit", edit_views.edit, name="edit"),
     path("requests/<str:id>/revert", review_views.revert, name="revert"),
     path("requests/<str:id>/check", review_views.check, name="check"),
     path("requests/<str:id>/try", review_views.try_it, name="try"),
