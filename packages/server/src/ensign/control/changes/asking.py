@@ -15,8 +15,8 @@ from ensign.control.access.queries import who_can
 from ensign.control.audit.door import operation
 from ensign.control.changes import actions, drafting
 from ensign.control.changes.domain import lifecycle
+from ensign.control.changes.domain.approvers import admitted
 from ensign.control.changes.domain.requests import ChangeRequest, PolicyInForce
-from ensign.control.changes.domain.trust import admitted
 from ensign.control.changes.drafting import Proposed
 from ensign.control.changes.loading import owners, policy_for, reached, whois
 from ensign.control.changes.models import Request
