@@ -257,3 +257,19 @@ def test_the_data_map_what_is_held_and_erasures_are_read_and_nobody_is_erased_by
     assert "Nobody was erased." in ingrid("privacy", "erasures")
     refused = ingrid("privacy", "erase", seeded["ids"]["bo"], "--reason", "asked", code=5)
     assert "No token may" in refused
+
+
+def test_policies_are_read_planned_and_proposed_as_code(ingrid: Terminal, tmp_path: Path) -> None:
+    assert "1 approval by another person" in ingrid("policies", "show", "shop", "production")
+    text = ingrid("policies", "export", "shop")
+    file = tmp_path / "policies.yaml"
+    file.write_text(text, "utf-8")
+    assert "Nothing would change" in ingrid("policies", "plan", "shop", str(file))
+    place = text.index("  production:")
+    file.write_text(text[:place] + text[place:].replace("approvals: 1", "approvals: 2", 1), "utf-8")
+    ingrid("policies", "plan", "shop", str(file), code=8)
+    made = ingrid.json("policies", "apply", "shop", str(file), "--reason", "Two teams.")
+    assert [(one["environment"], one["status"]) for one in made] == [("production", "in_review")]
+    file.write_text(text.replace("approvals: 1", "approvals: some", 1), "utf-8")
+    assert "must be a whole number" in ingrid("policies", "plan", "shop", str(file), code=3)
+    assert "approvals" in ingrid("policies", "timeline", "shop", "production", "--format", "csv")

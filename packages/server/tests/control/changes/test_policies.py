@@ -26,7 +26,7 @@ from ensign.control.flags.operations import update_flag
 from ensign.control.incidents.operations import kill
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Denied, Invalid
-from ensign.control.projects.demands import Approvers, Demand, Freeze, Hours, Progression, Rule, When
+from ensign.control.projects.demands import APPROVAL_HOURS, Approvers, Demand, Freeze, Hours, Progression, Rule, When
 from ensign.control.projects.domain import PolicyRules
 from ensign.control.projects.policies import policy
 from ensign_testkit.changing import FLAG, Story, approve, config, last_entry, launch, requested, ruled, story
@@ -419,3 +419,19 @@ def test_a_policy_without_rules_reads_no_flags_to_be_judged(db: str) -> None:
         policy_for(done.request, at=cast.at)
     assert len(plain) <= 2
     assert not any("flags_" in query["sql"] for query in plain)
+
+
+def test_twenty_rules_cost_no_more_queries_than_one(db: str) -> None:
+    cast = story()
+    counted = []
+    for number in (1, 20):
+        made = tuple(
+            Rule(name=f"Rule {n}", when=When(tags=(f"tag{n}",)), demand=Demand(approval_hours=24))
+            for n in range(number)
+        )
+        ruled(cast, replace(ONE, rules=made))
+        done = requested(cast, launch(10))
+        with CaptureQueriesContext(connection) as captured:
+            assert policy_for(done.request, at=cast.at).demand.approval_hours == APPROVAL_HOURS
+        counted.append(len(captured))
+    assert counted[0] == counted[1]

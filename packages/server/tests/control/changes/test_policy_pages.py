@@ -28,7 +28,7 @@ from ensign.control.projects.presets import PRESETS
 from ensign_testkit.change_worlds import policies
 from ensign_testkit.changing import FLAG, Story, approve, last_entry, launch, live, requested, ruled, story
 from ensign_testkit.people import sign_in
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 EDITOR = "/projects/shop/policies/production"
@@ -202,6 +202,26 @@ def test_a_reader_who_may_not_propose_gets_no_editor(db: str) -> None:
     assert "Propose another policy" not in page.content.decode()
 
 
+def test_an_edit_that_would_lower_what_is_asked_leads_into_a_draft(db: str) -> None:
+    cast = story()
+    update_flag(actor=cast.dev, at=cast.at, key=FLAG, tier="high")
+    high = Rule(name="High risk", when=When(tiers=("high",)), demand=Demand(approvals=2))
+    ruled(cast, PolicyRules(approvals=1, rules=(high,)))
+    dev = browser(cast.dev)
+    typed = {"type": "release", "tier": "low", "tags": "web", "owner": "", "description": "Small.", "flag": FLAG}
+    refused = dev.post(f"/projects/shop/flags/{FLAG}/describe", typed)
+    assert refused.status_code == 422
+    page = refused.content.decode()
+    assert "the rule “High risk” would no longer be about it" in page
+    address = "/projects/shop/environments/production/draft"
+    assert f'formaction="{address}"' in page
+    assert dev.post(address, {**typed, "operation": "flag.classify"}).status_code == 302
+    said = dev.get(address).content.decode()
+    assert "its risk tier goes from high to low" in said
+    draft = Request.objects.get(status="draft")
+    assert draft.state["operations"][0]["type"] == "flag.classify"
+
+
 def test_a_freeze_stands_on_the_page_of_a_request_and_of_the_flag(db: str) -> None:
     cast = story()
     at = clock.now()
@@ -215,6 +235,7 @@ def test_a_freeze_stands_on_the_page_of_a_request_and_of_the_flag(db: str) -> No
         assert "Release day" in reader.get(address).content.decode(), address
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(policies)
 def test_yaml_reads_back_as_what_was_written(rules: PolicyRules) -> None:
     names = {"grp_a": "Payments", "grp_b": "Security: EU", "grp_c": 'A "quoted" one'}

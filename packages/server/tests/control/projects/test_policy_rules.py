@@ -27,9 +27,11 @@ from ensign.control.projects.demands import (
 from ensign.control.projects.domain import PolicyRules
 from ensign_testkit.change_worlds import policies
 from ensign_testkit.policies import MONDAY, demands, facts, freezes, hours, instants, whens
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+#: Generating whole policies takes longer on a busy machine than hypothesis expects.
+slowly = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 NIGHT = Hours(days=(0, 1, 2, 3, 4), start=18 * 60, end=8 * 60, zone="Europe/Stockholm")
 
 
@@ -38,6 +40,7 @@ def same(one: Demand, other: Demand) -> bool:
     return meets(one, other) and meets(other, one) and one.required == other.required
 
 
+@slowly
 @given(demands, demands, demands)
 def test_joining_is_associative_commutative_idempotent_and_never_weaker(a: Demand, b: Demand, c: Demand) -> None:
     assert same(a.join(b).join(c), a.join(b.join(c)))
@@ -48,6 +51,7 @@ def test_joining_is_associative_commutative_idempotent_and_never_weaker(a: Deman
     assert meets(a.join(b), b)
 
 
+@slowly
 @given(demands, demands)
 def test_what_meets_both_meets_their_join(a: Demand, b: Demand) -> None:
     strong = replace(a.join(b), approvals=10)
@@ -56,6 +60,7 @@ def test_what_meets_both_meets_their_join(a: Demand, b: Demand) -> None:
     assert meets(strong, a.join(b))
 
 
+@slowly
 @given(policies, facts)
 def test_a_rule_only_ever_adds_to_what_always_holds(rules: PolicyRules, change: ChangeFacts) -> None:
     found = rules.demand(change)
@@ -66,12 +71,14 @@ def test_a_rule_only_ever_adds_to_what_always_holds(rules: PolicyRules, change: 
             assert meets(found, rule.demand)
 
 
+@slowly
 @given(policies, facts)
 def test_a_change_of_the_policy_answers_to_all_its_rules(rules: PolicyRules, change: ChangeFacts) -> None:
     governing = replace(change, operations=frozenset({"policy.set"}))
     assert rules.demand(governing) == rules.demand(None)
 
 
+@slowly
 @given(policies, policies, facts)
 def test_what_is_not_called_weaker_asks_for_as_much_of_every_change(
     old: PolicyRules, new: PolicyRules, change: ChangeFacts
@@ -83,6 +90,7 @@ def test_what_is_not_called_weaker_asks_for_as_much_of_every_change(
             assert frozen_by(new.freezes, change.at)
 
 
+@slowly
 @given(policies, demands, instants)
 def test_only_adding_is_never_called_weaker(rules: PolicyRules, more: Demand, at: datetime) -> None:
     assert weakenings(rules, rules, at=at) == ()
@@ -91,18 +99,21 @@ def test_only_adding_is_never_called_weaker(rules: PolicyRules, more: Demand, at
     assert not weaker(rules, replace(rules, rules=(*rules.rules, added)), at=at)
 
 
+@slowly
 @given(whens, whens, facts)
 def test_a_condition_that_implies_another_holds_only_where_that_one_does(a: When, b: When, change: ChangeFacts) -> None:
     if implies(a, b) and a.holds(change):
         assert b.holds(change)
 
 
+@slowly
 @given(hours, hours, instants)
 def test_hours_inside_others_cover_no_other_time(a: Hours, b: Hours, at: datetime) -> None:
     if inside(a, b) and a.covers(at):
         assert b.covers(at)
 
 
+@slowly
 @given(hours, instants)
 def test_a_time_of_day_ends_when_it_says(one: Hours, at: datetime) -> None:
     if one.covers(at):
@@ -111,6 +122,7 @@ def test_a_time_of_day_ends_when_it_says(one: Hours, at: datetime) -> None:
         assert one.covers(until - timedelta(seconds=1))
 
 
+@slowly
 @given(st.lists(freezes, max_size=4), instants)
 def test_after_the_end_of_all_freezes_in_a_row_it_is_not_frozen(windows: list[Freeze], at: datetime) -> None:
     until = frozen_until(windows, at)
@@ -119,6 +131,7 @@ def test_after_the_end_of_all_freezes_in_a_row_it_is_not_frozen(windows: list[Fr
         assert frozen_by(windows, until) is None
 
 
+@slowly
 @given(policies, policies)
 def test_two_policies_differ_in_words_exactly_when_they_differ(old: PolicyRules, new: PolicyRules) -> None:
     assert bool(words.rows(old, new)) is (old != new)

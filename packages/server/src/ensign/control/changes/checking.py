@@ -22,12 +22,13 @@ from ensign.control.changes.domain.requests import ChangeRequest, PolicyInForce
 from ensign.control.changes.domain.world import Ref
 from ensign.control.changes.drafting import new_request
 from ensign.control.changes.gates import Asked
-from ensign.control.changes.loading import entitlement, load, owners, policy_in_force, reached
-from ensign.control.changes.rights import facts_of, may_apply, require_to_draft
+from ensign.control.changes.loading import judges, load, owners, policy_in_force, reached, signing_for
+from ensign.control.changes.rights import may_apply, require_to_draft
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import EnsignError
 from ensign.control.kernel.transactions import write_door
 from ensign.control.projects import queries as projects
+from ensign.control.projects.knowing import UNMEETABLE
 
 #: ``blocks``: it cannot be submitted. ``waits``: it can be submitted, and cannot apply before this is there.
 Level = Literal["blocks", "waits", "warns"]
@@ -134,23 +135,22 @@ def _check(
     policy = policy_in_force(project=project, environments=keys, facts=facts)
     people = asking.candidates(request, at=at, policy=policy) if policy.required else []
     able = tuple(c for c in people if c.entitled and not c.group)
+    sentences, rows = queries.told(
+        algebra.describe_all(compiled.before, compiled.operations), diff(compiled.before, compiled.after)
+    )
     return Report(
         findings=(
             *_moved(request),
-            *_missing(request, policy),
             *_gates(request, compiled, policy, at=at),
             *_approvals(request, compiled, policy, able, keys=keys, at=at),
             *_apply(actor, request, policy, keys=keys, at=at),
             *_others(request, actor=actor),
-            *(
-                Finding(level="warns", code="personal-data", message=f"This may hold personal data: {text}")
-                for text in compiled.warnings
-            ),
+            *(_caution(text) for text in compiled.warnings),
         ),
         policy=policy,
         approvers=able,
-        sentences=algebra.describe_all(compiled.before, compiled.operations),
-        rows=diff(compiled.before, compiled.after),
+        sentences=sentences,
+        rows=rows,
         compiled=compiled,
         submitted=given is not None and given.status not in {"draft", "changes_requested"},
     )
@@ -174,11 +174,10 @@ def _moved(request: ChangeRequest) -> tuple[Finding, ...]:
     )
 
 
-def _missing(request: ChangeRequest, policy: PolicyInForce) -> list[Finding]:
-    if policy.requires_reason and not request.reason.strip():
-        remedy = "Say why: the policy asks for it."
-        return [Finding(level="blocks", code="no-reason", message="A reason is missing.", remedy=remedy)]
-    return []
+def _caution(text: str) -> Finding:
+    if text.startswith(UNMEETABLE):
+        return Finding(level="warns", code="unmeetable", message=text.removeprefix(UNMEETABLE))
+    return Finding(level="warns", code="personal-data", message=f"This may hold personal data: {text}")
 
 
 def _gates(request: ChangeRequest, compiled: Compiled, policy: PolicyInForce, *, at: datetime) -> list[Finding]:
@@ -208,9 +207,11 @@ def _approvals(
     at: datetime,
 ) -> list[Finding]:
     """How many approvals are missing, and who could give them; when too few people can, it would wait for ever."""
-    facts = facts_of(compiled.after.flags, compiled.operations)
-    entitled = entitlement(project=request.project, environments=keys, facts=facts, at=at)
-    verdict = trust.verdict(request, at=at, policy=policy, entitled=entitled, owners=owners(request))
+    people = judges(request, environments=keys, flags=compiled.before.flags, at=at)
+    verdict = trust.verdict(
+        request, at=at, policy=policy, entitled=people.entitled, owners=owners(request), who=people.who,
+        signing=signing_for(request),
+    )  # fmt: skip
     if not verdict.missing:
         return []
     gave = {approval.person for approval in verdict.counted}
@@ -218,6 +219,8 @@ def _approvals(
     where = ", ".join(policy.environments)
     lacks = "One approval is" if verdict.missing == 1 else f"{verdict.missing} approvals are"
     asked = f"{lacks} missing, by people who had no part in it ({where})."
+    if policy.demand.approvers or policy.demand.each_group:
+        asked = f"{' '.join(verdict.lacks)} Whoever had a part in it cannot give one ({where})."
     if len(left) < verdict.missing:
         return [
             Finding(

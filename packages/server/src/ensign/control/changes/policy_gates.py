@@ -38,8 +38,8 @@ def reason(asked: Asked) -> Sequence[Blocker]:
     return (
         Blocker(
             code="no-reason",
-            message="The policy asks for a reason.",
-            remedy="Edit the request and say why.",
+            message="A reason is missing.",
+            remedy="Edit the request and say why: the policy asks for it.",
             rule="CM-03",
             blocks="submit",
         ),

@@ -10,10 +10,13 @@ an incident that is open, and reaches nothing that decides about later changes (
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from ensign.control.changes.domain.approvers import WhoIs as WhoIs
+from ensign.control.changes.domain.approvers import admitted, lacking
+from ensign.control.changes.domain.approvers import unknown as unknown
 from ensign.control.changes.domain.emergency import Opening
 from ensign.control.changes.domain.requests import OPEN, Approval, ChangeRequest, PolicyInForce
 from ensign.control.changes.domain.signing import NO_KEYS, Signing
@@ -21,7 +24,6 @@ from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Denied, NeedsMfa
 from ensign.control.projects import policy_words as words
-from ensign.control.projects.demands import Who
 
 APPROVE = "change:approve"
 #: Ensign itself at the time that a person has set: it applies what is scheduled, and the steps of plans.
@@ -48,23 +50,6 @@ def require_unmoved(request: ChangeRequest, current: Mapping[str, int]) -> None:
             code="conflicted",
             fields={name: f"version {request.base.get(name, 0)} became {current.get(name, 0)}" for name in changed},
         )
-
-
-WhoIs = Callable[[str], Who]
-
-
-def unknown(_person: str) -> Who:
-    """Of nobody is anything known: whoever is asked for by role, group or ownership is not there."""
-    return Who()
-
-
-def admitted(who: WhoIs, person: str, policy: PolicyInForce) -> bool:
-    """Whether every narrowing of who may approve lets somebody through; who they are is asked where there is one."""
-    narrowings = [one for one in policy.demand.approvers if not one.anybody]
-    if not narrowings:
-        return True
-    known = who(person)
-    return all(one.admits(known) for one in narrowings)
 
 
 def refusal_to_approve(
@@ -274,20 +259,8 @@ def verdict(
         required=policy.required,
         lost=tuple(lost),
         absent=absent,
-        lacks=_lacks(policy, len(counted), absent),
+        lacks=lacking(policy, len(counted), absent),
     )
-
-
-def _lacks(policy: PolicyInForce, counted: int, absent: Sequence[str]) -> tuple[str, ...]:
-    """What is missing, in sentences."""
-    said = []
-    missing = policy.required - counted
-    if missing > 0:
-        whose = " and ".join(words.approvers(one, policy.names) for one in policy.demand.approvers)
-        number = "One approval" if missing == 1 else f"{missing} approvals"
-        said.append(f"{number}{f' of {whose}' if whose else ''} {'is' if missing == 1 else 'are'} missing.")
-    said += [f"One approval from {policy.names.get(group, group)} is missing." for group in absent]
-    return tuple(said)
 
 
 def require_open(request: ChangeRequest, *, direct: bool, emergency: bool = False) -> None:
