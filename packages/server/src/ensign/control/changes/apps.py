@@ -8,11 +8,12 @@ class ChangesConfig(AppConfig):
     def ready(self) -> None:
         """Put open requests and the reader's draft beside their flags; void leavers' approvals."""
         from ensign.control.access import findings, leaving  # deferred: models exist only now
-        from ensign.control.changes import leavers  # deferred: models exist only now
+        from ensign.control.changes import leavers, panels, timing_views  # deferred: models exist only now
         from ensign.control.changes.waiting import drafted, waiting  # deferred: models exist only now
         from ensign.control.flags import beside  # deferred: models exist only now
 
         beside.register(waiting)
         beside.register_draft(drafted)
         leaving.register("changes", leavers.end, hold=leavers.hold)
+        panels.register("schedule", timing_views.panel)
         findings.register("requests", leavers.ownerless)

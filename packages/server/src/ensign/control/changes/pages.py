@@ -9,6 +9,7 @@ from datetime import datetime
 from django.urls import reverse
 
 from ensign.control.changes import actions, queries
+from ensign.control.changes.domain import scheduling
 from ensign.control.changes.domain.diff import Row
 from ensign.control.changes.domain.requests import ChangeRequest
 from ensign.control.changes.domain.world import Ref
@@ -261,7 +262,8 @@ def acts(request: ChangeRequest, standing: Standing | None, *, reader: Actor, ma
     refusal = standing.refusal if standing is not None else None
     ready = standing is not None and standing.verdict.enough and not standing.moved
     approved_it = standing is not None and any(a.person == reader.id for a in standing.verdict.counted)
-    in_review = request.status in {"in_review", "approved"}
+    in_review = request.status in {"in_review", "approved", "scheduled"}
+    timed = scheduling.pending(request)
     return Acts(
         edit=request.open and may["draft"] and (involved or request.status != "draft"),
         submit=involved and request.status in {"draft", "changes_requested"},
@@ -269,7 +271,7 @@ def acts(request: ChangeRequest, standing: Standing | None, *, reader: Actor, ma
         why_not="" if refusal is None or not in_review else f"{refusal.message} {refusal.remedy}".strip(),
         needs_mfa=isinstance(refusal, NeedsMfa),
         stop=in_review and may["stop"] and not involved,
-        apply=in_review and ready and may["apply"] and (involved or approved_it),
+        apply=in_review and ready and may["apply"] and (involved or approved_it) and timed is None,
         withdraw=request.open and involved,
         revert=request.status == "applied" and may["draft"],
     )

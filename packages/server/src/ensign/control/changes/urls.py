@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-from ensign.control.changes import draft_views, policy_views, views
+from ensign.control.changes import draft_views, policy_views, timing_views, views
 
 _changes = [
     path("requests", views.queue, name="queue"),
@@ -12,6 +12,7 @@ _changes = [
     path("requests/<str:id>", views.detail, name="detail"),
     path("requests/<str:id>/decide", views.decide, name="decide"),
     path("requests/<str:id>/act", views.act, name="act"),
+    path("requests/<str:id>/schedule", timing_views.schedule, name="schedule"),
     path("projects/<str:project>/environments/<str:environment>/draft", draft_views.draft, name="draft"),
     path("projects/<str:project>/environments/<str:environment>/draft/finish", draft_views.finish, name="finish"),
     path("projects/<str:project>/policies", policy_views.policies, name="policies"),

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from ensign.control.access.permissions import Permission
 from ensign.control.access.queries import who_can
-from ensign.control.changes import leavers, pages, queries, reach, rights
+from ensign.control.changes import leavers, pages, panels, queries, reach, rights
 from ensign.control.changes import operations as door
 from ensign.control.changes.domain.requests import OPEN, ChangeRequest, DecisionKind
 from ensign.control.changes.loading import owners, reached
@@ -146,6 +146,7 @@ def _detail(request: HttpRequest, id: str, *, error: EnsignError | None = None, 
         "needed": 0 if standing is None else standing.policy.required,
         "error": error,
         "typed": typed,
+        "panels": panels.panels(value, here.held, at=here.at),
         "reach": reach_pages.of_views(reach.of_request(row, at=here.at), at=here.at),
     }
     status = 200 if error is None else 409 if isinstance(error, Conflict) else 422

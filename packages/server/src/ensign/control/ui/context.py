@@ -79,6 +79,7 @@ ROOMS: Final = (
             _room("Home", "home", "home:index", "h"),
             _room("Flags", "flag", "flags:list", "f", in_project=True),
             _room("Requests", "request", "changes:queue", "r"),
+            _room("Releases", "rollout", "releases:index", "o"),
             _room("Segments", "segment", "segments:list", "s", in_project=True),
             _room("Playground", "target", "playground:index", "y"),
             _room("Log", "log", "evidence:log", "l"),
