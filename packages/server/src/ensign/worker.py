@@ -25,7 +25,7 @@ from ensign.control.federation import refusals as exchanges
 from ensign.control.identity import attempts, enforcing, retention, sessions, sign_in, traces
 from ensign.control.identity.sso import saml_tickets
 from ensign.control.identity.sso import sessions as provider_sessions
-from ensign.control.kernel import clock
+from ensign.control.kernel import clock, skew
 from ensign.control.privacy import keeping
 from ensign.control.projects import token_uses
 from ensign.control.publishing import proofs, reach_rows, reached, refusals, usage
@@ -171,6 +171,7 @@ class Worker:
         self._tasks = tasks
         self._now = now
         self._due: dict[str, datetime] = {}
+        self._drifted = False
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -198,6 +199,7 @@ class Worker:
     def beat(self) -> list[str]:
         """Do what is due now, if no other process leads; returns the names of the tasks that ended well."""
         try:
+            self._look_at_the_clock()
             if not self._leads():
                 return []
         except DatabaseError as error:
@@ -205,7 +207,23 @@ class Worker:
             connection.close()
             return []
         at = self._now()
-        return [task.name for task in self._tasks if self._due.get(task.name, at) <= at and self._do(task, at)]
+        return [task.name for task in self._tasks if self._is_due(task, at) and self._do(task, at)]
+
+    def _is_due(self, task: Task, at: datetime) -> bool:
+        """Whether its time has come. A clock that was set back must not keep it waiting until it catches up."""
+        due = self._due.get(task.name, at)
+        return due <= at or at < due - task.every
+
+    def _look_at_the_clock(self) -> None:
+        """Say when this node's clock has drifted from its database's: approvals and ends are judged by it."""
+        ahead = skew.ahead(self._now())
+        metrics.CLOCK_AHEAD.set(ahead)
+        if abs(ahead) > clock.SKEW.total_seconds():
+            if not self._drifted:
+                log.error("this node's clock differs by %.0f s from the database's: set it by NTP", ahead)
+            self._drifted = True
+        else:
+            self._drifted = False
 
     def _do(self, task: Task, at: datetime) -> bool:
         self._due[task.name] = at + task.every

@@ -24,6 +24,7 @@ from ensign.control.changes.domain.settings_operations import (
     EnvironmentProtect,
     EnvironmentUnprotect,
     PolicySet,
+    SegmentMap,
     SegmentSet,
 )
 from ensign.control.changes.domain.world import World
@@ -125,6 +126,7 @@ worlds = st.builds(
     ),
     configs=st.fixed_dictionaries(dict.fromkeys(FLAGS, configs)),
     segments=st.fixed_dictionaries(dict.fromkeys(SEGMENTS, constraints)),
+    mapped=st.frozensets(st.sampled_from(SEGMENTS)),
     policy=policies,
     protected=st.booleans(),
 )
@@ -162,6 +164,7 @@ BY_TYPE: dict[type[Operation], st.SearchStrategy[Operation]] = {
         on_breach=st.sampled_from(["pause", "roll_back"]),
     ),
     SegmentSet: st.builds(SegmentSet, segment=st.sampled_from(SEGMENTS), constraints=constraints),
+    SegmentMap: st.builds(SegmentMap, segment=st.sampled_from(SEGMENTS), mapped=st.booleans()),
     PolicySet: st.builds(PolicySet, rules=policies),
     EnvironmentProtect: st.builds(EnvironmentProtect),
     EnvironmentUnprotect: st.builds(EnvironmentUnprotect),

@@ -181,6 +181,7 @@ class Permission(StrEnum):
         Level.ENVIRONMENT,
         "say afterwards why somebody else pressed a kill switch",
     )
+    TEST_REPORT = "test:report", Level.ENVIRONMENT, "report test runs against what an environment runs"
 
     @property
     def inert(self) -> bool:
@@ -236,6 +237,7 @@ _FLAGS: frozenset[Permission] = frozenset(
         P.CHANGE_REVIEW,
         P.CHANGE_SCHEDULE,
         P.RAMP_PAUSE,
+        P.TEST_REPORT,
     }
 )
 

@@ -157,7 +157,15 @@ _ALL = (
         P.SEGMENT_UPDATE,
         P.TEMPLATE_MANAGE,
         *_CHANGES,
+        P.TEST_REPORT,
         *_KILLS,
+    ),
+    _role(
+        "tester",
+        "Test reporter",
+        "For CI: reads a project's flags and reports test runs; changes nothing.",
+        P.PROJECT_READ,
+        P.TEST_REPORT,
     ),
     _role(
         "approver",

@@ -31,6 +31,7 @@ from ensign.control.federation.api import router as federation
 from ensign.control.flags.api import router as flags
 from ensign.control.incidents.api import router as incidents
 from ensign.control.privacy.api import router as privacy
+from ensign.control.progression.api import router as progression
 from ensign.control.projects.api import router as projects
 from ensign.control.projects.tokens_api import router as all_tokens
 from ensign.control.publishing.api import router as publishing
@@ -153,5 +154,6 @@ for router in (
     all_tokens,
     federation,
     roles,
+    progression,
 ):
     api.add_router("", router)

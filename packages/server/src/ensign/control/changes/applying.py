@@ -77,7 +77,7 @@ def apply_request(
     found = policies.policies_of(request.project, keys, lock=True)
     loaded = load(refs=[Ref.parse(name) for name in request.base], lock=True, **place)
     facts = facts_of(loaded.world.flags, request.operations)
-    back = mode == "plan" and request.plan is not None and request.plan.step is None
+    back = mode == "plan" and request.goes_back
     require_to_apply(rights, request, environments=keys, facts=facts, standard=mode == "standard", back=back)
     answering = owners(request)
     trust.require_open(request, direct=mode != "request")
@@ -86,17 +86,9 @@ def apply_request(
     refs = references(after=after, operations=request.operations)
     policy = joined_policy(found, change_facts(loaded.world, after, request.operations, at=at))
     # Rolling back only takes away what the plan's approval gave: like switching off, it waits for no window.
-    gates.require(
-        Asked(
-            request=request,
-            policy=policy,
-            before=loaded.world,
-            after=after,
-            mode="standard" if back else mode,
-            at=at,
-            phase="apply",
-        )
-    )
+    way: Mode = "standard" if back else mode
+    asked = Asked(request=request, policy=policy, before=loaded.world, after=after, mode=way, at=at, phase="apply")
+    gates.require(asked)
     applied = lifecycle.applied(
         request,
         actor,
@@ -108,9 +100,8 @@ def apply_request(
         mode=mode,
         underway=underway,
     )
-    rows = stage_rows(
-        before=loaded, after=after, operations=request.operations, approved=_approved(applied, keys), at=at
-    )
+    key = _approved(applied, keys)
+    rows = stage_rows(before=loaded, after=after, operations=request.operations, approved=key, at=at)
     _require_exact(rows, after)
     extra = accompany()
     publications = _publish(rows, after, environments=keys)
@@ -122,6 +113,7 @@ def apply_request(
         staged=[written, *rows.staged, *extra],
         publications=publications,
         approval=approval_object(applied, policy, owners=answering),
+        witnessed=gates.witnessed(asked),
     )
     following.follow(following.Happened(request=done.request, before=loaded.world, actor=actor, at=done.at))
     return done
@@ -135,6 +127,7 @@ def _record(
     staged: Sequence[Staged],
     publications: Sequence[Publication],
     approval: Mapping[str, Any],
+    witnessed: Mapping[str, Any],
 ) -> Applied:
     """One entry for the request, the rows and the rulesets."""
     recorded = record(
@@ -151,6 +144,7 @@ def _record(
             **({} if applied.reverts is None else {"reverts": applied.reverts}),
             **_timed(applied, actor, at=at),
             **_planned(applied),
+            **witnessed,
             **({"rulesets": [publication.fact for publication in publications]} if publications else {}),
         },
     )

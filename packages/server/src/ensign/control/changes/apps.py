@@ -15,5 +15,5 @@ class ChangesConfig(AppConfig):
         beside.register(waiting)
         beside.register_draft(drafted)
         leaving.register("changes", leavers.end, hold=leavers.hold)
-        panels.register("schedule", timing_views.panel)
+        panels.register_steers("schedule", timing_views.panel)
         findings.register("requests", leavers.ownerless)

@@ -28,6 +28,7 @@ from ensign.control.projects.targeting import stage_policy, stage_protection
 from ensign.control.segments import validation as segment_rules
 from ensign.control.segments.domain import SegmentConfig
 from ensign.control.segments.targeting import stage_config as stage_segment
+from ensign.control.segments.targeting import stage_mapped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +67,9 @@ def stage_rows(
     """
     refs = sorted(algebra.touched(after.environment, operations))
     configs = {r.key: after.configs[r.key] for r in refs if r.kind == "config"}
-    segments = {r.key: SegmentConfig(constraints=after.segments[r.key]) for r in refs if r.kind == "segment"}
+    segments = {
+        r.key: SegmentConfig(constraints=after.segments[r.key]) for r in refs if r.kind == "segment" and r.environment
+    }
     project, environment = after.project, after.environment
     staged: list[Staged] = []
     infos: dict[str, FlagInfo] = {}
@@ -98,6 +101,11 @@ def stage_rows(
                 flag_key=ref.key, approved=approved, archived=new.archived, impression_data=new.impression_data
             )
             staged.append(row)
+    staged += [
+        stage_mapped(segment_key=ref.key, project=project, mapped=ref.key in after.mapped, approved=approved)
+        for ref in refs
+        if ref.kind == "segment" and not ref.environment
+    ]
     staged += _settings(refs, before.world, after, approved, at)
     return Rows(staged=tuple(staged), configs=made, infos=infos, segments=segments)
 
@@ -157,7 +165,7 @@ def _canonical(loaded: Loaded, after: World, operations: Sequence[Operation]) ->
     """
     touched = algebra.touched(after.environment, operations)
     configs = {ref.key: after.configs[ref.key] for ref in touched if ref.kind == "config"}
-    new_segments = [ref.key for ref in touched if ref.kind == "segment"]
+    new_segments = [ref.key for ref in touched if ref.kind == "segment" and ref.environment]
     result = [
         replace(o, constraints=segment_rules.check_config(SegmentConfig(constraints=o.constraints)).constraints)
         if isinstance(o, SegmentSet)
@@ -229,7 +237,7 @@ def _warnings(loaded: Loaded, after: World, operations: Sequence[Operation]) -> 
                 about=loaded.about(ref.key),
             )
             found += [f"{ref.key}, {caution.field}: {caution.message}" for caution in checked.warnings]
-        elif ref.kind == "segment":
+        elif ref.kind == "segment" and ref.environment:
             cautions = segment_rules.warnings(after.segments[ref.key], path="constraints")
             found += [f"segment {ref.key}, {caution.field}: {caution.message}" for caution in cautions]
     return tuple(found)

@@ -35,6 +35,7 @@ from ensign.control.changes.domain.reading import refuse
 from ensign.control.changes.domain.settings_operations import (
     EnvironmentProtect,
     EnvironmentUnprotect,
+    SegmentMap,
     SegmentSet,
 )
 from ensign.control.flags import forms as flag_forms
@@ -70,6 +71,8 @@ def operations(posted: QueryDict, *, config: FlagConfig, at: datetime) -> tuple[
         case "segment.set":
             content = segment_forms.segment(posted)
             return (SegmentSet(segment=posted.get("segment", ""), constraints=content.constraints),)
+        case "segment.map":
+            return (SegmentMap(segment=posted.get("segment", ""), mapped=posted.get("mapped") == "yes"),)
         case "environment.protect":
             return (EnvironmentProtect(),)
         case "environment.unprotect":

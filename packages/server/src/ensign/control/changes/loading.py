@@ -69,6 +69,7 @@ def load(*, project: str, environment: str, refs: Collection[Ref], lock: bool = 
     known = {
         **{f"flag:/{row.key}": row.version for row in flag_rows},
         **{f"config:{row.environment}/{row.flag}": row.version for row in config_rows},
+        **{f"segment:/{row.key}": row.version for row in segment_rows},
         **{f"segment:{environment}/{row.segment}": row.version for row in content_rows},
         **{f"environment:{environment}/": row.version for row in place},
         **{f"policy:{environment}/": row.version for row in rules},
@@ -80,6 +81,7 @@ def load(*, project: str, environment: str, refs: Collection[Ref], lock: bool = 
             flags=infos,
             configs={key: here.get(key, FlagConfig()) for key in infos},
             segments={str(row.key): contents.get(str(row.key), ()) for row in segment_rows},
+            mapped=frozenset(str(row.key) for row in segment_rows if row.state.get("mapped")),
             policy=replace(PolicyRules.from_state(rules[0].state), enforced_since="") if rules else None,
             protected=bool(place and place[0].protected),
         ),

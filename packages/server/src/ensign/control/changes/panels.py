@@ -1,40 +1,60 @@
-"""What stands on a request's page besides the request itself: apps register; the page knows nothing of them."""
+"""What apps above put onto the page of a request. They register; ``changes`` knows nothing of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from ensign.control.access.decisions import Held
 from ensign.control.changes.domain.requests import ChangeRequest
+from ensign.control.changes.queries import RequestRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
-    """A partial template, and what it finds under the name ``panel``."""
+    """A section of the page: a template that shows ``value`` under that name. It brings its own heading."""
 
     template: str
-    panel: Mapping[str, Any]
+    value: object
 
 
-#: (request, what the reader holds, when) -> its panels in order.
-Source = Callable[[ChangeRequest, Held, datetime], Sequence[Panel]]
+Source = Callable[[RequestRow, datetime], Panel | None]
 
 _sources: dict[str, Source] = {}
 
 
 def register(name: str, source: Source) -> None:
-    """Show what ``source`` gives on the page of every request. Once for each name, while Django starts.
+    """Have ``source`` asked for a panel for every request's page; None shows nothing. Once, while Django starts.
 
     :raises ValueError: when the name is taken.
     """
     if name in _sources:
-        raise ValueError(f"{name} shows panels already")
+        raise ValueError(f"there is a panel {name} already")
     _sources[name] = source
 
 
-def panels(request: ChangeRequest, rights: Held, *, at: datetime) -> tuple[Panel, ...]:
-    """All of them, in the order in which they were registered."""
-    return tuple(panel for source in _sources.values() for panel in source(request, rights, at))
+def panels(row: RequestRow, *, at: datetime) -> list[Panel]:
+    """The panels of a request's page, in the order in which they were registered."""
+    return [panel for source in _sources.values() if (panel := source(row, at)) is not None]
+
+
+#: (request, what the reader holds, when) -> panels with acts that this reader may take, in order.
+Steers = Callable[[ChangeRequest, Held, datetime], Sequence[Panel]]
+
+_steers: dict[str, Steers] = {}
+
+
+def register_steers(name: str, source: Steers) -> None:
+    """Have ``source`` asked for panels that depend on who reads. Once for each name, while Django starts.
+
+    :raises ValueError: when the name is taken.
+    """
+    if name in _steers:
+        raise ValueError(f"{name} steers already")
+    _steers[name] = source
+
+
+def steers(request: ChangeRequest, rights: Held, *, at: datetime) -> list[Panel]:
+    """The panels with which the reader steers what becomes of a request; they stand first on its page."""
+    return [panel for source in _steers.values() for panel in source(request, rights, at)]

@@ -174,6 +174,8 @@ def states(world: World, request: ChangeRequest) -> dict[str, Any]:
             found[ref.name] = world.flags[ref.key].to_state()
         elif ref.kind == "config" and ref.key in world.configs:
             found[ref.name] = world.configs[ref.key].to_state()
+        elif ref.kind == "segment" and not ref.environment:
+            found[ref.name] = {"mapped": ref.key in world.mapped}
         elif ref.kind == "segment":
             found[ref.name] = [c.to_state() for c in world.segments.get(ref.key, ())]
         elif ref.kind == "policy" and world.policy is not None:

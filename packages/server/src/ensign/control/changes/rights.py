@@ -37,6 +37,7 @@ NEEDS: Mapping[str, Permission] = MappingProxyType(
         "dependency.set": Permission.CHANGE_DEPENDENCIES,
         "dependency.remove": Permission.CHANGE_DEPENDENCIES,
         "segment.set": Permission.CHANGE_SEGMENTS,
+        "segment.map": Permission.CHANGE_SEGMENTS,
     }
 )
 

@@ -53,7 +53,7 @@ def panel(request: ChangeRequest, rights: Held, at: datetime) -> Sequence[Panel]
         "most": (at + scheduling.MOST_AHEAD).strftime(_FORMAT),
         "value": "" if timed is None else timed.at.strftime(_FORMAT),
     }
-    return (Panel(template="changes/_schedule.html", panel=shown),)
+    return (Panel(template="changes/_schedule.html", value=shown),)
 
 
 def _when(text: str) -> datetime:

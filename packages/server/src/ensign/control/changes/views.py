@@ -146,8 +146,9 @@ def _detail(request: HttpRequest, id: str, *, error: EnsignError | None = None, 
         "needed": 0 if standing is None else standing.policy.required,
         "error": error,
         "typed": typed,
-        "panels": panels.panels(value, here.held, at=here.at),
+        "steers": panels.steers(value, here.held, at=here.at),
         "reach": reach_pages.of_views(reach.of_request(row, at=here.at), at=here.at),
+        "panels": panels.panels(row, at=here.at),
     }
     status = 200 if error is None else 409 if isinstance(error, Conflict) else 422
     return render(request, "changes/detail.html", context, status=status)

@@ -78,7 +78,7 @@ def reach(project: str, flag: str, *, at: datetime) -> dict[str, object]:
 
 
 #: (project, flag, what the reader holds, time) -> what stands in the flag's column of each environment: each has a
-#: ``template`` and its ``panel``.
+#: ``template`` that shows its ``value``.
 Panels = Callable[[str, str, Held, datetime], Mapping[str, Sequence[object]]]
 
 _panels: list[Panels] = []

@@ -314,6 +314,11 @@ FLAGS: Final = (
         texts=("name", "description"),
     ),
     Line(
+        table="progression_test_run", what="Test runs: what was tested, commit, address, result, by whom (id)",
+        whose="whoever is named in a text", purpose="evidence of tests", kept=_FOR_EVER,
+        mentions=("by",), erased=_TEXTS, texts=("name", "url"),
+    ),
+    Line(
         table="incidents_kill", what="Kill switches that were pressed, when, by whom (id), and why",
         whose="whoever is named in a text", purpose="incident evidence", kept=_FOR_EVER,
         mentions=("by", "reason_by"), erased=_TEXTS, texts=("reason",),

@@ -16,6 +16,6 @@ class ReleasesConfig(AppConfig):
         following.register("releases", operations.begin)
         gates.register("ramps", own.plans)
         leaving.register("releases", leavers.end, hold=leavers.hold)
-        panels.register("ramps", pages.request_panels)
+        panels.register_steers("ramps", pages.request_panels)
         beside.register_panels(pages.flag_panels)
         findings.register("ramps", leavers.ownerless)

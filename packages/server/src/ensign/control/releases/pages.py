@@ -127,12 +127,12 @@ def request_panels(request: ChangeRequest, rights: Held, at: datetime) -> Sequen
     plan = request.id if request.plan is None else request.plan.request
     found = queries.ramps(request=plan) if request.status == "applied" else []
     shown = [one for one in found if request.plan is None or one.id == request.plan.ramp]
-    return [Panel(template="releases/_ramp.html", panel={"bar": one}) for one in bars(shown, rights, at=at)]
+    return [Panel(template="releases/_ramp.html", value={"bar": one}) for one in bars(shown, rights, at=at)]
 
 
 def flag_panels(project: str, flag: str, rights: Held, at: datetime) -> Mapping[str, Sequence[Panel]]:
     """The ramps of a flag that are underway, by environment."""
     found: dict[str, list[Panel]] = {}
     for one in bars(queries.underway(project, flag=flag), rights, at=at):
-        found.setdefault(one.ramp.environment, []).append(Panel(template="releases/_ramp.html", panel={"bar": one}))
+        found.setdefault(one.ramp.environment, []).append(Panel(template="releases/_ramp.html", value={"bar": one}))
     return found

@@ -76,7 +76,7 @@ def ramp(request: HttpRequest, id: str) -> HttpResponse:
     here.require(Permission.PROJECT_READ, found.project)
     if "HX-Request" not in request.headers:
         return redirect(pages.address(found))
-    context = {"panel": {"bar": pages.bar(found, here.held, at=here.at)}}
+    context = {"value": {"bar": pages.bar(found, here.held, at=here.at)}}
     return render(request, "releases/_ramp.html", context)
 
 

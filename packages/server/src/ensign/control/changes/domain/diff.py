@@ -33,6 +33,8 @@ def diff(before: World, after: World) -> tuple[Row, ...]:
     for key in sorted({*before.segments, *after.segments}):
         where = f"segment {key} in {after.environment}"
         rows += _segment(where, before.segments.get(key), after.segments.get(key))
+    for key in sorted({*before.segments, *after.segments, *before.mapped, *after.mapped}):
+        rows += _row(f"segment {key}: environment-mapped", _yes(key in before.mapped), _yes(key in after.mapped))
     if before.policy != after.policy:
         sides = [None if side is None else words.policy(side) for side in (before.policy, after.policy)]
         rows.append(_told(f"policy of {after.environment}", sides[0], sides[1], before.policy, after.policy))

@@ -45,6 +45,50 @@ class SegmentSet(Operation):
         return f"The segment {self.segment} in {before.environment} goes from {old} to {new}."
 
 
+@operation_type("segment.map")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentMap(Operation):
+    """Declare a segment environment-mapped, or end that: whether its constraints are part of what must have run in a
+    lower environment first. It is said of the segment in every environment, and answers to all of their policies.
+    """
+
+    reach = "project"
+
+    segment: str
+    mapped: bool
+
+    def body(self) -> dict[str, Any]:
+        return {"segment": self.segment, "mapped": self.mapped}
+
+    @classmethod
+    def read(cls, reader: Reader) -> Operation:
+        return cls(segment=reader.text("segment"), mapped=reader.boolean("mapped"))
+
+    def touches(self, environment: str) -> tuple[Ref, ...]:  # noqa: ARG002 — the same in every environment
+        return (Ref("segment", "", self.segment),)
+
+    def apply(self, world: World) -> World:
+        world.constraints(self.segment)
+        if (self.segment in world.mapped) is self.mapped:
+            state = "environment-mapped already" if self.mapped else "not environment-mapped"
+            raise OperationError(f"The segment {self.segment} is {state}.")
+        return replace(world, mapped=world.mapped ^ {self.segment})
+
+    def invert(self, before: World) -> tuple[Operation, ...]:
+        self.apply(before)
+        return (SegmentMap(segment=self.segment, mapped=not self.mapped),)
+
+    def describe(self, before: World) -> str:
+        if self.mapped:
+            act, what = "is declared environment-mapped", "no longer need to have run in a lower environment first"
+        else:
+            act, what = (
+                "is no longer environment-mapped",
+                "must have run in a lower environment first, where that is asked",
+            )
+        return f"The segment {self.segment} of {before.project} {act}: its constraints {what}."
+
+
 @operation_type("policy.set")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicySet(Operation):

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ensign.control.changes.domain.requests import Approval, ChangeRequest, PolicyInForce
+from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Denied, NeedsMfa
 
@@ -102,7 +103,7 @@ def in_force(request: ChangeRequest, *, at: datetime, policy: PolicyInForce) -> 
             approval.digest == request.digest
             and approval.round == request.round
             and approval.policy == policy.ref
-            and approval.at <= at < approval.at + policy.lifetime
+            and approval.at - clock.SKEW <= at < approval.at + policy.lifetime
             and approval.person not in request.barred
         ):
             found.setdefault(approval.person, approval)
@@ -149,6 +150,8 @@ def verdict(
             why = "the policy changed since"
         elif approval.digest != request.digest or approval.round != request.round:
             why = "the request was edited since"
+        elif approval.at > at:
+            why = "given by a node whose clock is ahead of this one's"
         else:
             why = "expired"
         lost.append((approval, why))
