@@ -137,6 +137,13 @@ PAGES = (
     _row("changes:draft", PRODUCTION),
     _row("changes:draft", {**SHOP, "environment": "staging"}, name="draft-none"),
     _row("changes:policies", SHOP),
+    _row("changes:detail", {"id": "=ramped"}, name="request-ramp"),
+    _row("flags:detail", {**SHOP, "flag": "slow-launch"}, name="flag-ramp"),
+    _row("releases:index"),
+    _row("releases:plan", {**CHECKOUT, **PRODUCTION}),
+    _row("releases:plan", {**PRODUCTION, "flag": "search-ranking-v3"}, name="ramp-no-strategy"),
+    _row("releases:templates", SHOP),
+    _row("releases:templates", {"project": "empty"}, name="release-templates-none"),
     _row("incidents:kills"),
     _row("evidence:log"),
     _row("evidence:log", query="?q=changes&project=empty", name="log-none"),
@@ -171,7 +178,8 @@ WRITES = frozenset({
     "access:reactivate", "access:group-archive", "access:member-add", "access:member-remove", "access:service-disable",
     "access:service-enable", "access:grant-end", "access:role-archive",
     "access:token-revoke", "projects:update", "projects:environment-new",
-    "projects:environment-move", "projects:token-revoke", "changes:decide", "changes:act", "changes:finish",
+    "projects:environment-move", "projects:token-revoke", "changes:decide", "changes:act", "changes:schedule",
+    "releases:act", "releases:template", "changes:finish",
     "changes:policy", "progression:promote", "incidents:kill", "incidents:reason", "evidence:export_ledger",
     "access:service-take-over",
     "projects:token-rules", "projects:tokens-export", "federation:try", "federation:end",
@@ -187,6 +195,7 @@ WRITES = frozenset({
 """Views that answer POST alone: a test asks each with GET and wants 405."""
 
 NO_PAGES = {
+    "releases:ramp": "a part of a page that asks again; by itself it leads to the request",
     "scim:root": "answers the directory in JSON",
     "scim:root-slash": "answers the directory in JSON",
     "scim:endpoint": "answers the directory in JSON",

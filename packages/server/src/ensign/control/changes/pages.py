@@ -162,6 +162,9 @@ _STEPS = {
     actions.EDITED.code: ("edited it", "edit", Tone.CALM),
     actions.SUBMITTED.code: ("submitted it for review", "eye", Tone.INFO),
     actions.WITHDRAWN.code: ("withdrew it", "withdrawn", Tone.CALM),
+    actions.SCHEDULED.code: ("set its time", "schedule", Tone.VIOLET),
+    actions.SCHEDULE_CANCELLED.code: ("took its time back", "undo", Tone.CALM),
+    actions.SCHEDULE_FAILED.code: ("could not apply it at its time", "failure", Tone.BAD),
     actions.APPLIED.code: ("applied it", "on", Tone.GOOD),
     actions.APPROVAL_VOIDED.code: ("voided an approval: who gave it left", "blocked", Tone.WARN),
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from itertools import groupby
 from typing import Any
 
 from django.contrib import messages
@@ -48,16 +47,16 @@ def index(request: HttpRequest) -> HttpResponse:
         {"bar": bar, "environment": _look(environments.get((bar.ramp.project, bar.ramp.environment)), bar)}
         for bar in pages.bars(running, here.held, at=here.at)
     ]
-    events = calendar.events(projects=visible, until=here.at + timedelta(days=14))
     waiting = timing.waiting(projects=visible)
-    key = request.COOKIES.get(PROJECT_COOKIE, "")
-    sees = bool(key) and here.sees(key)
+    seen = [row.key for row in projects.projects() if here.sees(row.key)]
+    last = request.COOKIES.get(PROJECT_COOKIE, "")
+    key = last if last in seen else next(iter(seen), "")
     context = {
         "underway": underway,
-        "days": [(day, list(found)) for day, found in groupby(events, key=lambda event: event.at.date())],
+        "events": calendar.events(projects=visible, until=here.at + timedelta(days=14)),
         "failed": [one for one in waiting if one.schedule is not None and one.schedule.state == "failed"],
         "over": pages.bars(over, here.held, at=here.at),
-        "templates_url": reverse("releases:templates", kwargs={"project": key}) if sees else "",
+        "templates_url": reverse("releases:templates", kwargs={"project": key}) if key else "",
     }
     return render(request, "releases/index.html", context)
 
