@@ -204,34 +204,32 @@ def _releases(dan: Any, rev: Any, waiting: str, *, at: datetime) -> str:
     from ensign.control.changes.domain.flag_operations import FlagEnable
     from ensign.control.changes.domain.ramp_operations import RampPlan, RampStep
     from ensign.control.flags.operations import create_flag
-    from ensign.control.kernel import clock
     from ensign.control.releases import operations, queries, templating
 
     from ensign_testkit.targets import rollout
 
-    now = clock.now()
     steps = (RampStep(percent=5, hold=600), RampStep(percent=25, hold=600), RampStep(percent=100))
 
     def ramp(key: str) -> str:
-        create_flag(actor=dan, at=now, project="shop", key=key, description="Raised step by step.")
+        create_flag(actor=dan, at=at, project="shop", key=key, description="Raised step by step.")
         strategy = rollout(1)
         plan = RampPlan(flag=key, strategy=strategy.id, steps=steps)
         done = door.propose(
-            actor=dan, at=now, project="shop", environment="production", title=f"Ramp {key} up", reason="It is ready.",
+            actor=dan, at=at, project="shop", environment="production", title=f"Ramp {key} up", reason="It is ready.",
             operations=(StrategyAdd(flag=key, strategy=strategy), FlagEnable(flag=key), plan),
         ).request  # fmt: skip
-        door.review(actor=rev, at=now, request_id=done.id, decision="approve", digest=done.digest)
-        door.apply(actor=dan, at=now, request_id=done.id)
+        door.review(actor=rev, at=at, request_id=done.id, decision="approve", digest=done.digest)
+        door.apply(actor=dan, at=at, request_id=done.id)
         return str(done.id)
 
     running, paused = ramp("slow-launch"), ramp("held-launch")
     door.propose(
-        actor=dan, at=now, project="shop", environment="development", reason="To try.",
+        actor=dan, at=at, project="shop", environment="development", reason="To try.",
         operations=(StrategyAdd(flag="slow-launch", strategy=rollout(1)),),
     )  # fmt: skip
     held = queries.ramps(request=paused)[0]
-    operations.pause(actor=rev, at=now, ramp_id=held.id, reason="The error rate looks odd.")
-    door.schedule(actor=dan, at=now, request_id=waiting, when=now + timedelta(days=9))
+    operations.pause(actor=rev, at=at, ramp_id=held.id, reason="The error rate looks odd.")
+    door.schedule(actor=dan, at=at, request_id=waiting, when=at + timedelta(days=9))
     templating.make(actor=dan, at=at, project="shop", name="Careful", description="For payments.", steps=steps)
     return running
 
