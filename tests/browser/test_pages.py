@@ -56,6 +56,7 @@ PAGES = (
     _row("identity:security"),
     _row("identity:authenticator"),
     _row("identity:passkey-new"),
+    _row("identity:approval-keys"),
     _row("access:people"),
     _row("access:people", query="?q=nobody+at+all", name="people-none"),
     _row("access:invite"),
@@ -137,6 +138,10 @@ PAGES = (
     _row("changes:draft", PRODUCTION),
     _row("changes:draft", {**SHOP, "environment": "staging"}, name="draft-none"),
     _row("changes:policies", SHOP),
+    _row("changes:policy", PRODUCTION),
+    _row("changes:policy", PRODUCTION, query="?preset=regulated", name="policy-preset"),
+    _row("changes:policy_plan", SHOP),
+    _row("changes:policy_timeline", PRODUCTION),
     _row("changes:detail", {"id": "=ramped"}, name="request-ramp"),
     _row("flags:detail", {**SHOP, "flag": "slow-launch"}, name="flag-ramp"),
     _row("releases:index"),
@@ -171,6 +176,8 @@ PAGES = (
 )
 
 WRITES = frozenset({
+    "identity:approval-key-question", "identity:approval-key-enrol", "identity:approval-key-revoke",
+    "changes:approval-question",
     "identity:passkey", "identity:passkey-question", "identity:sign-out", "identity:session-end",
     "identity:sessions-end-others", "identity:passkey-new-question", "identity:recovery-codes",
     "privacy:rules", "privacy:held", "privacy:confirm", "privacy:withdraw",
@@ -179,8 +186,8 @@ WRITES = frozenset({
     "access:service-enable", "access:grant-end", "access:role-archive",
     "access:token-revoke", "projects:update", "projects:environment-new",
     "projects:environment-move", "projects:token-revoke", "changes:decide", "changes:act", "changes:schedule",
-    "releases:act", "releases:template", "changes:finish",
-    "changes:policy", "progression:promote", "incidents:kill", "incidents:reason", "evidence:export_ledger",
+    "changes:finish", "releases:act", "releases:template",
+    "changes:policy_file", "progression:promote", "incidents:kill", "incidents:reason", "evidence:export_ledger",
     "access:service-take-over",
     "projects:token-rules", "projects:tokens-export", "federation:try", "federation:end",
     "access:provider-map", "access:provider-unmap", "access:provider-enable", "access:provider-disable",

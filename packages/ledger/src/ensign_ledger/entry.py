@@ -181,6 +181,8 @@ def _check_approval(approval: Any) -> None:
     if not isinstance(approval.get("mode"), str) or approval["mode"] not in MODES:
         raise EntryError(f"not one of {', '.join(sorted(MODES))}", path="approval.mode")
     _count(approval, "required", "approval.", least=0)
+    if "signed" in approval:
+        _count(approval, "signed", "approval.", least=0)
     _text(approval, "author", "approval.")
     _text(approval, "policy", "approval.")
     for name in ("protected", "compensated"):

@@ -29,6 +29,7 @@ from ensign.control.federation import operations as federation
 from ensign.control.federation.domain import GITHUB, RuleWish
 from ensign.control.flags import queries as flags
 from ensign.control.flags.operations import create_flag
+from ensign.control.identity.approval_keys import queries as approval_keys
 from ensign.control.incidents import operations as incidents
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
@@ -43,6 +44,7 @@ from ensign.control.releases import templating
 from ensign.control.scim import tokens as directory
 from ensign.control.segments.operations import create_segment
 
+from ensign_testkit.passkeys import signer
 from ensign_testkit.people import add_person, sign_in
 from ensign_testkit.people import give as put_grant
 from ensign_testkit.providers import add_identity, add_provider
@@ -205,6 +207,11 @@ def _duties(ada: Actor, dan: Actor, newcomer: Actor, *, at: datetime) -> dict[st
     }
 
 
+def _approval_key(owner: Actor, *, at: datetime) -> str:
+    signer(owner, at=at)
+    return approval_keys.of_person(owner.id)[0].id
+
+
 def _organisation(ada: Actor, dan: Actor, *, at: datetime) -> dict[str, str]:
     member = add_person("Mel Member", "viewer", at=at)
     gone = add_person("Gil Gone", at=at)
@@ -235,6 +242,7 @@ def _organisation(ada: Actor, dan: Actor, *, at: datetime) -> dict[str, str]:
         "rule": rule.id,
         **_duties(ada, dan, newcomer, at=at),
         "member": member.id,
+        "approval_key": _approval_key(member, at=at),
         "gone": gone.id,
         "erasure_id": asked.id,
         "users": "Users",

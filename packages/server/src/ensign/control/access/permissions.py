@@ -235,9 +235,9 @@ _FLAGS: frozenset[Permission] = frozenset(
         P.CHANGE_APPLY,
         P.CHANGE_APPROVE,
         P.CHANGE_REVIEW,
+        P.TEST_REPORT,
         P.CHANGE_SCHEDULE,
         P.RAMP_PAUSE,
-        P.TEST_REPORT,
     }
 )
 

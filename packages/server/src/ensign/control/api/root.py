@@ -13,6 +13,7 @@ from ninja.operation import Operation
 
 import ensign
 from ensign.control.access.api import router as access
+from ensign.control.access.approval_keys_api import router as approval_keys
 from ensign.control.access.duty_api import router as access_duties
 from ensign.control.access.emergency_api import router as emergency_access
 from ensign.control.access.inquiry_api import router as access_inquiries
@@ -24,7 +25,9 @@ from ensign.control.api import problems
 from ensign.control.api.auth import AUTHENTICATION
 from ensign.control.api.parser import StrictParser
 from ensign.control.changes.api import router as changes
+from ensign.control.changes.policy_api import router as policies
 from ensign.control.changes.reach_api import router as change_reach
+from ensign.control.changes.signing_api import router as signing
 from ensign.control.changes.timing_api import router as timing
 from ensign.control.evidence.api import router as evidence
 from ensign.control.federation.api import router as federation
@@ -131,6 +134,8 @@ api = EnsignAPI(
 problems.install(api)
 for router in (
     access,
+    approval_keys,
+    signing,
     signing_in,
     access_inquiries,
     access_duties,
@@ -150,6 +155,7 @@ for router in (
     privacy,
     flag_reach,
     change_reach,
+    policies,
     rotation,
     all_tokens,
     federation,

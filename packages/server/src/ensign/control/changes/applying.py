@@ -18,19 +18,22 @@ from ensign.control.changes.domain.digests import change_digest
 from ensign.control.changes.domain.facts import change_facts
 from ensign.control.changes.domain.ramp_operations import RampPlan
 from ensign.control.changes.domain.requests import ChangeRequest, Mode, PolicyInForce
+from ensign.control.changes.domain.signing import in_entry
 from ensign.control.changes.domain.world import Ref, World
 from ensign.control.changes.gates import Asked
 from ensign.control.changes.loading import (
     behind,
-    entitlement,
     joined_policy,
+    judges,
     load,
     load_for,
     owners,
     reached,
     references,
+    signing_for,
 )
 from ensign.control.changes.models import Request
+from ensign.control.changes.policy_gates import touches_policy, weakened
 from ensign.control.changes.rights import facts_of, require_to_apply
 from ensign.control.kernel import clock, ids
 from ensign.control.kernel.actor import Actor
@@ -80,6 +83,7 @@ def apply_request(
     back = mode == "plan" and request.goes_back
     require_to_apply(rights, request, environments=keys, facts=facts, standard=mode == "standard", back=back)
     answering = owners(request)
+    people = judges(request, environments=keys, flags=loaded.world.flags, at=at)
     trust.require_open(request, direct=mode != "request")
     trust.require_unmoved(request, loaded.versions)
     after = algebra.apply_all(loaded.world, request.operations)
@@ -95,10 +99,12 @@ def apply_request(
         at=at,
         policy=policy,
         current={ref.name: loaded.versions.get(ref.name, -1) for ref in refs},
-        entitled=entitlement(project=request.project, environments=keys, facts=facts, at=at),
+        entitled=people.entitled,
         owners=answering,
+        who=people.who,
         mode=mode,
         underway=underway,
+        signing=signing_for(request, lock=True),
     )
     key = _approved(applied, keys)
     rows = stage_rows(before=loaded, after=after, operations=request.operations, approved=key, at=at)
@@ -114,6 +120,7 @@ def apply_request(
         publications=publications,
         approval=approval_object(applied, policy, owners=answering),
         witnessed=gates.witnessed(asked),
+        weakened=weakened(loaded.world, after, at=at) if touches_policy(applied) else None,
     )
     following.follow(following.Happened(request=done.request, before=loaded.world, actor=actor, at=done.at))
     return done
@@ -128,8 +135,11 @@ def _record(
     publications: Sequence[Publication],
     approval: Mapping[str, Any],
     witnessed: Mapping[str, Any],
+    weakened: bool | None,
 ) -> Applied:
-    """One entry for the request, the rows and the rulesets."""
+    """One entry for the request, the rows and the rulesets. ``weakened``: whether less is asked of changes from now
+    on; None for what alters no policy.
+    """
     recorded = record(
         action=actions.APPLIED,
         actor=actor,
@@ -142,9 +152,10 @@ def _record(
             "request": applied.id,
             "operations": sorted({operation.type for operation in applied.operations}),
             **({} if applied.reverts is None else {"reverts": applied.reverts}),
+            **witnessed,
+            **({} if weakened is None else {"weakened": weakened}),
             **_timed(applied, actor, at=at),
             **_planned(applied),
-            **witnessed,
             **({"rulesets": [publication.fact for publication in publications]} if publications else {}),
         },
     )
@@ -225,7 +236,8 @@ def approval_object(request: ChangeRequest, policy: PolicyInForce, *, owners: fr
 
     ``contributors`` are all who may not be among the approvers, besides the author: who edited it, and ``behind``, the
     people who stood behind a service account that wrote or edited it, or answer for it now (``owners``). For a step of
-    a plan the digest is the plan's: what was approved, and ``plan`` says which step of it this is.
+    a plan the digest is the plan's: what was approved, and ``plan`` says which step of it this is; signatures stand in
+    the plan's own entry, where they were checked against the keys of that time.
     """
     behind = sorted({*request.behind, *owners} - request.authors)
     return {
@@ -235,10 +247,18 @@ def approval_object(request: ChangeRequest, policy: PolicyInForce, *, owners: fr
         "behind": behind,
         "approvers": [
             # Trust refuses approvals by any other way than a session.
-            {"id": a.person, "at": clock.text(a.at), "digest": a.digest, "via": "session"}
+            {
+                "id": a.person,
+                "at": clock.text(a.at),
+                "digest": a.digest,
+                "via": "session",
+                **({} if a.signature is None or request.plan else {"signature": in_entry(a.signature)}),
+            }
             for a in request.approvals
         ],
         "required": request.required or 0,
+        # How many of them had to be signed; all, or none.
+        **({"signed": request.required or 0} if policy.demand.signed and request.plan is None else {}),
         "digest": request.digest if request.plan is None else request.plan.digest,
         **({} if request.plan is None else {"plan": request.plan.to_state()}),
         "policy": policy.ref,

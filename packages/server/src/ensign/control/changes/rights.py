@@ -14,11 +14,16 @@ from ensign.control.access.domain import FlagFacts, Scope
 from ensign.control.access.permissions import Level, Permission
 from ensign.control.audit.rows import rows
 from ensign.control.changes.domain.base import Operation
+from ensign.control.changes.domain.classing import classified, classifying
 from ensign.control.changes.domain.requests import ChangeRequest
 from ensign.control.flags.domain import FlagInfo
 from ensign.control.flags.models import Flag
+from ensign.control.flags.operations import require_to_classify
 
 SETTINGS = frozenset({"policy.set", "environment.protect", "environment.unprotect"})
+
+#: The operation that changes what conditions of policies go by.
+CLASSIFY = "flag.classify"
 
 #: What an operation takes besides ``change:draft``. Every operation type that is no setting stands here.
 NEEDS: Mapping[str, Permission] = MappingProxyType(
@@ -28,6 +33,7 @@ NEEDS: Mapping[str, Permission] = MappingProxyType(
         "flag.archive": Permission.FLAG_ARCHIVE,
         "flag.revive": Permission.FLAG_REVIVE,
         "flag.set_impressions": Permission.CHANGE_IMPRESSIONS,
+        CLASSIFY: Permission.FLAG_CLASSIFY,
         "strategy.add": Permission.CHANGE_STRATEGY_ADD,
         "strategy.update": Permission.CHANGE_STRATEGY_UPDATE,
         "strategy.reorder": Permission.CHANGE_STRATEGY_UPDATE,
@@ -57,9 +63,13 @@ def stored_facts(keys: Collection[str | None]) -> Mapping[str | None, FlagFacts]
 
 
 def facts_of(flags: Mapping[str, FlagInfo], operations: Iterable[Operation]) -> frozenset[FlagFacts | None]:
-    """The facts of all that the operations touch, from flags that were read; None for what is no flag of these."""
+    """The facts of all that the operations touch, from flags that were read; None for what is no flag of these.
+
+    What changes a flag's class is about the flag as it is and as it would be.
+    """
     known = (flags.get(key) if key is not None else None for key in flags_of(operations))
-    return frozenset(None if info is None else info.facts for info in known)
+    made = {classified(flags[o.flag], o).facts for o in classifying(operations) if o.flag in flags}
+    return frozenset(None if info is None else info.facts for info in known) | made
 
 
 def seen_by(rights: Held, operations: Iterable[Operation]) -> frozenset[FlagFacts | None]:
@@ -104,6 +114,11 @@ def require_to_draft(
         asked[Permission.CHANGE_DRAFT, place] = None
     for permission, scope in asked:
         rights.require(permission, scope)
+    for one in classifying(operations):
+        row = rows(Flag, key=one.flag, project=project)
+        if row:
+            info = FlagInfo.from_state(row[0].state)
+            require_to_classify(rights, info, classified(info, one))
 
 
 def apply_scopes(

@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from ensign.control.changes.domain import plans, trust
 from ensign.control.changes.domain.base import Operation
 from ensign.control.changes.domain.digests import change_digest
 from ensign.control.changes.domain.requests import Approval, ChangeRequest, Decision, Mode, PolicyInForce, Status
+from ensign.control.changes.domain.signing import NO_KEYS, Signing
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Denied, Invalid
 
@@ -108,13 +110,27 @@ def approve(
     current: Mapping[str, int],
     entitled: Callable[[str], bool],
     owners: frozenset[str] = frozenset(),
+    who: trust.WhoIs = trust.unknown,
+    signing: Signing = NO_KEYS,
+    signature: Mapping[str, Any] | None = None,
 ) -> ChangeRequest:
-    """Add ``actor``'s approval of ``digest``, which must be what they saw and what the request still says.
+    """Add ``actor``'s approval of ``digest``, which must be what they saw and what the request still says; with the
+    ``signature`` of a passkey where the policy asks for one.
 
-    :raises Denied: when they may not approve this; NeedsMfa when a second factor is lacking.
-    :raises Conflict: when it changed meanwhile, or isn't in review.
+    :raises Denied: when they may not approve this, or the signature is not good; NeedsMfa when a second factor is
+        lacking.
+    :raises Conflict: when it changed meanwhile, isn't in review, or must be signed.
     """
-    refusal = trust.refusal_to_approve(request, actor, at=at, policy=policy, entitled=entitled(actor.id), owners=owners)
+    refusal = trust.refusal_to_approve(
+        request,
+        actor,
+        at=at,
+        policy=policy,
+        entitled=entitled(actor.id),
+        owners=owners,
+        who=who,
+        signing=signing,
+    )
     if refusal is not None:
         raise refusal
     if digest != request.digest:
@@ -124,14 +140,17 @@ def approve(
             code="digest-mismatch",
         )
     trust.require_unmoved(request, current)
-    given = Approval(person=actor.id, at=at, digest=request.digest, policy=policy.ref, round=request.round)
+    given = Approval(
+        person=actor.id, at=at, digest=request.digest, policy=policy.ref, round=request.round, signature=signature
+    )
+    trust.require_signed(request, given, policy=policy, signing=signing)
     decided = replace(
         request,
         approvals=(*request.approvals, given),
         decisions=(*request.decisions, Decision(person=actor.id, kind="approve", at=at, round=request.round)),
         updated_at=at,
     )
-    judged = trust.verdict(decided, at=at, policy=policy, entitled=entitled, owners=owners)
+    judged = trust.verdict(decided, at=at, policy=policy, entitled=entitled, owners=owners, who=who, signing=signing)
     return replace(decided, status=approved_status(decided) if judged.enough else "in_review")
 
 
@@ -143,6 +162,8 @@ def without_approvals_of(
     policy: PolicyInForce,
     entitled: Callable[[str], bool],
     owners: frozenset[str] = frozenset(),
+    who: trust.WhoIs = trust.unknown,
+    signing: Signing = NO_KEYS,
 ) -> ChangeRequest:
     """Void the approvals of somebody who left. What they decided stays told; what lacks it now is in review again."""
     _require(request, _EDITABLE, "changed")
@@ -151,7 +172,7 @@ def without_approvals_of(
     )
     if request.status not in {"approved", "scheduled"}:
         return left
-    judged = trust.verdict(left, at=at, policy=policy, entitled=entitled, owners=owners)
+    judged = trust.verdict(left, at=at, policy=policy, entitled=entitled, owners=owners, who=who, signing=signing)
     return replace(left, status=request.status if judged.enough else "in_review")
 
 
@@ -197,8 +218,10 @@ def applied(
     current: Mapping[str, int],
     entitled: Callable[[str], bool],
     owners: frozenset[str] = frozenset(),
+    who: trust.WhoIs = trust.unknown,
     mode: Mode = "request",
     underway: plans.Underway | None = None,
+    signing: Signing = NO_KEYS,
 ) -> ChangeRequest:
     """Apply it: the only function that makes a request ``applied``.
 
@@ -214,7 +237,7 @@ def applied(
         operations=request.operations,
         base=current,
     )
-    judged = trust.verdict(request, at=at, policy=policy, entitled=entitled, owners=owners)
+    judged = trust.verdict(request, at=at, policy=policy, entitled=entitled, owners=owners, who=who, signing=signing)
     if mode == "standard":
         if not all(operation.type == "flag.disable" for operation in request.operations):
             raise Denied(

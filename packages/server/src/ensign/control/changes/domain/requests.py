@@ -50,11 +50,13 @@ class PolicyInForce:
     request_days: int = REQUEST_DAYS
     delay_hours: int = 0
     """How long after its last approval a change of a policy takes effect; for others it has no meaning."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """The names of the groups that the demand names, by id."""
 
     @property
     def required(self) -> int:
         """How many approvals it takes."""
-        return self.demand.approvals
+        return self.demand.required
 
     @property
     def requires_reason(self) -> bool:
