@@ -52,7 +52,7 @@ def seen(page: Page, name: str) -> None:
 
 def steer(page: Page, button: str, why: str) -> None:
     page.get_by_text("Steer it").click()
-    page.get_by_label("Why", exact=True).fill(why)
+    page.get_by_role("textbox", name="Why").first.fill(why)
     press(page, button)
 
 
@@ -73,7 +73,7 @@ def test_a_ramp_from_the_plan_to_the_way_back(site: Site) -> None:
         seen(page, "1-steps-refused")
         steps.fill("20 % for 1 h\n100 %")
         press(page, "Put it into my draft")
-        expect(page.get_by_text("ramps up from 1 %: 20 % (1 h) → 100 %")).to_be_visible()
+        expect(page.get_by_text("ramps up from 1 %: 20 % (1 h) → 100 %").first).to_be_visible()
         seen(page, "2-draft")
         page.get_by_label("Reason").fill("To see it rise.")
         press(page, "Apply")
