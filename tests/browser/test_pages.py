@@ -148,6 +148,13 @@ PAGES = (
     _row("changes:policy", PRODUCTION, query="?preset=regulated", name="policy-preset"),
     _row("changes:policy_plan", SHOP),
     _row("changes:policy_timeline", PRODUCTION),
+    _row("changes:detail", {"id": "=ramped"}, name="request-ramp"),
+    _row("flags:detail", {**SHOP, "flag": "slow-launch"}, name="flag-ramp"),
+    _row("releases:index"),
+    _row("releases:plan", {**CHECKOUT, **PRODUCTION}),
+    _row("releases:plan", {**PRODUCTION, "flag": "search-ranking-v3"}, name="ramp-no-strategy"),
+    _row("releases:templates", SHOP),
+    _row("releases:templates", {"project": "empty"}, name="release-templates-none"),
     _row("incidents:kills"),
     _row("incidents:list"),
     _row("incidents:declare"),
@@ -217,6 +224,7 @@ WRITES = frozenset({
     "access:service-enable", "access:grant-end", "access:role-archive",
     "access:token-revoke", "projects:update", "projects:environment-new",
     "projects:environment-move", "projects:token-revoke", "changes:decide", "changes:act", "changes:finish",
+    "changes:schedule", "releases:act", "releases:template",
     "changes:discuss", "changes:reviewers", "changes:rebase", "changes:draft-check",
     "changes:policy_file", "progression:promote", "incidents:kill", "incidents:reason",
     "incidents:restore", "incidents:export", "incidents:act", "incidents:emergency-act", "incidents:trigger-revoke",
@@ -237,6 +245,7 @@ WRITES = frozenset({
 """Views that answer POST alone: a test asks each with GET and wants 405."""
 
 NO_PAGES = {
+    "releases:ramp": "a part of a page that asks again; by itself it leads to the request",
     "scim:root": "answers the directory in JSON",
     "scim:root-slash": "answers the directory in JSON",
     "scim:endpoint": "answers the directory in JSON",

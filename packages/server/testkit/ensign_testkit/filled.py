@@ -58,6 +58,7 @@ class Filled:
     fired: str
     integration: str
     tickets: str
+    ramped: str
 
 
 def fill(*, many: bool) -> Filled:
@@ -210,6 +211,7 @@ def fill(*, many: bool) -> Filled:
         **_incident(ada, dan, person("Ray Responder", "responder"), killed.kill.id, at=clock.now()),
         **_alerts(dan, rev, bea, at=at),
         **_integrations(ada, at=at),
+        ramped=_releases(dan, rev, waiting.request.id, at=at),
     )  # fmt: skip
 
 
@@ -248,6 +250,44 @@ def _integrations(ada: Any, *, at: datetime) -> dict[str, str]:
     tickets = operations.make(actor=ada, at=at, kind="jira", project="shop", wish=jira).integration.id
     follower.follow(at=at)
     return {"integration": hook, "tickets": tickets}
+
+
+def _releases(dan: Any, rev: Any, waiting: str, *, at: datetime) -> str:
+    """A ramp that runs, one that is paused, a request with a time, a template; the request of the first."""
+    # Deferred: Django must be set up before its models are imported.
+    from ensign.control.changes import operations as door
+    from ensign.control.changes.domain.content_operations import StrategyAdd
+    from ensign.control.changes.domain.flag_operations import FlagEnable
+    from ensign.control.changes.domain.ramp_operations import RampPlan, RampStep
+    from ensign.control.flags.operations import create_flag
+    from ensign.control.releases import operations, queries, templating
+
+    from ensign_testkit.targets import rollout
+
+    steps = (RampStep(percent=5, hold=600), RampStep(percent=25, hold=600), RampStep(percent=100))
+
+    def ramp(key: str) -> str:
+        create_flag(actor=dan, at=at, project="shop", key=key, description="Raised step by step.")
+        strategy = rollout(1)
+        plan = RampPlan(flag=key, strategy=strategy.id, steps=steps)
+        done = door.propose(
+            actor=dan, at=at, project="shop", environment="production", title=f"Ramp {key} up", reason="It is ready.",
+            operations=(StrategyAdd(flag=key, strategy=strategy), FlagEnable(flag=key), plan),
+        ).request  # fmt: skip
+        door.review(actor=rev, at=at, request_id=done.id, decision="approve", digest=done.digest)
+        door.apply(actor=dan, at=at, request_id=done.id)
+        return str(done.id)
+
+    running, paused = ramp("slow-launch"), ramp("held-launch")
+    door.propose(
+        actor=dan, at=at, project="shop", environment="development", reason="To try.",
+        operations=(StrategyAdd(flag="slow-launch", strategy=rollout(1)),),
+    )  # fmt: skip
+    held = queries.ramps(request=paused)[0]
+    operations.pause(actor=rev, at=at, ramp_id=held.id, reason="The error rate looks odd.")
+    door.schedule(actor=dan, at=at, request_id=waiting, when=at + timedelta(days=9))
+    templating.make(actor=dan, at=at, project="shop", name="Careful", description="For payments.", steps=steps)
+    return running
 
 
 def _duties(ada: Any, dan: Any, *, at: datetime) -> dict[str, str]:

@@ -21,3 +21,16 @@ row(f"GET {_P}/release-templates", "project:read")
 row(f"POST {_P}/release-templates", "template:manage", body={"name": "Bold", "steps": _STEPS})
 row("PATCH /api/v1/release-templates/{id}", "template:manage", id="template", body={"name": "Other"})
 row("POST /api/v1/release-templates/{id}/archive", "template:manage", id="template")
+
+# Pages
+row("POST /requests/{id}/schedule", "change:schedule", id="timed", body={"act": "cancel"})
+row("GET /releases", "signed-in", why="of the projects that one may read")
+row("GET /ramps/{id}", "project:read", id="ramp")
+row("POST /ramps/{id}/act", "ramp:pause", id="ramp", body={"act": "pause"})
+_R = "/projects/{project}/environments/{environment}/flags/{flag}/ramp"
+row(f"GET {_R}", "project:read")
+row(f"POST {_R}", "change:draft", body={"strategy": "{strategy}", "steps": "20 % for 1 h\n100 %"})
+row("GET /projects/{project}/release-templates", "project:read")
+row("POST /projects/{project}/release-templates", "template:manage",
+    body={"name": "Bold", "steps": "20 % for 1 h\n100 %"})  # fmt: skip
+row("POST /release-templates/{id}", "template:manage", id="template", body={"act": "archive"})

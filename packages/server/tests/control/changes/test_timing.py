@@ -165,14 +165,29 @@ def test_who_lost_their_role_carries_it_no_more(db: str, lost: str) -> None:
     assert not config().enabled
 
 
-@pytest.mark.parametrize("lost", ["the approver", "who scheduled it"])
-def test_what_hangs_on_a_leaver_fails(db: str, lost: str) -> None:
+def test_without_a_leavers_approval_it_fails(db: str) -> None:
     cast = story()
     done = scheduled(cast)
-    person = cast.approver if lost == "the approver" else cast.dev
-    people.deactivate(actor=cast.admin, at=cast.at, person_id=person.id)
+    people.deactivate(actor=cast.admin, at=cast.at, person_id=cast.approver.id)
     failing(cast, done, cast.later(hours=1))
     assert not config().enabled
+
+
+@pytest.mark.parametrize("by", ["the author", "the approver"])
+def test_the_time_that_a_leaver_set_fails_when_they_leave(db: str, by: str) -> None:
+    cast = story()
+    done = requested(cast, launch(10))
+    approve(cast, done)
+    leaver = cast.dev if by == "the author" else cast.approver
+    door.schedule(actor=leaver, at=cast.at, request_id=done.request.id, when=cast.later(hours=1))
+    people.deactivate(actor=cast.admin, at=cast.later(minutes=1), person_id=leaver.id)
+    found = read(cast, done)
+    assert found.schedule is not None
+    assert found.schedule.state == "failed"
+    assert "has left" in found.schedule.problem
+    assert found.status == ("approved" if by == "the author" else "in_review")
+    assert timing.tick(at=cast.later(hours=1)) == 0
+    assert rows_equal_the_log()
 
 
 def test_a_little_late_it_applies_and_says_how_late_but_not_an_hour_later(db: str) -> None:

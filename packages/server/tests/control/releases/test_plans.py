@@ -24,7 +24,14 @@ from ensign.control.releases.domain import Pause, Ramp, Taken
 from ensign_testkit.change_worlds import ramp_steps
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 START = datetime(2026, 11, 25, 12, tzinfo=UTC)
 NAME = "config:production/a"
@@ -207,5 +214,5 @@ class Ramps(RuleBasedStateMachine):
             assert Ramp.from_state("rmp_1", self.ramp.to_state()) == self.ramp
 
 
-TestRamps = Ramps.TestCase
-TestRamps.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+def test_no_sequence_takes_a_step_that_is_not_the_next_one_of_the_approved_plan() -> None:
+    run_state_machine_as_test(Ramps, settings=settings(max_examples=200, stateful_step_count=40, deadline=None))

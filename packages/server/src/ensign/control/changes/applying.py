@@ -77,7 +77,7 @@ def _ground(request: ChangeRequest, *, rights: Held, mode: Mode, at: datetime) -
     keys = reached(operations=request.operations, **place)
     found = policies.policies_of(request.project, keys, lock=True)
     loaded = load(refs=[Ref.parse(name) for name in request.base], lock=True, **place)
-    back = mode == "plan" and request.plan is not None and request.plan.step is None
+    back = mode == "plan" and request.goes_back
     seen = facts_of(loaded.world.flags, request.operations)
     require_to_apply(rights, request, environments=keys, facts=seen, mode=mode, back=back)
     people = judges(request, environments=keys, flags=loaded.world.flags, at=at)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from django.urls import reverse
 
 from ensign.control.changes import actions, queries
+from ensign.control.changes.domain import scheduling
 from ensign.control.changes.domain.diff import Row
 from ensign.control.changes.domain.requests import ChangeRequest
 from ensign.control.changes.domain.world import Ref
@@ -193,6 +194,9 @@ _STEPS = {
     actions.EDITED.code: ("edited it", "edit", Tone.CALM),
     actions.SUBMITTED.code: ("submitted it for review", "eye", Tone.INFO),
     actions.WITHDRAWN.code: ("withdrew it", "withdrawn", Tone.CALM),
+    actions.SCHEDULED.code: ("set its time", "schedule", Tone.VIOLET),
+    actions.SCHEDULE_CANCELLED.code: ("took its time back", "undo", Tone.CALM),
+    actions.SCHEDULE_FAILED.code: ("could not apply it at its time", "failure", Tone.BAD),
     actions.APPLIED.code: ("applied it", "on", Tone.GOOD),
     actions.APPROVAL_VOIDED.code: ("voided an approval: who gave it left", "blocked", Tone.WARN),
 }
@@ -299,7 +303,8 @@ def acts(request: ChangeRequest, standing: Standing | None, *, reader: Actor, ma
     refusal = standing.refusal if standing is not None else None
     ready = standing is not None and standing.verdict.enough and not standing.moved
     approved_it = standing is not None and any(a.person == reader.id for a in standing.verdict.counted)
-    in_review = request.status in {"in_review", "approved"}
+    in_review = request.status in {"in_review", "approved", "scheduled"}
+    timed = scheduling.pending(request)
     return Acts(
         edit=request.open and may["draft"] and (involved or request.status != "draft"),
         submit=involved and request.status in {"draft", "changes_requested"},
@@ -307,7 +312,7 @@ def acts(request: ChangeRequest, standing: Standing | None, *, reader: Actor, ma
         why_not="" if refusal is None or not in_review else f"{refusal.message} {refusal.remedy}".strip(),
         needs_mfa=isinstance(refusal, NeedsMfa),
         stop=in_review and may["stop"] and not involved,
-        apply=in_review and ready and may["apply"] and (involved or approved_it),
+        apply=in_review and ready and may["apply"] and (involved or approved_it) and timed is None,
         withdraw=request.open and involved,
         revert=request.status == "applied" and may["draft"],
     )

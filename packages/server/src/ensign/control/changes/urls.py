@@ -12,6 +12,7 @@ from ensign.control.changes import (
     queue_views,
     review_views,
     signing_views,
+    timing_views,
     views,
 )
 
@@ -22,6 +23,7 @@ _changes = [
     path("requests/<str:id>/decide", views.decide, name="decide"),
     path("requests/<str:id>/approval-question", signing_views.question, name="approval-question"),
     path("requests/<str:id>/act", views.act, name="act"),
+    path("requests/<str:id>/schedule", timing_views.schedule, name="schedule"),
     path("requests/<str:id>/discuss", review_views.discuss, name="discuss"),
     path("requests/<str:id>/reviewers", review_views.reviewers, name="reviewers"),
     path("requests/<str:id>/rebase", review_views.rebase, name="rebase"),

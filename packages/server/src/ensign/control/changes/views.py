@@ -131,6 +131,7 @@ def show(
         "signatures": [(pages.person(one.person, names), one) for one in signing_pages.signed(value)],
         "error": error,
         "typed": typed,
+        "steers": panels.steers(value, here.held, at=here.at),
         "reach": reach_pages.of_views(reach.of_request(row, at=here.at), at=here.at),
         "panels": panels.panels(row, at=here.at),
     }

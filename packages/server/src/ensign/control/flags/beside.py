@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from ensign.control.access.decisions import Held
 from ensign.control.flags.domain import FlagConfig
 from ensign.control.kernel.actor import Actor
 
@@ -73,4 +74,26 @@ def reach(project: str, flag: str, *, at: datetime) -> dict[str, object]:
     found: dict[str, object] = {}
     for source in _reach:
         found |= source(project, flag, at)
+    return found
+
+
+#: (project, flag, what the reader holds, time) -> what stands in the flag's column of each environment: each has a
+#: ``template`` that shows its ``value``.
+Panels = Callable[[str, str, Held, datetime], Mapping[str, Sequence[object]]]
+
+_panels: list[Panels] = []
+
+
+def register_panels(source: Panels) -> None:
+    """Have ``source`` asked for what to show of a flag besides its content, by environment."""
+    if source not in _panels:
+        _panels.append(source)
+
+
+def panels(project: str, flag: str, rights: Held, *, at: datetime) -> dict[str, list[object]]:
+    """What to show besides a flag's content, by environment."""
+    found: dict[str, list[object]] = {}
+    for source in _panels:
+        for environment, shown in source(project, flag, rights, at).items():
+            found.setdefault(environment, []).extend(shown)
     return found

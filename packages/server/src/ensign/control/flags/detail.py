@@ -46,6 +46,7 @@ def context(here: Visit, *, project: str, flag: str) -> dict[str, Any]:
     names = {s.info.key: s.info.name for s in segments.segments(project)}
     waiting = beside.waiting(project)
     reach = beside.reach(project, flag, at=here.at)
+    panels = beside.panels(project, flag, here.held, at=here.at)
     columns = [
         column(
             here,
@@ -55,6 +56,7 @@ def context(here: Visit, *, project: str, flag: str) -> dict[str, Any]:
             names=names,
             pending=waiting.get((flag, place.row.key), ()),
             reach=reach.get(place.row.key),
+            panels=panels.get(place.row.key, ()),
         )
         for place in project_pages.places(project)
     ]
@@ -96,6 +98,7 @@ def column(
     names: dict[str, str],
     pending: Sequence[Pending],
     reach: object | None = None,
+    panels: Sequence[object] = (),
 ) -> pages.Column:
     """A flag in one environment."""
     config = FlagConfig() if row is None else row.config
@@ -117,6 +120,7 @@ def column(
         dependencies=[words.dependency(d) for d in config.dependencies],
         pending=pending,
         reach=reach,
+        panels=panels,
         draft=pages.draft_address(project, environment),
         kill=pages.kill_address(project, environment, flag),
         may_switch=drafts and may(Permission.CHANGE_SWITCH),

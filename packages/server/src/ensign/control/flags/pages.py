@@ -130,6 +130,7 @@ class Column:
     dependencies: Sequence[str]
     pending: Sequence[Pending]
     reach: object | None
+    panels: Sequence[object]
     draft: str
     kill: str
     may_switch: bool

@@ -8,11 +8,14 @@ class ReleasesConfig(AppConfig):
     def ready(self) -> None:
         """Follow approved plans, judge them before; pause leavers' ramps; stand beside flags and requests."""
         from ensign.control.access import findings, leaving  # deferred: models exist only now
-        from ensign.control.changes import following, gates  # deferred: models exist only now
+        from ensign.control.changes import following, gates, panels  # deferred: models exist only now
+        from ensign.control.flags import beside  # deferred: models exist only now
         from ensign.control.releases import gates as own  # deferred: models exist only now
-        from ensign.control.releases import leavers, operations  # deferred: models exist only now
+        from ensign.control.releases import leavers, operations, pages  # deferred: models exist only now
 
         following.register("releases", operations.begin)
         gates.register("ramps", own.plans)
         leaving.register("releases", leavers.end, hold=leavers.hold)
+        panels.register_steers("ramps", pages.request_panels)
+        beside.register_panels(pages.flag_panels)
         findings.register("ramps", leavers.ownerless)

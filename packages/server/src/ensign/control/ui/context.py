@@ -81,6 +81,7 @@ ROOMS: Final = (
             _room("Inbox", "comment", "integrations:inbox", "n", "integrations:inbox", "integrations:preferences"),
             _room("Flags", "flag", "flags:list", "f", in_project=True),
             _room("Requests", "request", "changes:queue", "r"),
+            _room("Releases", "rollout", "releases:index", "o"),
             _room("Segments", "segment", "segments:list", "s", in_project=True),
             _room("Playground", "target", "playground:index", "y"),
             _room("Log", "log", "evidence:log", "l"),

@@ -226,6 +226,11 @@ class ChangeRequest:
         return self.expires_at is not None and self.expires_at <= at and self.status in EXPIRES and not waits
 
     @property
+    def goes_back(self) -> bool:
+        """Whether it is the way back of an approved plan: it only lowers what was approved with it."""
+        return self.plan is not None and self.plan.step is None
+
+    @property
     def authors(self) -> frozenset[str]:
         """Who wrote or edited it: they submit, withdraw and apply it, and none of them may approve it."""
         return frozenset({self.author, *self.contributors})
