@@ -56,6 +56,7 @@ PAGES = (
     _row("identity:security"),
     _row("identity:authenticator"),
     _row("identity:passkey-new"),
+    _row("identity:approval-keys"),
     _row("access:people"),
     _row("access:people", query="?q=nobody+at+all", name="people-none"),
     _row("access:invite"),
@@ -143,6 +144,10 @@ PAGES = (
     _row("changes:draft", PRODUCTION),
     _row("changes:draft", {**SHOP, "environment": "staging"}, name="draft-none"),
     _row("changes:policies", SHOP),
+    _row("changes:policy", PRODUCTION),
+    _row("changes:policy", PRODUCTION, query="?preset=regulated", name="policy-preset"),
+    _row("changes:policy_plan", SHOP),
+    _row("changes:policy_timeline", PRODUCTION),
     _row("incidents:kills"),
     _row("evidence:log"),
     _row("evidence:log", query="?q=changes&project=empty", name="log-none"),
@@ -170,6 +175,8 @@ PAGES = (
 )
 
 WRITES = frozenset({
+    "identity:approval-key-question", "identity:approval-key-enrol", "identity:approval-key-revoke",
+    "changes:approval-question",
     "identity:passkey", "identity:passkey-question", "identity:sign-out", "identity:session-end",
     "identity:sessions-end-others", "identity:passkey-new-question", "identity:recovery-codes",
     "privacy:rules", "privacy:held", "privacy:confirm", "privacy:withdraw",
@@ -179,7 +186,7 @@ WRITES = frozenset({
     "access:token-revoke", "projects:update", "projects:environment-new",
     "projects:environment-move", "projects:token-revoke", "changes:decide", "changes:act", "changes:finish",
     "changes:discuss", "changes:reviewers", "changes:rebase", "changes:draft-check",
-    "changes:policy", "progression:promote", "incidents:kill", "incidents:reason", "evidence:export_ledger",
+    "changes:policy_file", "progression:promote", "incidents:kill", "incidents:reason", "evidence:export_ledger",
     "access:service-take-over",
     "projects:token-rules", "projects:tokens-export", "federation:try", "federation:end",
     "access:provider-map", "access:provider-unmap", "access:provider-enable", "access:provider-disable",

@@ -30,6 +30,7 @@ from ensign.control.kernel import clock, skew
 from ensign.control.privacy import keeping
 from ensign.control.projects import token_uses
 from ensign.control.publishing import proofs, reach_rows, reached, refusals, usage
+from ensign.control.releases import running as releases
 
 log = logging.getLogger("ensign.worker")
 
@@ -126,6 +127,10 @@ def _erased_keys(at: datetime) -> object:
     return keeping.reconcile(at=at)
 
 
+def _releases(at: datetime) -> object:
+    return releases.tick(at=at)
+
+
 def _access(at: datetime) -> object:
     return access_requests.tick(at=at)
 
@@ -145,6 +150,7 @@ TASKS: tuple[Task, ...] = (
     Task("sign-ins", timedelta(minutes=1), _sign_ins),
     Task("exchanges", timedelta(minutes=1), _exchanges),
     Task("refusals", timedelta(minutes=1), _refusals),
+    Task("releases", timedelta(seconds=5), _releases),
     Task("reached", timedelta(seconds=5), _reached),
     Task("answers", timedelta(minutes=10), _answers),
     Task("usage", timedelta(hours=24), _usage),

@@ -22,10 +22,12 @@ from ensign.cli import (
     remote_duties,
     remote_flags,
     remote_inquiries,
+    remote_policies,
     remote_privacy,
     remote_progression,
     remote_projects,
     remote_providers,
+    remote_releases,
     remote_reviews,
     remote_roles,
     remote_sign_in,
@@ -48,9 +50,12 @@ app.add_typer(remote_flags.app, name="flags")
 remote_flags.app.command()(codegen)
 app.add_typer(remote_flags.segments, name="segments")
 app.add_typer(remote_changes.app, name="changes")
-remote_reviews.add_to(remote_changes.app)
 remote_progression.add_to(remote_changes.app)
 app.add_typer(remote_progression.tests, name="tests")
+app.add_typer(remote_policies.app, name="policies")
+remote_releases.add_to(remote_changes.app)
+app.add_typer(remote_releases.app, name="releases")
+remote_reviews.add_to(remote_changes.app)
 app.add_typer(remote_access.app, name="access")
 remote_access.app.command()(remote_sign_in.logins)
 remote_access.app.add_typer(remote_sign_in.rules, name="rules")

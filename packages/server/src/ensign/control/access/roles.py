@@ -126,9 +126,11 @@ _CHANGES = (
     P.CHANGE_IMPRESSIONS,
     P.CHANGE_SEGMENTS,
     P.CHANGE_APPLY,
+    P.CHANGE_SCHEDULE,
 )
 
-_KILLS = (P.FLAG_KILL, P.KILL_EXPLAIN)
+#: What stops harm: all of it only ever shows something to fewer people.
+_KILLS = (P.FLAG_KILL, P.KILL_EXPLAIN, P.RAMP_PAUSE)
 
 
 _ALL = (
@@ -153,6 +155,7 @@ _ALL = (
         P.FLAG_REVIVE,
         P.SEGMENT_CREATE,
         P.SEGMENT_UPDATE,
+        P.TEMPLATE_MANAGE,
         *_CHANGES,
         P.TEST_REPORT,
         *_KILLS,
@@ -172,14 +175,15 @@ _ALL = (
         P.CHANGE_APPROVE,
         P.CHANGE_REVIEW,
         P.CHANGE_APPLY,
+        P.CHANGE_SCHEDULE,
         *_KILLS,
     ),
     _role(
         "admin",
         "Administrator",
         "Manages people, access, projects, tokens and settings; neither changes nor approves what applications see,"
-        " except that it may switch a flag off in an emergency. Within a project, gives no role that approves or gives"
-        " roles.",
+        " except that it may switch a flag off and stop a ramp in an emergency. Within a project, gives no role that"
+        " approves or gives roles.",
         *(permission for permission in P if permission.level is Level.ORGANISATION),
         *_SEES,
         P.PROJECT_UPDATE,
@@ -189,6 +193,7 @@ _ALL = (
         P.PROJECT_TOKENS_REVOKE,
         P.PROJECT_POLICY_PROPOSE,
         P.PROJECT_ACCESS_GRANT,
+        P.TEMPLATE_MANAGE,
         *_KILLS,
         assigns=(EVERY,),
     ),
@@ -214,7 +219,7 @@ FIRST_PERSON = ("admin", "developer", "approver")
 SYSTEM: Mapping[str, frozenset[Permission]] = MappingProxyType(
     {
         "sys_cli": frozenset({*_SEES, P.ORG_LEDGER_READ, P.ORG_LEDGER_EXPORT, P.ORG_LEDGER_ANCHOR}),
-        "sys_scheduler": frozenset({P.PROJECT_READ, P.CHANGE_APPLY}),
+        "sys_scheduler": frozenset({P.PROJECT_READ, P.CHANGE_APPLY, P.RAMP_PAUSE}),
         "sys_anchor": frozenset({P.ORG_LEDGER_ANCHOR}),
     }
 )

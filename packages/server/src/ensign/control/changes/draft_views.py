@@ -116,7 +116,8 @@ def _draft(
             "edits": list(enumerate(effect.sentences)),
             "form": form
             or forms.SubmitForm(
-                initial={"title": value.title, "reason": value.reason}, needs_reason=standing.policy.requires_reason
+                initial={"title": value.title, "reason": value.reason, "tickets": " ".join(value.tickets)},
+                needs_reason=standing.policy.requires_reason,
             ),
             "conflict": None if standing.conflict is None else pages.conflict(standing.conflict),
             "candidates": [] if standing.policy.required == 0 else _suggested(value, here, standing.policy),
@@ -159,7 +160,8 @@ def finish(request: HttpRequest, project: str, environment: str) -> HttpResponse
         if pressed.startswith("remove-"):
             return _without(request, value, pressed.removeprefix("remove-"), who)
         if form.is_valid():
-            door.edit(title=form.cleaned_data["title"], reason=form.cleaned_data["reason"], **who)
+            typed = form.cleaned_data
+            door.edit(title=typed["title"], reason=typed["reason"], tickets=typed["tickets"].split(), **who)
             reviewers = [value for value in request.POST.getlist("reviewers") if value]
             done = door.submit_and_ask(apply=pressed == "apply", reviewers=reviewers, **who)
             messages.success(request, "Applied." if done.applied else "Submitted for review.")

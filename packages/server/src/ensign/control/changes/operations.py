@@ -10,12 +10,14 @@ from ensign.control.changes.expiring import expire
 from ensign.control.changes.rebasing import rebase, revert
 from ensign.control.changes.reviewing import Reviewed, review, review_and_apply
 from ensign.control.changes.revising import revise
+from ensign.control.changes.timing import Timed, schedule, unschedule
 
 __all__ = [
     "Applied",
     "LineOf",
     "Proposed",
     "Reviewed",
+    "Timed",
     "apply",
     "apply_standard",
     "ask_reviewers",
@@ -30,8 +32,10 @@ __all__ = [
     "review",
     "review_and_apply",
     "revise",
+    "schedule",
     "standard_request",
     "submit",
     "submit_and_ask",
+    "unschedule",
     "withdraw",
 ]

@@ -25,6 +25,7 @@ from ensign.control.changes import (
     review_pages,
     rights,
     rounds,
+    signing_pages,
 )
 from ensign.control.changes import operations as door
 from ensign.control.changes.domain import algebra
@@ -108,7 +109,7 @@ def show(
         "candidates": [c for c in candidates if c.why or c.id in value.reviewers],
         "others": [c for c in candidates if not c.why and c.id not in value.reviewers],
         "ends": pages.until(value.expires_at, now=here.at) if value.open and value.expires_at else "",
-        "checks": [] if standing is None or past else pages.checks(value, standing, names, now=here.at),
+        "checks": [] if standing is None or past else pages.checks(value, standing, names, at=here.at),
         "conflict": None if standing is None or standing.conflict is None else pages.conflict(standing.conflict),
         "acts": pages.acts(value, standing, reader=here.actor, may=may),
         "timeline": pages.timeline(value, said, steps, names),
@@ -120,6 +121,10 @@ def show(
         "applied_by": None if value.applied_by is None else pages.person(value.applied_by, names),
         "approvers": [c.name for c in candidates if c.entitled and not c.group][:8],
         "needed": 0 if standing is None else standing.policy.required,
+        "signing": None
+        if standing is None
+        else signing_pages.of_reader(here.actor.id, demanded=standing.policy.demand.signed),
+        "signatures": [(pages.person(one.person, names), one) for one in signing_pages.signed(value)],
         "error": error,
         "typed": typed,
         "reach": reach_pages.of_views(reach.of_request(row, at=here.at), at=here.at),
@@ -152,7 +157,7 @@ def decide(request: HttpRequest, id: str) -> HttpResponse:
     try:
         done = door.review_and_apply(
             actor=here.actor, at=here.at, request_id=id, decision=decision,
-            digest=request.POST.get("digest", ""), text=text,
+            digest=request.POST.get("digest", ""), text=text, answer=request.POST.get("answer", ""),
         )  # fmt: skip
     except NeedsMfa as error:
         messages.warning(request, f"{error.message} {error.remedy}")

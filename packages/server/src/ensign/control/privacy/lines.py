@@ -58,6 +58,16 @@ PEOPLE: Final = (
         purpose="stopping guesses", kept="until the window of the count is over; looked at daily", task="tries",
     ),
     Line(
+        table="identity_approval_key", what="Approval keys: public keys, whose they are (ids), when they counted",
+        purpose="verifying who approved a change", subject="t.owner", mentions=("revoked_by",), kept=_FOR_EVER,
+        erased=_ID_ONLY,
+    ),
+    Line(
+        table="identity_signing_question", what="What a passkey is asked to sign: a person's id, the change in words",
+        purpose="approving by signature", subject="t.person_id", kept="five minutes; what is left over goes with the"
+        " next question", erased="the rows are removed", on_erasure="removed", backup="left out",
+    ),
+    Line(
         table="identity_token", what="Personal, service and federated tokens: name, scope, hash, end", whose=_STAFF,
         purpose="calling the API", subject="t.subject", secret=("token_hash",), mentions=("created_by",),
         kept=_FOR_EVER, erased="names that people gave to their tokens are emptied, earlier versions forgotten",
@@ -307,6 +317,16 @@ FLAGS: Final = (
         table="progression_test_run", what="Test runs: what was tested, commit, address, result, by whom (id)",
         whose="whoever is named in a text", purpose="evidence of tests", kept=_FOR_EVER,
         mentions=("by",), erased=_TEXTS, texts=("name", "url"),
+    ),
+    Line(
+        table="releases_ramp", what="Ramps: the plan, how far it has come, whose it is (id), why it is paused",
+        whose="whoever is named in a text", purpose="carrying out approved plans, evidence", kept=_FOR_EVER,
+        mentions=("owner",), erased=_TEXTS, texts=("why",),
+    ),
+    Line(
+        table="releases_template", what="Release templates: name, description, steps",
+        whose="whoever is named in a text", purpose="drafting ramps", kept=_FOR_EVER, erased=_TEXTS,
+        texts=("name", "description"),
     ),
     Line(
         table="incidents_kill", what="Kill switches that were pressed, when, by whom (id), and why",
