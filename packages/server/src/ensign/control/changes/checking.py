@@ -22,12 +22,13 @@ from ensign.control.changes.domain.requests import ChangeRequest, PolicyInForce
 from ensign.control.changes.domain.world import Ref
 from ensign.control.changes.drafting import new_request
 from ensign.control.changes.gates import Asked
-from ensign.control.changes.loading import entitlement, load, owners, policy_in_force, reached
-from ensign.control.changes.rights import facts_of, may_apply, require_to_draft
+from ensign.control.changes.loading import judges, load, owners, policy_in_force, reached, signing_for
+from ensign.control.changes.rights import may_apply, require_to_draft
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import EnsignError
 from ensign.control.kernel.transactions import write_door
 from ensign.control.projects import queries as projects
+from ensign.control.projects.knowing import UNMEETABLE
 
 #: ``blocks``: it cannot be submitted. ``waits``: it can be submitted, and cannot apply before this is there.
 Level = Literal["blocks", "waits", "warns"]
@@ -134,6 +135,8 @@ def _check(
     policy = policy_in_force(project=project, environments=keys, facts=facts)
     people = asking.candidates(request, at=at, policy=policy) if policy.required else []
     able = tuple(c for c in people if c.entitled and not c.group)
+    words = algebra.describe_all(compiled.before, compiled.operations)
+    sentences, rows = queries.told(words, diff(compiled.before, compiled.after))
     return Report(
         findings=(
             *_moved(request),
@@ -142,15 +145,12 @@ def _check(
             *_approvals(request, compiled, policy, able, keys=keys, at=at),
             *_apply(actor, request, policy, keys=keys, at=at),
             *_others(request, actor=actor),
-            *(
-                Finding(level="warns", code="personal-data", message=f"This may hold personal data: {text}")
-                for text in compiled.warnings
-            ),
+            *_warned(compiled),
         ),
         policy=policy,
         approvers=able,
-        sentences=algebra.describe_all(compiled.before, compiled.operations),
-        rows=diff(compiled.before, compiled.after),
+        sentences=sentences,
+        rows=rows,
         compiled=compiled,
         submitted=given is not None and given.status not in {"draft", "changes_requested"},
     )
@@ -208,16 +208,22 @@ def _approvals(
     at: datetime,
 ) -> list[Finding]:
     """How many approvals are missing, and who could give them; when too few people can, it would wait for ever."""
-    facts = facts_of(compiled.after.flags, compiled.operations)
-    entitled = entitlement(project=request.project, environments=keys, facts=facts, at=at)
-    verdict = trust.verdict(request, at=at, policy=policy, entitled=entitled, owners=owners(request))
-    if not verdict.missing:
+    people = judges(request, environments=keys, flags=compiled.before.flags, at=at)
+    verdict = trust.verdict(
+        request,
+        at=at,
+        policy=policy,
+        entitled=people.entitled,
+        owners=owners(request),
+        who=people.who,
+        signing=signing_for(request),
+    )
+    if verdict.enough:
         return []
     gave = {approval.person for approval in verdict.counted}
     left = [c for c in able if c.id not in gave]
     where = ", ".join(policy.environments)
-    lacks = "One approval is" if verdict.missing == 1 else f"{verdict.missing} approvals are"
-    asked = f"{lacks} missing, by people who had no part in it ({where})."
+    asked = f"{' '.join(verdict.lacks)} By people who had no part in it ({where})."
     if len(left) < verdict.missing:
         return [
             Finding(
@@ -276,6 +282,17 @@ def _others(request: ChangeRequest, *, actor: Actor) -> list[Finding]:
                     href=f"/requests/{other.id}",
                 )
             )
+    return found
+
+
+def _warned(compiled: Compiled) -> list[Finding]:
+    found = []
+    for text in compiled.warnings:
+        if text.startswith(UNMEETABLE):
+            message = f"Nobody could meet this policy: {text.removeprefix(UNMEETABLE)}"
+            found.append(Finding(level="warns", code="unmeetable", message=message))
+        else:
+            found.append(Finding(level="warns", code="personal-data", message=f"This may hold personal data: {text}"))
     return found
 
 
