@@ -81,19 +81,30 @@ def show_change(id: Id, as_json: Json = False) -> None:
     """One request: what it changes, who approved it, what it still needs, and how far it has come once applied."""
     found = _get(id)
     lines = [f"{found['title']} ({found['status'].replace('_', ' ')})", *("  " + s for s in found["sentences"])]
+    if found["tickets"]:
+        lines += [_ticket(one) for one in connect().call("GET", f"/changes/{part(id)}/tickets")]
     if found["reason"]:
         lines.append(f"reason: {found['reason']}")
     lines.append(f"author {found['author']}; {found['missing']} of {found['required']} approval(s) missing")
     lines += [f"  {said}" for said in found["lacking"]]
     if found["tickets"]:
         lines.append(f"tickets: {', '.join(found['tickets'])}")
-    lines += [f"approved by {a['person']} at {a['at']}{' (void: ' + a['lost'] + ')' if a['lost'] else ''}"
+    lines += [f"approved by {a['person']} at {a['at']}{', signed' if a['signed'] else ''}"
+              f"{' (void: ' + a['lost'] + ')' if a['lost'] else ''}"
               for a in found["approvals"]]  # fmt: skip
     lines += [f"conflict: {name} changed since this was written" for name in found["conflicted"]]
     if found["status"] == "applied":
         found["reach"] = connect().call("GET", f"/changes/{part(id)}/reach")
         lines += reach.lines(found["reach"])
     show(found, as_json=as_json, text="\n".join(lines))
+
+
+def _ticket(one: dict[str, Any]) -> str:
+    """A ticket with its address and, as far as it could be read, its status."""
+    status = (
+        f" ({one['status']})" if one["status"] else f" (status unknown: {one['problem']})" if one["problem"] else ""
+    )
+    return f"ticket {one['reference']}{status}" + (f" {one['url']}" if one["url"] != one["reference"] else "")
 
 
 @app.command()
@@ -118,12 +129,18 @@ def propose_change(
     file: Annotated[Path, typer.Argument(help="JSON: a list of operations; - reads standard input.")],
     reason: Reason = "",
     draft: Annotated[bool, typer.Option("--draft", help="Only keep it.")] = False,
+    ticket: Annotated[
+        list[str] | None, typer.Option("--ticket", help="What it belongs to: PAY-142, an address; repeatable.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Propose operations from a file. They apply at once where the policy asks for no approval."""
     operations = read_json(file, what="operations")
     wish = "draft" if draft else "apply"
-    made = propose(connect(), project=project, environment=environment, operations=operations, reason=reason, wish=wish)
+    made = propose(
+        connect(), project=project, environment=environment, operations=operations, reason=reason, wish=wish,
+        tickets=ticket,
+    )  # fmt: skip
     tell(made, as_json=as_json)
 
 
@@ -183,11 +200,12 @@ def comment(
 
 @app.command()
 def approve(id: Id) -> None:
-    """Always refused: an approval is an act of a person in a session, never of a token."""
+    """Always refused: an approval is an act of a person in a session, never of a token; passkeys sign in browsers."""
     raise Denied(
-        "A request is approved by a person in a browser, with a recent second factor, never from here.",
+        "A request is approved by a person in a browser, with a recent second factor, never from here."
+        " Where the policy asks for a signature, their passkey gives it there.",
         permission="change:approve",
-        remedy=f"Open it there: {connect().url}/requests/{id}",
+        remedy=f"Open it there: {connect().url}/requests/{part(id)}",
         code="approval-by-token",
     )
 

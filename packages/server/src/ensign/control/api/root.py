@@ -33,7 +33,13 @@ from ensign.control.changes.timing_api import router as timing
 from ensign.control.evidence.api import router as evidence
 from ensign.control.federation.api import router as federation
 from ensign.control.flags.api import router as flags
-from ensign.control.incidents.api import router as incidents
+from ensign.control.incidents.api import router as kills
+from ensign.control.incidents.emergency_api import router as emergencies
+from ensign.control.incidents.incidents_api import router as incidents
+from ensign.control.incidents.practice_api import router as practice
+from ensign.control.integrations.api import router as integrations
+from ensign.control.monitoring.api import router as monitoring
+from ensign.control.monitoring.safeguard_api import router as safeguards
 from ensign.control.privacy.api import router as privacy
 from ensign.control.progression.api import router as progression
 from ensign.control.projects.api import router as projects
@@ -149,7 +155,12 @@ for router in (
     changes,
     timing,
     releases,
+    kills,
     incidents,
+    emergencies,
+    practice,
+    monitoring,
+    safeguards,
     evidence,
     directory,
     movements,
@@ -162,6 +173,7 @@ for router in (
     all_tokens,
     federation,
     roles,
+    integrations,
     progression,
 ):
     api.add_router("", router)

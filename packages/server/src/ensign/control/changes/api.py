@@ -37,7 +37,7 @@ class ProposeIn(Input):
     title: str = ""
     reason: str = ""
     wish: Literal["apply", "submit", "draft"] = "apply"
-    tickets: list[str] = Field([], max_length=10, description="What it is for: PAY-142, or an address.")
+    tickets: list[str] = Field([], max_length=20, description="What it is for: PAY-142, or an address.")
 
 
 class EditIn(Input):
@@ -47,7 +47,7 @@ class EditIn(Input):
     title: str | None = None
     reason: str | None = None
     rebase: bool = False
-    tickets: list[str] | None = Field(None, max_length=10)
+    tickets: list[str] | None = Field(None, max_length=20)
 
 
 class DecisionIn(Input):

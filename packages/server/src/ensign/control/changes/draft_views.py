@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from ensign.control.changes import asking, forms, pages, queries
 from ensign.control.changes import operations as door
+from ensign.control.changes.domain import tickets
 from ensign.control.changes.domain.requests import ChangeRequest, PolicyInForce
 from ensign.control.changes.drafting import my_draft
 from ensign.control.changes.review_views import draft_report, report_of
@@ -160,8 +161,8 @@ def finish(request: HttpRequest, project: str, environment: str) -> HttpResponse
         if pressed.startswith("remove-"):
             return _without(request, value, pressed.removeprefix("remove-"), who)
         if form.is_valid():
-            typed = form.cleaned_data
-            door.edit(title=typed["title"], reason=typed["reason"], tickets=typed["tickets"].split(), **who)
+            said = form.cleaned_data
+            door.edit(title=said["title"], reason=said["reason"], tickets=tickets.split(said["tickets"]), **who)
             reviewers = [value for value in request.POST.getlist("reviewers") if value]
             done = door.submit_and_ask(apply=pressed == "apply", reviewers=reviewers, **who)
             messages.success(request, "Applied." if done.applied else "Submitted for review.")

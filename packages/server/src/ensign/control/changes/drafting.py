@@ -17,6 +17,7 @@ from ensign.control.changes import actions, gates
 from ensign.control.changes.applying import Applied, apply_request
 from ensign.control.changes.compiling import Compiled, compile_operations
 from ensign.control.changes.domain import algebra, lifecycle
+from ensign.control.changes.domain import tickets as references
 from ensign.control.changes.domain.base import Operation
 from ensign.control.changes.domain.requests import ChangeRequest, PolicyInForce
 from ensign.control.changes.gates import Asked, Phase
@@ -91,21 +92,6 @@ def _texts(title: str, reason: str, sentences: Sequence[str]) -> tuple[str, str]
     return title, check_text(reason, field="reason", limit=5_000)
 
 
-MAX_TICKETS = 10
-
-
-def check_tickets(tickets: Sequence[str]) -> tuple[str, ...]:
-    """References to tickets, trimmed, each once.
-
-    :raises Invalid: naming ``tickets``.
-    """
-    found = tuple(dict.fromkeys(text for ticket in tickets if (text := ticket.strip())))
-    if len(found) > MAX_TICKETS or any(len(text) > 200 or not text.isprintable() or " " in text for text in found):
-        message = f"Name at most {MAX_TICKETS} tickets, each without spaces, such as PAY-142 or its address."
-        raise Invalid("This is no list of tickets.", fields={"tickets": message})
-    return found
-
-
 def new_request(
     compiled: Compiled,
     *,
@@ -116,6 +102,7 @@ def new_request(
     reverts: str | None = None,
     tickets: Sequence[str] = (),
     promotes: str | None = None,
+    incident: str | None = None,
 ) -> ChangeRequest:
     said = algebra.describe_all(compiled.before, compiled.operations)
     title, reason = _texts(title, reason, said)
@@ -134,8 +121,9 @@ def new_request(
         created_at=at,
         updated_at=at,
         reverts=reverts,
-        tickets=check_tickets(tickets),
+        tickets=references.clean(tickets),
         promotes=promotes,
+        incident=incident,
     )
 
 
@@ -193,6 +181,7 @@ def propose(
     wish: Wish = "apply",
     tickets: Sequence[str] = (),
     promotes: str | None = None,
+    incident: str | None = None,
 ) -> Proposed:
     """Propose a change; the policy decides what becomes of it.
 
@@ -206,7 +195,9 @@ def propose(
     rights = held(actor, at=at)
     require_to_draft(rights, project=project, environment=environment, operations=operations)
     compiled = compile_operations(project=project, environment=environment, operations=operations, at=at)
-    request = new_request(compiled, actor=actor, at=at, title=title, reason=reason, tickets=tickets, promotes=promotes)
+    request = new_request(
+        compiled, actor=actor, at=at, title=title, reason=reason, tickets=tickets, promotes=promotes, incident=incident
+    )
     return place(request, compiled, actor=actor, at=at, wish=wish, rights=rights)
 
 
@@ -293,9 +284,8 @@ def edit(
         behind=behind(actor),
         days=policy_for(request, at=at).request_days,
     )
-    edited = replace(
-        edited, warnings=compiled.warnings, tickets=request.tickets if tickets is None else check_tickets(tickets)
-    )
+    named = request.tickets if tickets is None else references.clean(tickets)
+    edited = replace(edited, warnings=compiled.warnings, tickets=named)
     return Proposed(request=edited, version=write(edited, row=row, action=actions.EDITED, actor=actor, at=at))
 
 

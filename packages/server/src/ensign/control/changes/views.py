@@ -18,6 +18,7 @@ from ensign.control.changes import (
     asking,
     estimating,
     leavers,
+    opened,
     pages,
     panels,
     queries,
@@ -26,6 +27,7 @@ from ensign.control.changes import (
     rights,
     rounds,
     signing_pages,
+    tickets,
 )
 from ensign.control.changes import operations as door
 from ensign.control.changes.domain import algebra
@@ -68,6 +70,7 @@ def show(
     value = row.request
     if value.status == "draft":
         return redirect("changes:draft", project=value.project, environment=value.environment)
+    opened.tell(here.actor, value, here.at)
     standing = queries.standing(value, reader=here.actor, at=here.at) if value.open else None
     keys = reached(project=value.project, environment=value.environment, operations=value.operations)
     may = {
@@ -89,6 +92,7 @@ def show(
     context = {
         "request_row": row,
         "change": value,
+        "tickets": tickets.linked(value.project, value.tickets),
         "status": "conflicted" if conflicted else value.status,
         "project": project,
         "environment": pages.place_of(value),

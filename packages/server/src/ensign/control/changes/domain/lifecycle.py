@@ -17,6 +17,7 @@ from typing import Any
 from ensign.control.changes.domain import plans, trust
 from ensign.control.changes.domain.base import Operation
 from ensign.control.changes.domain.digests import change_digest
+from ensign.control.changes.domain.emergency import Opening
 from ensign.control.changes.domain.requests import (
     OPEN,
     Approval,
@@ -264,12 +265,14 @@ def applied(
     mode: Mode = "request",
     underway: plans.Underway | None = None,
     signing: Signing = NO_KEYS,
+    opening: Opening | None = None,
 ) -> ChangeRequest:
     """Apply it: the only function that makes a request ``applied``.
 
     ``mode`` "standard" is for what needs no approval anywhere (switching off); "direct" for what is proposed and
     applied in one act, where the policy asks for no approval; "plan" for a step of the approved plan that is
-    ``underway``. None of them can be reached with what was a request before.
+    ``underway``. None of them can be reached with what was a request before. "break-glass" is an emergency under
+    ``opening``: what the policy asks for stays told, and is reviewed afterwards.
 
     :raises Conflict: when it changed, was not approved, or its approvals no longer count. :raises Denied: see trust.
     """
@@ -289,8 +292,13 @@ def applied(
                 code="not-standard",
             )
         judged = trust.Verdict(counted=(), required=0)
+    required, emergency = judged.required, mode == "break-glass"
     if mode == "plan":
         judged = plans.require_step_of_plan(request, actor, underway=underway, at=at, policy=policy)
+        required = judged.required
+    if emergency:
+        trust.require_break_glass(opening, request, actor, at=at)
+        judged = replace(judged, required=0, absent=(), lacks=())
     trust.require_in_time(request, at=at)
     trust.require_unmoved(request, current)
     trust.require_applicable(
@@ -299,6 +307,7 @@ def applied(
         current=current,
         judged=judged,
         direct=mode != "request",
+        emergency=emergency,
         acting=request.author if mode == "plan" else trust.acting(request, actor, at=at),
     )
     return replace(
@@ -310,7 +319,7 @@ def applied(
         submitted_at=request.submitted_at or at,
         mode=mode,
         approvals=judged.counted,
-        required=judged.required,
+        required=required,
         policy=policy.ref,
         schedule=None if request.schedule is None else replace(request.schedule, state="done"),
     )
