@@ -139,6 +139,7 @@ PAGES = (
     _row("changes:queue", query="?show=requested", name="requests-asked"),
     _row("changes:check", {"id": "=request"}),
     _row("changes:try", {"id": "=request"}),
+    _row("progression:flag", CHECKOUT),
     _row("changes:revert", {"id": "=applied"}),
     _row("changes:edit", {"id": "=request"}),
     _row("changes:draft", PRODUCTION),

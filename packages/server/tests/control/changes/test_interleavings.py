@@ -11,13 +11,15 @@ import pytest
 from django.db import connections
 from ensign.control.audit.models import Document, Entry, Touch
 from ensign.control.changes import operations as door
-from ensign.control.changes import queries
+from ensign.control.changes import queries, rebasing
 from ensign.control.changes.domain import algebra
 from ensign.control.changes.domain.base import Operation, from_json
 from ensign.control.changes.domain.content_operations import VariantsSet
 from ensign.control.changes.domain.flag_operations import FlagDisable, FlagEnable
+from ensign.control.changes.domain.merging import Side
 from ensign.control.changes.domain.world import World
 from ensign.control.flags.domain import FlagConfig, FlagInfo, Variant
+from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, EnsignError
 from ensign.control.publishing.checks import problems
 from ensign_testkit.changing import FLAG, Story, approve, config, live, requested, rows_equal_the_log, story, widen
@@ -33,7 +35,7 @@ STEPS: dict[str, tuple[Operation, ...]] = {
 }
 proposals = st.tuples(st.sampled_from(["propose", "ready", "ready"]), st.sampled_from(sorted(STEPS)), st.booleans())
 decisions = st.tuples(
-    st.sampled_from(["apply", "apply", "apply", "approve", "rebase", "revert", "withdraw"]),
+    st.sampled_from(["apply", "apply", "apply", "approve", "rebase", "carry", "carry", "revert", "withdraw"]),
     st.integers(0, 3),
     st.booleans(),
 )
@@ -76,10 +78,19 @@ def perform(cast: Story, made: list[door.Proposed], act: tuple[str, Any, bool]) 
         door.apply(actor=author, **place)
     elif kind == "rebase":
         door.edit(actor=who, rebase=True, **place)
+    elif kind == "carry":
+        carry_over(done, who, side="mine" if first else "theirs", **place)
     elif kind == "withdraw":
         door.withdraw(actor=who, **place)
     else:
         made.append(door.revert(actor=who, reason="r", **place))
+
+
+def carry_over(done: door.Proposed, who: Actor, *, side: Side, **place: Any) -> None:
+    """Rebase, taking one side of every line that clashes."""
+    row = queries.request(done.request.id, reader=who.id)
+    clashes = rebasing.merged(row.request).open
+    door.rebase(actor=who, choices={line.key: line.only or side for line in clashes}, **place)
 
 
 def approve_current(cast: Story, done: door.Proposed, first: bool) -> None:

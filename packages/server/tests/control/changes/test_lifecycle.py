@@ -78,6 +78,7 @@ class Bench:
     def __post_init__(self) -> None:
         self.editors = {self.request.author}
         self.given: list[tuple[str, datetime, object, int, int]] = []
+        self.ends: datetime | None = None
         self.submitted = False
 
     @property
@@ -114,6 +115,7 @@ class Bench:
     def submit(self, who: str) -> None:
         self.request = lifecycle.submit(self.request, by=who, at=self.at, policy=self.policy)
         self.submitted = True
+        self.ends = self.at + timedelta(days=30)
 
     def approve(self, actor: Actor, digest: str | None = None) -> None:
         self.request = lifecycle.approve(
@@ -129,7 +131,21 @@ class Bench:
         assert actor.recent_mfa(at=self.at), "somebody approved without a second factor"
         assert actor.id not in self.editors, "an author or editor approved"
         assert actor.id in self.entitled
+        assert self.ends is not None, "a draft was approved"
+        assert self.at < self.ends, "what had ended was approved"
         self.given.append((actor.id, self.at, self.content(), self.policy_version, self.base_version))
+
+    def ask(self, whom: str) -> None:
+        before = self.request
+        self.request = lifecycle.ask(self.request, reviewers=[whom], at=self.at)
+        assert whom not in self.editors, "somebody was asked who can never approve"
+        assert (self.request.approvals, self.request.digest) == (before.approvals, before.digest)
+        assert (self.request.status, self.request.round) == (before.status, before.round)
+
+    def end(self) -> None:
+        self.request = lifecycle.expire(self.request, at=self.at)
+        assert self.ends is not None, "a draft ended by itself"
+        assert self.at >= self.ends, "it ended before its time"
 
     def apply(self, actor: Actor, mode: Mode = "request") -> None:
         before = self.request
@@ -146,6 +162,7 @@ class Bench:
             assert all(isinstance(step, FlagDisable) for step in before.operations)
             return
         assert self.allowed(), "it applied without what the policy asks for"
+        assert self.ends is None or self.at < self.ends, "it applied after it had ended"
         assert dict(before.base) == self.current, "it overwrote somebody else's change"
         assert self.submitted or (mode == "direct" and self.required == 0)
 
@@ -222,7 +239,15 @@ class AnyOrderOfActs(RuleBasedStateMachine):
     def toggle_entitlement(self, who: str) -> None:
         self.bench.entitled = self.bench.entitled ^ {who}
 
-    @rule(hours=st.sampled_from([1, 100, 169]))
+    @rule(whom=people)
+    def ask_somebody_to_look(self, whom: str) -> None:
+        self.attempt(self.bench.ask, whom)
+
+    @rule()
+    def the_clock_ends_it(self) -> None:
+        self.attempt(self.bench.end)
+
+    @rule(hours=st.sampled_from([1, 100, 169, 720]))
     def time_passes(self, hours: int) -> None:
         self.bench.at += timedelta(hours=hours)
 
@@ -289,6 +314,7 @@ def test_every_order_of_up_to_six_acts_keeps_the_promise(required: int) -> None:
             for act in acts.values():
                 copy = replace(bench)
                 copy.editors, copy.given, copy.submitted = set(bench.editors), list(bench.given), bench.submitted
+                copy.ends = bench.ends
                 try:
                     act(copy)  # type: ignore[operator]  # one of the callables above
                 except EnsignError:

@@ -6,9 +6,11 @@ from dataclasses import replace
 
 from ensign.control.changes.domain import algebra
 from ensign.control.changes.domain.base import Operation
+from ensign.control.changes.domain.classing import of_info
 from ensign.control.changes.domain.content_operations import StrategyAdd, StrategyUpdate, VariantsSet
 from ensign.control.changes.domain.flag_operations import FlagArchive, FlagEnable
 from ensign.control.changes.domain.merging import Merged, merge, steps_between
+from ensign.control.changes.domain.ramp_operations import RampPlan, RampStep
 from ensign.control.changes.domain.world import OperationError, World
 from ensign.control.flags.domain import FlagConfig, FlagInfo, Strategy, Variant
 from ensign_testkit.change_worlds import operations, worlds
@@ -168,6 +170,36 @@ def test_of_an_archived_flag_only_theirs_can_be_taken() -> None:
     assert clash.only == "theirs"
     assert merge(base, now, mine, choices={clash.key: "mine"}).open, "mine is not possible"
     assert merge(base, now, mine, choices={clash.key: "theirs"}).operations == ()
+
+
+def test_a_planned_ramp_is_carried_over_with_its_plan_and_dropped_only_with_its_share() -> None:
+    base = FlagConfig(enabled=True, strategies=(CANARY,))
+    plan = RampPlan(
+        flag="f",
+        strategy=CANARY.id,
+        steps=(RampStep(percent=10, hold=60), RampStep(percent=100)),
+        guards=(),
+    )
+    edit = StrategyUpdate(flag="f", strategy=replace(CANARY, title="Mine"))
+    theirs = world(replace(base, strategies=(replace(CANARY, parameters={**CANARY.parameters, "groupId": "x"}),)))
+    done = merge(world(base), theirs, (edit, plan))
+    assert done.operations[-1] == plan
+    made = algebra.apply_all(theirs, done.operations).configs["f"].strategies[0]
+    assert (made.title, made.parameters["groupId"]) == ("Mine", "x")
+    gone = merge(world(base), world(FlagConfig()), (edit, plan))
+    (clash,) = gone.open
+    assert merge(world(base), world(FlagConfig()), (edit, plan), choices={clash.key: "theirs"}).operations == ()
+
+
+def test_classification_merges_by_what_it_says() -> None:
+    base = world(FlagConfig())
+    info = base.flags["f"]
+    tagged = algebra.apply_all(base, [of_info(replace(info, tags=("web",)))])
+    mine = [of_info(replace(info, owner="usr_me"))]
+    done = merge(base, tagged, mine)
+    assert done.clashes == ()
+    made = algebra.apply_all(tagged, done.operations).flags["f"]
+    assert (made.tags, made.owner) == (("web",), "usr_me")
 
 
 def test_the_authors_own_operations_stay_where_they_do_the_same() -> None:

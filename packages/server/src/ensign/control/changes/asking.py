@@ -14,13 +14,13 @@ from ensign.control.access.permissions import Permission
 from ensign.control.access.queries import who_can
 from ensign.control.audit.door import operation
 from ensign.control.changes import actions, drafting
-from ensign.control.changes.domain import lifecycle
+from ensign.control.changes.domain import algebra, lifecycle
 from ensign.control.changes.domain.approvers import admitted
 from ensign.control.changes.domain.requests import ChangeRequest, PolicyInForce
 from ensign.control.changes.drafting import Proposed
-from ensign.control.changes.loading import owners, policy_for, reached, whois
+from ensign.control.changes.loading import judges, load, owners, policy_for, reached
 from ensign.control.changes.models import Request
-from ensign.control.changes.rights import apply_scopes, flags_of, stored_facts
+from ensign.control.changes.rights import apply_scopes, facts_of
 from ensign.control.identity import queries as identity
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Invalid, NotFound
@@ -125,11 +125,13 @@ def candidates(request: ChangeRequest, *, at: datetime, policy: PolicyInForce | 
     """Everybody who can be asked, suggestions first, each with whether they may approve."""
     policy = policy or policy_for(request, at=at)
     keys = reached(project=request.project, environment=request.environment, operations=request.operations)
-    stored = stored_facts(flags_of(request.operations))
-    facts = {stored.get(key) for key in flags_of(request.operations)}
-    scopes = apply_scopes(project=request.project, environments=keys, facts=facts)
-    who = whois(scopes, {one.owner for one in facts if one is not None}, at=at)
-    able = frozenset(id_ for id_ in _able(scopes, at=at) if admitted(who, id_, policy))
+    touched = algebra.touched(request.environment, request.operations)
+    flags = load(project=request.project, environment=request.environment, refs=touched).world.flags
+    facts = facts_of(flags, request.operations)
+    able = _able(apply_scopes(project=request.project, environments=keys, facts=facts), at=at)
+    if any(not one.anybody for one in policy.demand.approvers):
+        who = judges(request, environments=keys, flags=flags, at=at).who
+        able = frozenset(id_ for id_ in able if admitted(who, id_, policy))
     barred = request.barred | owners(request)
     readers = [h.subject for h in who_can(Permission.PROJECT_READ, Scope(request.project), at=at) if h.kind == "person"]
     people = [id_ for id_ in readers if id_ not in barred]

@@ -135,9 +135,8 @@ def _check(
     policy = policy_in_force(project=project, environments=keys, facts=facts)
     people = asking.candidates(request, at=at, policy=policy) if policy.required else []
     able = tuple(c for c in people if c.entitled and not c.group)
-    sentences, rows = queries.told(
-        algebra.describe_all(compiled.before, compiled.operations), diff(compiled.before, compiled.after)
-    )
+    words = algebra.describe_all(compiled.before, compiled.operations)
+    sentences, rows = queries.told(words, diff(compiled.before, compiled.after))
     return Report(
         findings=(
             *_moved(request),
@@ -145,7 +144,7 @@ def _check(
             *_approvals(request, compiled, policy, able, keys=keys, at=at),
             *_apply(actor, request, policy, keys=keys, at=at),
             *_others(request, actor=actor),
-            *(_caution(text) for text in compiled.warnings),
+            *_warned(compiled),
         ),
         policy=policy,
         approvers=able,
@@ -209,18 +208,20 @@ def _approvals(
     """How many approvals are missing, and who could give them; when too few people can, it would wait for ever."""
     people = judges(request, environments=keys, flags=compiled.before.flags, at=at)
     verdict = trust.verdict(
-        request, at=at, policy=policy, entitled=people.entitled, owners=owners(request), who=people.who,
+        request,
+        at=at,
+        policy=policy,
+        entitled=people.entitled,
+        owners=owners(request),
+        who=people.who,
         signing=signing_for(request),
-    )  # fmt: skip
-    if not verdict.missing:
+    )
+    if verdict.enough:
         return []
     gave = {approval.person for approval in verdict.counted}
     left = [c for c in able if c.id not in gave]
     where = ", ".join(policy.environments)
-    lacks = "One approval is" if verdict.missing == 1 else f"{verdict.missing} approvals are"
-    asked = f"{lacks} missing, by people who had no part in it ({where})."
-    if policy.demand.approvers or policy.demand.each_group:
-        asked = f"{' '.join(verdict.lacks)} Whoever had a part in it cannot give one ({where})."
+    asked = f"{' '.join(verdict.lacks)} By people who had no part in it ({where})."
     if len(left) < verdict.missing:
         return [
             Finding(
@@ -279,6 +280,17 @@ def _others(request: ChangeRequest, *, actor: Actor) -> list[Finding]:
                     href=f"/requests/{other.id}",
                 )
             )
+    return found
+
+
+def _warned(compiled: Compiled) -> list[Finding]:
+    found = []
+    for text in compiled.warnings:
+        if text.startswith(UNMEETABLE):
+            message = f"Nobody could meet this policy: {text.removeprefix(UNMEETABLE)}"
+            found.append(Finding(level="warns", code="unmeetable", message=message))
+        else:
+            found.append(Finding(level="warns", code="personal-data", message=f"This may hold personal data: {text}"))
     return found
 
 

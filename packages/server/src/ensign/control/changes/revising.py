@@ -29,7 +29,7 @@ class Edit:
 
 def edits(request: ChangeRequest) -> list[Edit]:
     """The edits of a request, in order, said from the state that it is based on."""
-    said = algebra.describe_all(queries.world_of(request), request.operations)
+    said, _ = queries.told(algebra.describe_all(queries.world_of(request), request.operations), ())
     return [
         Edit(place=place, sentence=sentence, share=_share(step))
         for place, (sentence, step) in enumerate(zip(said, request.operations, strict=True))

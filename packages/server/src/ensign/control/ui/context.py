@@ -147,6 +147,7 @@ KEYS: Final = (
     ("j", "Next row"),
     ("k", "Previous row"),
     ("Enter", "Open the row"),
+    ("c", "Comment on the line of a difference"),
     ("?", "These shortcuts"),
 )
 

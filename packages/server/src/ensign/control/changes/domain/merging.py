@@ -15,7 +15,9 @@ from typing import Any, Literal, TypeVar
 
 from ensign.control.changes.domain import algebra, words
 from ensign.control.changes.domain.base import Operation
+from ensign.control.changes.domain.classing import of_info
 from ensign.control.changes.domain.flag_operations import FlagArchive, FlagRevive, FlagSetImpressions
+from ensign.control.changes.domain.ramp_operations import RampPlan
 from ensign.control.changes.domain.settings_operations import (
     EnvironmentProtect,
     EnvironmentUnprotect,
@@ -25,6 +27,7 @@ from ensign.control.changes.domain.settings_operations import (
 )
 from ensign.control.changes.domain.world import OperationError, World
 from ensign.control.flags.domain import Dependency, FlagConfig, FlagInfo, Strategy
+from ensign.control.flags.words import share
 
 T = TypeVar("T")
 
@@ -114,12 +117,24 @@ def _gone(base: World, theirs: World, merged: World, flag: str) -> bool:
 
 def _steps(theirs: World, wanted: World, operations: Sequence[Operation]) -> tuple[Operation, ...]:
     """The author's own operations where they lead there, as their sentences are the author's; else those between."""
+    if _leads(theirs, wanted, operations):
+        return tuple(operations)
+    # A planned ramp is more than the share that it begins with: it stays wherever that share was taken.
+    plans = [o for o in operations if isinstance(o, RampPlan) and _begins(o, wanted)]
+    steps = (*steps_between(theirs, wanted), *plans)
+    return steps if _leads(theirs, wanted, steps) else steps_between(theirs, wanted)
+
+
+def _leads(before: World, after: World, operations: Sequence[Operation]) -> bool:
     try:
-        if algebra.apply_all(theirs, operations) == wanted:
-            return tuple(operations)
+        return algebra.apply_all(before, operations) == after
     except OperationError:
-        pass
-    return steps_between(theirs, wanted)
+        return False
+
+
+def _begins(plan: RampPlan, wanted: World) -> bool:
+    config = wanted.configs.get(plan.flag, FlagConfig())
+    return any(s.id == plan.strategy and share(s) == plan.steps[0].percent for s in config.strategies)
 
 
 def steps_between(before: World, after: World) -> tuple[Operation, ...]:
@@ -128,6 +143,8 @@ def steps_between(before: World, after: World) -> tuple[Operation, ...]:
     last: list[Operation] = []
     for key in sorted(after.flags):
         old, new = before.flags[key], after.flags[key]
+        if of_info(old) != of_info(new):
+            first.append(of_info(new))
         inside: list[Operation] = []
         if old.impression_data is not new.impression_data:
             inside.append(FlagSetImpressions(flag=key, enabled=new.impression_data))
@@ -205,7 +222,14 @@ class _Work:
         told = self.pick(
             f"{key}/impressions", f"{path}: impression data", *(s.impression_data for s in sides), say=_yes
         )
-        return replace(theirs, archived=archived, impression_data=told)
+        made = replace(theirs, archived=archived, impression_data=told)
+        return replace(
+            made,
+            type=self.pick(f"{key}/type", f"{path}: type", *(s.type for s in sides), say=str),
+            tags=self.pick(f"{key}/tags", f"{path}: tags", *(s.tags for s in sides), say=_names),
+            tier=self.pick(f"{key}/tier", f"{path}: risk tier", *(s.tier for s in sides), say=str),
+            owner=self.pick(f"{key}/owner", f"{path}: owner", *(s.owner for s in sides), say=_owner),
+        )
 
     def config(self, flag: str, base: World, theirs: World, mine: World, *, gone: bool) -> FlagConfig:
         """A flag's content in the environment."""
@@ -324,6 +348,10 @@ def _yes(value: bool) -> str:
 
 def _on(value: bool) -> str:
     return "on" if value else "off"
+
+
+def _owner(value: str) -> str:
+    return value or "nobody"
 
 
 def _enabled(disabled: bool) -> str:
