@@ -21,13 +21,17 @@ from ensign.control.access import requests as access_requests
 from ensign.control.access import segregation
 from ensign.control.api import idempotency
 from ensign.control.audit import following, schedule
+from ensign.control.changes import expiring
 from ensign.control.federation import refusals as exchanges
 from ensign.control.identity import attempts, enforcing, retention, sessions, sign_in, traces
 from ensign.control.identity.sso import saml_tickets
 from ensign.control.identity.sso import sessions as provider_sessions
+from ensign.control.incidents import drills, opening, triggers
 from ensign.control.integrations import digests, finding_notices, follower, sending
 from ensign.control.integrations import retention as retention_of_messages
 from ensign.control.kernel import clock, skew
+from ensign.control.monitoring import checking, detecting, hooks, raising
+from ensign.control.monitoring import opening as looked
 from ensign.control.privacy import keeping
 from ensign.control.projects import token_uses
 from ensign.control.publishing import proofs, reach_rows, reached, refusals, usage
@@ -143,6 +147,39 @@ def _duties(at: datetime) -> object:
     return segregation.check_everybody(at=at)
 
 
+def _expired_requests(at: datetime) -> object:
+    return expiring.end_due(at=at)
+
+
+def _emergencies(at: datetime) -> object:
+    return opening.tick(at=at)
+
+
+def _drills(at: datetime) -> object:
+    return drills.tick(at=at, now=clock.now)
+
+
+def _trigger_refusals(at: datetime) -> object:
+    triggers.summarise(at=at)
+    return None
+
+
+def _watch(at: datetime) -> object:
+    return detecting.follow(at=at) + raising.escalate(at=at)
+
+
+def _safeguards(at: datetime) -> object:
+    return checking.check(at=at, now=clock.now)
+
+
+def _safeguard_messages(at: datetime) -> object:
+    return hooks.forget_messages(at=at)
+
+
+def _opened(at: datetime) -> object:
+    return looked.forget(at=at)
+
+
 def _messages(at: datetime) -> object:
     return retention_of_messages.forget(at=at)
 
@@ -179,13 +216,21 @@ TASKS: tuple[Task, ...] = (
     Task("traces", timedelta(hours=24), _traces),
     Task("access", timedelta(minutes=1), _access),
     Task("duties", timedelta(hours=1), _duties),
+    Task("expired requests", timedelta(minutes=1), _expired_requests),
     Task("tries", timedelta(hours=24), _tries),
     Task("sessions", timedelta(hours=6), _sessions),
     Task("providers", timedelta(hours=1), _providers),
     Task("links", timedelta(hours=24), _links),
     Task("token-uses", timedelta(hours=24), _token_uses),
     Task("applications", timedelta(hours=24), _applications),
+    Task("safeguards", timedelta(seconds=15), _safeguards),
+    Task("watch", timedelta(seconds=15), _watch),
+    Task("safeguard-messages", timedelta(hours=1), _safeguard_messages),
+    Task("opened", timedelta(hours=24), _opened),
     Task("erased-keys", timedelta(minutes=10), _erased_keys),
+    Task("emergencies", timedelta(minutes=1), _emergencies),
+    Task("drills", timedelta(seconds=5), _drills),
+    Task("trigger-refusals", timedelta(minutes=1), _trigger_refusals),
     Task("messages", timedelta(hours=24), _messages),
 )
 
