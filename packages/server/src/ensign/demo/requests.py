@@ -12,7 +12,7 @@ from ensign.control.changes.domain.requests import ChangeRequest, DecisionKind
 from ensign.control.changes.queries import request as read
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Denied, EnsignError, Invalid
-from ensign.demo import cast
+from ensign.demo import cast, told
 from ensign.demo.company import Company
 from ensign.demo.story import Calendar
 
@@ -52,6 +52,7 @@ class Requests:
                 environment=environment,
                 operations=operations,
                 reason=reason or self._rng.choice(cast.REASONS),
+                tickets=(told.ticket(project, 100 + sum(self.counts.values())),) if environment == "production" else (),
             )
         except (Conflict, Invalid) as error:
             _only_overtaken(error)

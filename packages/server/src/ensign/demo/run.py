@@ -19,7 +19,7 @@ from ensign.control.identity.models import Person
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import system
 from ensign.control.kernel.errors import Conflict
-from ensign.demo import cast, usage
+from ensign.demo import cast, told, usage
 from ensign.demo.company import Company, found, secret_of
 from ensign.demo.story import Calendar
 from ensign.demo.year import Year
@@ -84,6 +84,7 @@ def fill(*, seed: int, now: datetime, application_role: str | None = None, conso
             calendar.put(begin + timedelta(days=30 * month, hours=-5), _compare)
         calendar.run(progress)
         usage.fill(rng=calendar.rng, now=now)
+        told.fill(company, now=now)
         _anchor(now)
     schema.check()
     counts = dict(sorted(year.requests.counts.items()))

@@ -3,6 +3,7 @@ from where it was, and nothing twice; whoever lost access sees and gets nothing.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ from django.db import connections
 from ensign.control.access.decisions import held
 from ensign.control.audit.models import Entry
 from ensign.control.audit.registry import actions
+from ensign.control.changes import asking
 from ensign.control.changes import operations as door
 from ensign.control.incidents.operations import kill
 from ensign.control.integrations import follower, inbox, operations
@@ -164,3 +166,17 @@ def test_every_action_of_the_table_that_is_registered_has_words_that_can_be_said
 def test_reviewers_are_never_everybody() -> None:
     assert Audience.REVIEWERS in TABLE["change_request.submitted"].to
     assert Audience.APPROVERS not in TABLE["change_request.submitted"].to
+
+
+def test_who_is_asked_later_is_told_then_and_nobody_else_again(cast: Story) -> None:
+    request = requested(cast, launch()).request
+    follower.follow(at=cast.at)
+    asking.ask_reviewers(actor=cast.dev, at=cast.at, request_id=request.id, reviewers=[cast.second.id])
+    follower.follow(at=cast.at)
+    assert told("change_request.reviewers_asked") == {cast.second.id}
+
+
+def test_everything_that_the_table_tells_of_can_happen() -> None:
+    """Every part names its actions as the table does."""
+    importlib.import_module("ensign.urls")  # which brings every part in
+    assert set(TABLE) <= set(actions())

@@ -39,6 +39,8 @@ class Audiences:
             Audience.ADMINISTRATORS: lambda _one, _request: self.holders(Permission.ORG_SETTINGS_MANAGE, ORGANISATION),
             Audience.GRANTERS: lambda _one, _request: self.holders(Permission.ORG_ACCESS_GRANT, ORGANISATION),
             Audience.SUBJECT: self._subject,
+            Audience.ASKED: self._asked,
+            Audience.TRIAGERS: self._triagers,
             Audience.MANAGERS: self._managers,
         }
 
@@ -68,8 +70,8 @@ class Audiences:
 
     def _members_of(self, audience: Audience, happening: Happening) -> frozenset[str]:
         request = self._requests.get(happening.request)
-        if audience is Audience.SUBJECT:  # the one that depends on more than the place and the request
-            return self._subject(happening, request)
+        if audience in {Audience.SUBJECT, Audience.ASKED}:  # what they are depends on the entry itself
+            return self._find[audience](happening, request)
         return self._known(happening, audience, lambda: self._find[audience](happening, request))
 
     def _known(self, happening: Happening, what: str, find: Callable[[], frozenset[str]]) -> frozenset[str]:
@@ -129,6 +131,16 @@ class Audiences:
         if happening.facts.get("ramp"):
             named += Ramp.objects.filter(pk=happening.facts["ramp"]).values_list("owner", flat=True)
         return self._with_members(named)
+
+    def _asked(self, happening: Happening, request: ChangeRequest | None) -> frozenset[str]:
+        asked = happening.facts.get("asked")
+        barred = frozenset[str]() if request is None else request.barred
+        return self._with_members([str(id) for id in asked] if isinstance(asked, list) else []) - barred
+
+    def _triagers(self, happening: Happening, _request: ChangeRequest | None) -> frozenset[str]:
+        if happening.project:
+            return self.holders(Permission.ALERT_TRIAGE, Scope(happening.project))
+        return self.holders(Permission.ORG_ALERT_TRIAGE, ORGANISATION)
 
     def _managers(self, happening: Happening, _request: ChangeRequest | None) -> frozenset[str]:
         if happening.project:

@@ -31,6 +31,7 @@ _NEEDS: Final = {
     Audience.ADMINISTRATORS: "org:settings:manage",
     Audience.GRANTERS: "org:access:grant",
     Audience.MANAGERS: "org:integrations:manage",
+    Audience.TRIAGERS: "org:alert:triage",
 }
 
 

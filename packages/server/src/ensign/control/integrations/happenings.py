@@ -28,7 +28,6 @@ _PAGES: Mapping[str, tuple[str, str]] = {
     "incident": ("incidents:incident", "id"),
     "break_glass": ("incidents:emergency", "id"),
     "alert": ("monitoring:alert", "id"),
-    "ramp": ("releases:ramp", "id"),
 }
 
 
@@ -87,7 +86,7 @@ def of_entry(body: str) -> Happening:
         request=str(detail.get("request") or approval.get("request") or (named[0] if named else "")),
         mode=str(approval.get("mode", "")),
         operations=[str(kind) for kind in detail.get("operations", ())],
-        facts={name: value for name, value in detail.items() if isinstance(value, str | int | bool) or value is None},
+        facts={name: value for name, value in detail.items() if name == "asked" or not isinstance(value, list | dict)},
     )
 
 

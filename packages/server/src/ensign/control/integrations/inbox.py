@@ -52,6 +52,7 @@ def _needed() -> Sequence[str]:
         str(Permission.ORG_SETTINGS_MANAGE),
         str(Permission.ORG_ACCESS_GRANT),
         str(Permission.ORG_INTEGRATIONS_MANAGE),
+        str(Permission.ORG_ALERT_TRIAGE),
     )
 
 

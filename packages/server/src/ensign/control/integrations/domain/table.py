@@ -64,6 +64,10 @@ class Audience(StrEnum):
 
     REVIEWERS = "reviewers"
     """Who was asked to review it; where nobody was, who may approve it there."""
+    ASKED = "asked"
+    """Who was asked by this very act (groups: their members)."""
+    TRIAGERS = "triagers"
+    """Everybody who judges alerts there."""
     AUTHORS = "authors"
     """Who wrote or edited the request, and who answers for service accounts among them."""
     THREAD = "thread"
@@ -102,7 +106,7 @@ TABLE: Final[Mapping[str, Telling]] = MappingProxyType(
     {
         "change_request.submitted": _row(T.REVIEW, "asks for review of “{title}” in {place}", A.REVIEWERS,
                                          urgency="needs"),
-        "change_request.reviewers_asked": _row(T.REVIEW, "asks you to review “{title}” in {place}", A.REVIEWERS,
+        "change_request.reviewers_asked": _row(T.REVIEW, "asks you to review “{title}” in {place}", A.ASKED,
                                                urgency="needs"),
         "change_request.commented": _row(T.TALK, "commented on “{title}” in {place}", A.AUTHORS, A.THREAD),
         "change_request.edited": _row(T.MINE, "edited “{title}” in {place}; approvals given before are void",
@@ -132,6 +136,7 @@ TABLE: Final[Mapping[str, Telling]] = MappingProxyType(
         "kill_switch.reason_given": _row(T.EMERGENCY, "said why a kill switch was pressed in {place}", A.APPROVERS),
         "incident.declared": _row(T.EMERGENCY, "declared an incident in {place}", A.APPROVERS, A.ADMINISTRATORS,
                                   A.SUBJECT, urgency="urgent"),
+        "incident.mitigated": _row(T.EMERGENCY, "mitigated an incident in {place}", A.APPROVERS, A.ADMINISTRATORS),
         "incident.resolved": _row(T.EMERGENCY, "resolved an incident in {place}", A.APPROVERS, A.ADMINISTRATORS,
                                   A.SUBJECT),
         "break_glass.opened": _row(T.EMERGENCY, "broke the glass in {place}", *_ALL_AT_ONCE, urgency="urgent"),
@@ -146,10 +151,11 @@ TABLE: Final[Mapping[str, Telling]] = MappingProxyType(
         "drill.failed": _row(T.EMERGENCY, "saw a drill fail in {place}", A.APPROVERS, A.ADMINISTRATORS, A.SUBJECT,
                              urgency="needs"),
         "kill_trigger.made": _row(T.EMERGENCY, "made a kill trigger in {place}", A.APPROVERS),
+        "kill_trigger.revoked": _row(T.EMERGENCY, "revoked a kill trigger in {place}", A.APPROVERS),
         "safeguard.fired": _row(T.GUARD, "stopped a release in {place}: a safeguard fired", A.AUTHORS, A.APPROVERS,
                                 A.SUBJECT, urgency="urgent"),
-        "alert.raised": _row(T.GUARD, "raised an alert in {place}", A.ADMINISTRATORS, A.SUBJECT, urgency="needs"),
-        "alert.overdue": _row(T.GUARD, "saw an alert in {place} fall overdue", A.ADMINISTRATORS, A.SUBJECT,
+        "alert.raised": _row(T.GUARD, "raised an alert in {place}", A.TRIAGERS, urgency="needs"),
+        "alert.overdue": _row(T.GUARD, "saw an alert in {place} fall overdue", A.TRIAGERS, A.ADMINISTRATORS,
                               urgency="urgent"),
         "access_request.opened": _row(T.ACCESS, "asks for a role", A.GRANTERS, urgency="needs"),
         "access_request.approved": _row(T.ACCESS, "approved a role that was asked for", A.SUBJECT),
@@ -170,8 +176,8 @@ TABLE: Final[Mapping[str, Telling]] = MappingProxyType(
 
 _KILLED: Final = _row(T.EMERGENCY, "pressed a kill switch: “{title}” in {place}", A.APPROVERS, A.AUTHORS,
                       urgency="urgent")  # fmt: skip
-_EMERGENCY: Final = _row(T.EMERGENCY, "applied “{title}” in {place} as an emergency: it is to be reviewed",
-                         *_ALL_AT_ONCE, urgency="urgent")  # fmt: skip
+#: Everybody else is told of the ``break_glass.used`` that goes with it.
+_EMERGENCY: Final = _row(T.EMERGENCY, "applied “{title}” in {place} as an emergency", A.AUTHORS)
 _POLICY: Final = _row(T.POLICY, "changed the policy of {place}: “{title}”", A.AUTHORS, A.THREAD, A.APPROVERS,
                       A.ADMINISTRATORS)  # fmt: skip
 _SETTINGS: Final = ("policy.", "environment.")
