@@ -83,6 +83,7 @@ def fill(*, seed: int, now: datetime, application_role: str | None = None, conso
             calendar.put(begin + timedelta(weeks=week, hours=-6), _anchor)
         for week in range(1, LENGTH.days // 7 + 1):
             calendar.put(begin + timedelta(weeks=week, hours=3), partial(watching.watch, company))
+        calendar.put(calendar.end - timedelta(hours=20), partial(watching.sharpen, company))
         for month in range(1, 12):
             calendar.put(begin + timedelta(days=30 * month, hours=-5), _compare)
         calendar.run(progress)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import zlib
+from dataclasses import replace
 from datetime import datetime
 
 from ensign.control.changes.domain.requests import ChangeRequest
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Denied
-from ensign.control.monitoring import detecting, opening, operations, queries, raising
+from ensign.control.monitoring import detecting, opening, operations, queries, raising, settings
 from ensign.control.monitoring.domain.alerts import Alert
 from ensign.control.monitoring.queries import Readable, Wanted
+from ensign.demo import cast
 from ensign.demo.company import Company
 
 _EXPECTED = (
@@ -32,6 +34,14 @@ def watch(company: Company, at: datetime) -> None:
     everything = Readable(projects=None, organisation=True)
     for view in queries.alerts(everything, Wanted(status="waiting"), at=at, limit=200):
         _judge(company, view.alert, at=at)
+
+
+def sharpen(company: Company, at: datetime) -> None:
+    """Working hours are watched, too, from now on: the newest alert, which waits for somebody else."""
+    present = settings.present()
+    wanted = replace(present.rules, off=(), hours=replace(present.rules.hours, zone="Europe/Oslo"))
+    actor = company.actor(cast.FIRST.key, at=at)
+    settings.change(actor=actor, at=at, wanted=wanted, reason="We know by now when our people work.")
 
 
 def follow(*, at: datetime) -> None:
