@@ -31,7 +31,7 @@ from ensign.delivery.app import DeliveryApp
 from ensign.delivery.source import Source, SqliteSource
 from ensign.delivery.usage import UsageBatch
 from ensign.operators import answer, answer_metrics
-from ensign.worker import Worker
+from ensign.worker import Crew
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -93,7 +93,7 @@ class Ensign:
     """The ASGI application: delivery's paths, three for operators, the rest for the control plane."""
 
     def __init__(
-        self, *, control: ControlPlane, delivery: DeliveryApp, worker: Worker | None, publisher: Publisher | None = None
+        self, *, control: ControlPlane, delivery: DeliveryApp, worker: Crew | None, publisher: Publisher | None = None
     ) -> None:
         self._control = control
         self._delivery = delivery
@@ -185,9 +185,7 @@ def build(*, worker: bool = True) -> Ensign:
         refused=lambda: delivery.feed.refused,
     )
     control = ControlPlane(threads=settings.THREADS)
-    return Ensign(
-        control=control, delivery=delivery, worker=Worker() if worker else None, publisher=_publisher(delivery)
-    )
+    return Ensign(control=control, delivery=delivery, worker=Crew() if worker else None, publisher=_publisher(delivery))
 
 
 def _publisher(delivery: DeliveryApp) -> Publisher | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from ensign.control.access.domain import TIERS
 from ensign.control.changes.domain.base import Operation
+from ensign.control.changes.domain.classing import FlagClassify
 from ensign.control.changes.domain.content_operations import (
     DependencyRemove,
     DependencySet,
@@ -24,6 +26,7 @@ from ensign.control.changes.domain.settings_operations import (
     EnvironmentProtect,
     EnvironmentUnprotect,
     PolicySet,
+    SegmentMap,
     SegmentSet,
 )
 from ensign.control.changes.domain.world import World
@@ -39,6 +42,8 @@ from ensign.control.flags.domain import (
 )
 from ensign.control.projects.domain import PolicyRules
 from hypothesis import strategies as st
+
+from ensign_testkit.policies import demands, freezes, policy_rules
 
 FLAGS = ("a", "b", "c")
 SEGMENTS = ("s1", "s2")
@@ -106,6 +111,11 @@ policies = st.builds(
     requires_reason=st.booleans(),
     compensating_control=text,
     preset=st.sampled_from(["", "small-team"]),
+    further=demands,
+    rules=st.lists(policy_rules, max_size=2).map(tuple),
+    freezes=st.lists(freezes, max_size=2).map(tuple),
+    request_days=st.integers(1, 60),
+    delay_hours=st.integers(0, 48),
 )
 worlds = st.builds(
     World,
@@ -119,12 +129,14 @@ worlds = st.builds(
                 project=st.just("shop"),
                 impression_data=st.booleans(),
                 archived=st.booleans(),
+                tier=st.sampled_from(TIERS),
             )
             for key in FLAGS
         }
     ),
     configs=st.fixed_dictionaries(dict.fromkeys(FLAGS, configs)),
     segments=st.fixed_dictionaries(dict.fromkeys(SEGMENTS, constraints)),
+    mapped=st.frozensets(st.sampled_from(SEGMENTS)),
     policy=policies,
     protected=st.booleans(),
 )
@@ -153,6 +165,14 @@ BY_TYPE: dict[type[Operation], st.SearchStrategy[Operation]] = {
     VariantsSet: st.builds(VariantsSet, flag=_flag, variants=variants),
     DependencySet: st.builds(DependencySet, flag=_flag, dependency=dependencies, position=_place),
     DependencyRemove: st.builds(DependencyRemove, flag=_flag, parent=_flag),
+    FlagClassify: st.builds(
+        FlagClassify,
+        flag=_flag,
+        flag_type=st.sampled_from(["release", "permission"]),
+        tags=st.lists(st.sampled_from(["payments", "web"]), max_size=2, unique=True).map(tuple),
+        tier=st.sampled_from(TIERS),
+        owner=st.sampled_from(["", "usr_1"]),
+    ),
     RampPlan: st.builds(
         RampPlan,
         flag=_flag,
@@ -162,6 +182,7 @@ BY_TYPE: dict[type[Operation], st.SearchStrategy[Operation]] = {
         on_breach=st.sampled_from(["pause", "roll_back"]),
     ),
     SegmentSet: st.builds(SegmentSet, segment=st.sampled_from(SEGMENTS), constraints=constraints),
+    SegmentMap: st.builds(SegmentMap, segment=st.sampled_from(SEGMENTS), mapped=st.booleans()),
     PolicySet: st.builds(PolicySet, rules=policies),
     EnvironmentProtect: st.builds(EnvironmentProtect),
     EnvironmentUnprotect: st.builds(EnvironmentUnprotect),

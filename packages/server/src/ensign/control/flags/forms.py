@@ -18,8 +18,9 @@ from decimal import Decimal, InvalidOperation
 
 from django import forms
 
+from ensign.control.access.domain import TIERS
 from ensign.control.flags import strategies as types
-from ensign.control.flags.domain import LIFETIMES, Dependency, Payload, Strategy, Variant
+from ensign.control.flags.domain import DEFAULT_TIER, LIFETIMES, Dependency, Payload, Strategy, Variant
 from ensign.control.flags.listing import lifetime
 from ensign.control.kernel import ids
 from ensign.control.kernel.errors import Invalid
@@ -104,8 +105,19 @@ class FlagForm(TextForm):
         choices=[(key, f"{key.replace('-', ' ').capitalize()} ({lifetime(key)})") for key in LIFETIMES],
         help_text="How long it should live: when that is over, Ensign lists it as stale.",
     )
+    tier = forms.ChoiceField(
+        label="Risk tier",
+        choices=[(tier, tier.capitalize()) for tier in TIERS],
+        initial=DEFAULT_TIER,
+        required=False,
+        help_text="What goes wrong when this flag goes wrong. Policies may ask for more of riskier flags.",
+    )
     description = forms.CharField(label="Description", required=False, widget=forms.Textarea(attrs={"rows": 2}))
     tags = forms.CharField(label="Tags", required=False, help_text="Separated by commas.")
+
+    def clean_tier(self) -> str:
+        """Who says nothing gets the usual tier."""
+        return self.cleaned_data["tier"] or DEFAULT_TIER
 
 
 class InfoForm(TextForm):
@@ -115,6 +127,13 @@ class InfoForm(TextForm):
         label="Type", choices=[(key, f"{key.replace('-', ' ').capitalize()} ({lifetime(key)})") for key in LIFETIMES]
     )
     description = forms.CharField(label="Description", required=False, widget=forms.Textarea(attrs={"rows": 2}))
+    tier = forms.ChoiceField(
+        label="Risk tier",
+        choices=[(tier, tier.capitalize()) for tier in TIERS],
+        initial=DEFAULT_TIER,
+        required=False,
+        help_text="What goes wrong when this flag goes wrong. Policies may ask for more of riskier flags.",
+    )
     owner = forms.ChoiceField(label="Owner", required=False)
     tags = forms.CharField(label="Tags", required=False, help_text="Separated by commas.")
     expected_removal_on = forms.CharField(
@@ -123,6 +142,10 @@ class InfoForm(TextForm):
         widget=forms.DateInput(attrs={"type": "date"}),
         help_text="Leave it empty for a flag that stays.",
     )
+
+    def clean_tier(self) -> str | None:
+        """Who says nothing leaves the tier as it is."""
+        return self.cleaned_data["tier"] or None
 
     def __init__(self, *args: object, owners: Sequence[tuple[str, str]], **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # passed on as they came

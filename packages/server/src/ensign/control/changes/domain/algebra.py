@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ensign.control.changes.domain.base import Operation
+from ensign.control.changes.domain.classing import FlagClassify
 from ensign.control.changes.domain.content_operations import (
     DependencyRemove,
     DependencySet,
@@ -151,6 +152,8 @@ def _merged(old: Operation, new: Operation) -> Operation | None:
         case (VariantsSet(), VariantsSet()) if old.flag == new.flag:
             return new
         case (FlagSetImpressions(), FlagSetImpressions()) if old.flag == new.flag:
+            return new
+        case (FlagClassify(), FlagClassify()) if old.flag == new.flag:
             return new
         case (SegmentSet(), SegmentSet()) if old.segment == new.segment:
             return new

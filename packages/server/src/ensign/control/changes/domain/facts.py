@@ -22,7 +22,10 @@ def change_facts(before: World, after: World, operations: Sequence[Operation], *
     """
     touched = algebra.touched(after.environment, operations)
     flags = {ref.key for ref in touched if ref.kind in {"flag", "config"}}
-    known = frozenset(None if (info := after.flags.get(key)) is None else info.facts for key in flags)
+    # What a flag was and what it becomes: they differ where it is classified anew.
+    known = frozenset(
+        None if (info := world.flags.get(key)) is None else info.facts for key in flags for world in (before, after)
+    )
     other = any(ref.kind not in {"flag", "config"} for ref in touched)
     unsaid = any(ref.kind == "segment" for ref in touched)
     sides = [(_config(before, key), _config(after, key)) for key in flags]
@@ -35,7 +38,15 @@ def change_facts(before: World, after: World, operations: Sequence[Operation], *
         rollout=None if unsaid else max(shares, default=0),
         step=None if unsaid else max(steps, default=0),
         at=at,
+        classifies=any(operation.type == "flag.classify" for operation in operations),
     )
+
+
+def step_of(before: World, after: World, operations: Sequence[Operation]) -> int:
+    """By how many percentage points the share of users of a touched flag grows at most; segments left out."""
+    touched = algebra.touched(after.environment, operations)
+    flags = {ref.key for ref in touched if ref.kind in {"flag", "config"}}
+    return max((step(_config(before, key), _config(after, key)) for key in flags), default=0)
 
 
 def _config(world: World, flag: str) -> FlagConfig:

@@ -31,6 +31,9 @@ Mode = Literal["request", "direct", "standard", "plan", "break-glass"]
 #: The states in which a request can still apply one day.
 OPEN: frozenset[Status] = frozenset({"draft", "in_review", "changes_requested", "approved", "scheduled"})
 
+#: Those in which it waits for somebody, and ends by itself when nobody comes. A draft waits for nobody.
+EXPIRES: frozenset[Status] = OPEN - {"draft"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyInForce:
@@ -50,11 +53,13 @@ class PolicyInForce:
     request_days: int = REQUEST_DAYS
     delay_hours: int = 0
     """How long after its last approval a change of a policy takes effect; for others it has no meaning."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """The names of the groups that the demand names, by id."""
 
     @property
     def required(self) -> int:
         """How many approvals it takes."""
-        return self.demand.approvals
+        return self.demand.required
 
     @property
     def requires_reason(self) -> bool:
@@ -211,6 +216,14 @@ class ChangeRequest:
     def open(self) -> bool:
         """Whether it can still change."""
         return self.status in OPEN
+
+    def due(self, at: datetime) -> bool:
+        """Whether it has waited for as long as its policy lets it: it no longer counts as open, whatever its status.
+
+        What is scheduled waits for its time, not for people: that comes first, and its outcome decides.
+        """
+        waits = self.schedule is not None and self.schedule.state == "pending" and self.status == "scheduled"
+        return self.expires_at is not None and self.expires_at <= at and self.status in EXPIRES and not waits
 
     @property
     def authors(self) -> frozenset[str]:
