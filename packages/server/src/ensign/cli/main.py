@@ -34,6 +34,7 @@ from ensign.cli import (
     remote_reviews,
     remote_roles,
     remote_sign_in,
+    remote_signing,
     remote_tokens,
 )
 from ensign.cli.codegen import codegen
@@ -67,6 +68,7 @@ app.add_typer(remote_monitoring.safeguards, name="safeguards")
 app.add_typer(remote_access.app, name="access")
 remote_access.app.command()(remote_sign_in.logins)
 remote_access.app.add_typer(remote_sign_in.rules, name="rules")
+remote_signing.add_to(changes=remote_changes.app, access=remote_access.app)
 remote_inquiries.add_to(remote_access.app)
 remote_duties.add_to(remote_access.app)
 remote_access.app.add_typer(remote_providers.app, name="providers")

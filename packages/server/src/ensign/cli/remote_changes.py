@@ -87,7 +87,10 @@ def show_change(id: Id, as_json: Json = False) -> None:
         lines.append(f"reason: {found['reason']}")
     lines.append(f"author {found['author']}; {found['missing']} of {found['required']} approval(s) missing")
     lines += [f"  {said}" for said in found["lacking"]]
-    lines += [f"approved by {a['person']} at {a['at']}{' (void: ' + a['lost'] + ')' if a['lost'] else ''}"
+    if found["tickets"]:
+        lines.append(f"tickets: {', '.join(found['tickets'])}")
+    lines += [f"approved by {a['person']} at {a['at']}{', signed' if a['signed'] else ''}"
+              f"{' (void: ' + a['lost'] + ')' if a['lost'] else ''}"
               for a in found["approvals"]]  # fmt: skip
     lines += [f"conflict: {name} changed since this was written" for name in found["conflicted"]]
     if found["status"] == "applied":
@@ -197,11 +200,12 @@ def comment(
 
 @app.command()
 def approve(id: Id) -> None:
-    """Always refused: an approval is an act of a person in a session, never of a token."""
+    """Always refused: an approval is an act of a person in a session, never of a token; passkeys sign in browsers."""
     raise Denied(
-        "A request is approved by a person in a browser, with a recent second factor, never from here.",
+        "A request is approved by a person in a browser, with a recent second factor, never from here."
+        " Where the policy asks for a signature, their passkey gives it there.",
         permission="change:approve",
-        remedy=f"Open it there: {connect().url}/requests/{id}",
+        remedy=f"Open it there: {connect().url}/requests/{part(id)}",
         code="approval-by-token",
     )
 

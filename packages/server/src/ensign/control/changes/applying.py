@@ -292,13 +292,13 @@ def approval_object(
                 "at": clock.text(a.at),
                 "digest": a.digest,
                 "via": "session",
-                **({} if a.signature is None else {"signature": in_entry(a.signature)}),
+                **({} if a.signature is None or request.plan else {"signature": in_entry(a.signature)}),
             }
             for a in request.approvals
         ],
         "required": request.required or 0,
-        # How many of them had to be signed; all, or none.
-        **({"signed": request.required or 0} if policy.demand.signed else {}),
+        # How many of them had to be signed; all, or none. For a step the plan's own entry holds the signatures.
+        **({"signed": request.required or 0} if policy.demand.signed and request.plan is None else {}),
         "digest": request.digest if request.plan is None else request.plan.digest,
         **({} if request.plan is None else {"plan": request.plan.to_state()}),
         "policy": policy.ref,

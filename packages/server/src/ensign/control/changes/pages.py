@@ -122,7 +122,8 @@ def checks(request: ChangeRequest, standing: Standing, names: Mapping[str, str],
     """What an open request has, and what it lacks."""
     verdict, policy = standing.verdict, standing.policy
     given = ", ".join(names.get(a.person) or former(a.person) for a in verdict.counted)
-    needed = f"{len(verdict.counted)} of {verdict.required} approvals" if verdict.required else "No approval needed"
+    kind = "signed approvals" if policy.demand.signed else "approvals"
+    needed = f"{len(verdict.counted)} of {verdict.required} {kind}" if verdict.required else "No approval needed"
     found = [
         looks.Check(
             label=needed,

@@ -96,7 +96,7 @@ def review(
 
 
 def _signed(decided: ChangeRequest, decision: DecisionKind) -> dict[str, Any]:
-    """What the entry of a signed approval says for whoever verifies it (docs/reference/ledger-format, 3.5)."""
+    """What the entry of a signed approval says for whoever verifies it (docs/reference/ledger-format, 3.6)."""
     given = decided.approvals[-1] if decision == "approve" else None
     if given is None or given.signature is None:
         return {}
