@@ -12,7 +12,7 @@ from ensign.control.changes.domain.requests import ChangeRequest, DecisionKind
 from ensign.control.changes.queries import request as read
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Denied, EnsignError, Invalid
-from ensign.demo import cast, told
+from ensign.demo import cast, told, watching
 from ensign.demo.company import Company
 from ensign.demo.story import Calendar
 
@@ -104,6 +104,7 @@ class Requests:
             return
         actor = self._company.actor(reviewer, at=at)
         text = self._rng.choice(cast.COMMENTS) if self._rng.random() < 0.2 else ""
+        watching.reads(actor, request, at=at)
         try:
             done = changes.review_and_apply(
                 actor=actor, at=at, request_id=id, decision="approve", digest=request.digest, text=text

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.db import connection
 from rich.console import Console
@@ -19,7 +20,7 @@ from ensign.control.identity.models import Person
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import system
 from ensign.control.kernel.errors import Conflict
-from ensign.demo import cast, told, usage
+from ensign.demo import cast, told, usage, watching
 from ensign.demo.company import Company, found, secret_of
 from ensign.demo.story import Calendar
 from ensign.demo.year import Year
@@ -80,9 +81,14 @@ def fill(*, seed: int, now: datetime, application_role: str | None = None, conso
         year.plan()
         for week in range(2, LENGTH.days // 7 + 1):
             calendar.put(begin + timedelta(weeks=week, hours=-6), _anchor)
+        for week in range(1, LENGTH.days // 7 + 1):
+            calendar.put(begin + timedelta(weeks=week, hours=3), partial(watching.watch, company))
+        calendar.put(calendar.end - timedelta(hours=20), partial(watching.sharpen, company))
         for month in range(1, 12):
             calendar.put(begin + timedelta(days=30 * month, hours=-5), _compare)
         calendar.run(progress)
+        with clock.simulated(calendar.end):
+            watching.follow(at=calendar.end)
         usage.fill(rng=calendar.rng, now=now)
         told.fill(company, now=now)
         _anchor(now)

@@ -157,3 +157,9 @@ def test_a_change_of_rules_is_duller_in_one_direction_alone(flags: int, seconds:
     before, after = Rules(), Rules(mass_flags=flags, hasty_seconds=seconds)
     assert set(dulled(before, after)) | set(dulled(after, before)) == set(changed(before, after))
     assert not set(dulled(before, after)) & set(dulled(after, before))
+
+
+def test_other_working_hours_are_duller_only_where_hours_were_watched() -> None:
+    longer = Hours(days=(0, 1, 2, 3, 4, 5, 6), start=0, end=1_440)
+    assert dulled(Rules(), Rules(off=(), hours=longer)) == ()
+    assert dulled(Rules(off=()), Rules(off=(), hours=longer)) == ("hours",)

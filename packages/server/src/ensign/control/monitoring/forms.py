@@ -76,18 +76,20 @@ def _midnight(day: date | None, *, after: bool = False) -> datetime | None:
 class TriageForm(PlainForm):
     """The verdict on an alert."""
 
+    use_required_attribute = False  # the browser's own words would hide ours
+
     verdict = forms.ChoiceField(
         label="Was it expected?",
-        required=False,
         widget=forms.RadioSelect,
         choices=[("expected", "Expected: nothing is wrong"), ("unexpected", "Unexpected: something follows from it")],
+        error_messages={"required": "Say whether it was expected or unexpected."},
     )
     reason = forms.CharField(
         label="How do you know?",
-        required=False,
         max_length=5_000,
         widget=forms.Textarea(attrs={"rows": 3}),
         help_text="Whom you asked, what you read. Stands in the log.",
+        error_messages={"required": "Say in a sentence how you know."},
     )
     follow_up = forms.CharField(
         label="What follows",

@@ -23,6 +23,8 @@ def _offer(field: forms.Field, choices: Choices) -> None:
 class SafeguardForm(PlainForm):
     """A new safeguard. Which fields count depends on the source; the others may stay empty."""
 
+    use_required_attribute = False  # the browser's own words would hide ours
+
     flag = forms.ChoiceField(label="Flag")
     environment = forms.ChoiceField(label="Environment")
     key = forms.CharField(

@@ -117,15 +117,9 @@ def judge(request: HttpRequest, id: str) -> HttpResponse:
             operations.acknowledge(actor=here.actor, at=here.at, alert_id=view.alert.id)
             messages.success(request, "Everybody sees that you look into it.")
             return redirect("monitoring:alert", id=id)
-        form.is_valid()
-        operations.triage(
-            actor=here.actor,
-            at=here.at,
-            alert_id=view.alert.id,
-            verdict=form.cleaned_data.get("verdict", request.POST.get("verdict", "")),
-            reason=request.POST.get("reason", ""),
-            follow_up=request.POST.get("follow_up", ""),
-        )
+        if not form.is_valid():
+            return _alert(request, id, form)
+        operations.triage(actor=here.actor, at=here.at, alert_id=view.alert.id, **form.cleaned_data)
     except (Conflict, Invalid) as error:
         attach(form, error)
         return _alert(request, id, form)

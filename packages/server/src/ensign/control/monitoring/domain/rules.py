@@ -147,10 +147,11 @@ def changed(before: Rules, after: Rules) -> tuple[str, ...]:
 def dulled(before: Rules, after: Rules) -> tuple[str, ...]:
     """The members by which less is noticed, or later, than before; sorted.
 
-    Other working hours count: whether they notice less depends on when people work.
+    Other working hours count where hours were watched: whether they notice less depends on when people work.
     """
     found = {"off"} if set(after.off) - set(before.off) else set()
-    found |= {name for name in ("hours", "project_hours") if name in changed(before, after)}
+    if before.watches("off-hours"):
+        found |= {name for name in ("hours", "project_hours") if name in changed(before, after)}
     for name in BOUNDS:
         old, new = getattr(before, name), getattr(after, name)
         if (new > old) if name in _DULLER_HIGHER else (new < old):
