@@ -1,4 +1,4 @@
-"""Claims: CI says from the terminal which tests passed, is told why it is refused, and a flag is promoted from there."""
+"""Claims: CI says from the terminal which tests passed, hears why it is refused; a flag is promoted from there."""
 
 from __future__ import annotations
 
@@ -87,3 +87,16 @@ def test_a_run_is_reported_refused_and_listed_and_the_flag_promoted(server: Serv
     )
     assert made["status"] == "in_review"
     assert "staging: runs it since" in bo("changes", "progression", made["id"])
+
+
+def test_many_flags_are_changed_at_once(server: Server, token: str) -> None:
+    bo = Terminal(server, token)
+    for key in ("one", "two"):
+        bo("flags", "create", key)
+    place = ("-e", "development")
+    seen = bo("changes", "bulk", "on", "one", "two", "three", *place, "--dry-run")
+    assert "one is switched on in development." in seen
+    assert "left alone: three: There is no such flag in shop." in seen
+    assert "is applied" in bo("changes", "bulk", "on", "one", "two", *place)
+    assert "Nothing is left to change" in bo("changes", "bulk", "on", "one", "two", *place, code=3)
+    assert "percentage is missing" in bo("changes", "bulk", "rollout", "one", *place, code=3)

@@ -18,7 +18,12 @@ row("GET /api/v1/changes/{id}/progression", "project:read", id="applied")
 row(f"POST {_P}/environments/{{environment}}/promote", "change:draft", body=_PROMOTE,
     done=frozenset({201, 422}), why=_ITSELF)  # fmt: skip
 
+row(f"POST {_P}/environments/{{environment}}/bulk", "change:draft",
+    body={"flags": ["{flag}"], "act": "rollout", "rollout": 40, "reason": "Further"})  # fmt: skip
+
 # Pages
+_OFF = {"flag": ["{flag}"], "act": "off", "environment": "{environment}", "reason": "No", "step": "submit"}
+row("POST /projects/{project}/bulk", "change:draft", body=_OFF)
 row("GET /projects/{project}/flags/{flag}/progression", "project:read")
 row("POST /projects/{project}/flags/{flag}/promote", "change:draft",
     body={"source": "development", "target": "{environment}", "reason": "It ran well"},

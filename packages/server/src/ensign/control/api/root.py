@@ -24,6 +24,7 @@ from ensign.control.api import problems
 from ensign.control.api.auth import AUTHENTICATION
 from ensign.control.api.parser import StrictParser
 from ensign.control.changes.api import router as changes
+from ensign.control.changes.bulk_api import router as bulk_changes
 from ensign.control.changes.reach_api import router as change_reach
 from ensign.control.evidence.api import router as evidence
 from ensign.control.federation.api import router as federation
@@ -151,5 +152,6 @@ for router in (
     federation,
     roles,
     progression,
+    bulk_changes,
 ):
     api.add_router("", router)

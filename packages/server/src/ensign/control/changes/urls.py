@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-from ensign.control.changes import draft_views, policy_views, views
+from ensign.control.changes import bulk_views, draft_views, policy_views, views
 
 _changes = [
     path("requests", views.queue, name="queue"),
@@ -14,6 +14,7 @@ _changes = [
     path("requests/<str:id>/act", views.act, name="act"),
     path("projects/<str:project>/environments/<str:environment>/draft", draft_views.draft, name="draft"),
     path("projects/<str:project>/environments/<str:environment>/draft/finish", draft_views.finish, name="finish"),
+    path("projects/<str:project>/bulk", bulk_views.many, name="bulk"),
     path("projects/<str:project>/policies", policy_views.policies, name="policies"),
     path("projects/<str:project>/policies/<str:environment>", policy_views.propose_policy, name="policy"),
 ]
