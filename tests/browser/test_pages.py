@@ -172,7 +172,7 @@ WRITES = frozenset({
     "access:service-enable", "access:grant-end", "access:role-archive",
     "access:token-revoke", "projects:update", "projects:environment-new",
     "projects:environment-move", "projects:token-revoke", "changes:decide", "changes:act", "changes:finish",
-    "changes:policy", "progression:promote", "changes:bulk", "incidents:kill", "incidents:reason", "evidence:export_ledger",
+    "changes:policy", "progression:promote", "changes:bulk", "changes:import", "changes:export", "incidents:kill", "incidents:reason", "evidence:export_ledger",
     "access:service-take-over",
     "projects:token-rules", "projects:tokens-export", "federation:try", "federation:end",
     "access:provider-map", "access:provider-unmap", "access:provider-enable", "access:provider-disable",

@@ -22,6 +22,7 @@ from ensign.cli import (
     remote_duties,
     remote_flags,
     remote_inquiries,
+    remote_porting,
     remote_privacy,
     remote_progression,
     remote_projects,
@@ -45,6 +46,7 @@ app.add_typer(ledger, name="ledger")
 app.add_typer(remote_projects.app, name="projects")
 app.add_typer(remote_flags.app, name="flags")
 remote_flags.app.command()(codegen)
+remote_porting.add_to(remote_flags.app)
 app.add_typer(remote_flags.segments, name="segments")
 app.add_typer(remote_changes.app, name="changes")
 remote_progression.add_to(remote_changes.app)

@@ -11,6 +11,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
 from ensign.control.audit.models import Entry
 from ensign.control.changes import operations as door
 from ensign.control.changes.domain import porting, unleash_export
@@ -31,7 +33,7 @@ from ensign.control.segments import queries as segments
 from ensign.control.segments.operations import create_segment
 from ensign_testkit.change_worlds import configs
 from ensign_testkit.changing import FLAG, Story, config, last_entry, launch, rows_equal_the_log, story
-from ensign_testkit.people import add_person, give
+from ensign_testkit.people import add_person, give, sign_in
 from ensign_testkit.progressing import approve_at, brings
 from ensign_testkit.targets import rollout
 from hypothesis import given
@@ -366,3 +368,36 @@ def test_a_flag_that_was_never_configured_is_cloned_as_it_is(db: str) -> None:
     assert (told(done), done.proposed) == ({"copy": "created"}, None)
     with pytest.raises(Conflict):
         create_flag(actor=cast.dev, at=cast.at, project="shop", key="copy")
+
+
+def test_by_api_and_by_pages_with_everything_shown_first(db: str) -> None:
+    cast = story()
+    dev = sign_in(Client(), cast.dev)
+    place = "/api/v1/projects/shop/environments/production"
+    body = json.dumps({"document": UNLEASH, "reason": "We move."})
+    seen = dev.post(f"{place}/import?dry_run=true", body, content_type="application/json")
+    assert (seen.status_code, seen.json()["request"]) == (200, None)
+    assert {row["outcome"] for row in seen.json()["rows"]} == {"created", "skipped"}
+    form = {"document": json.dumps(UNLEASH), "environment": "production"}
+    page = dev.post("/projects/shop/transfer/import", form).content.decode()
+    assert "which is not built in" in page
+    assert "Import this" in page
+    assert not Flag.objects.filter(key="bare").exists()
+    refused = dev.post("/projects/shop/transfer/import", {**form, "step": "import"})
+    assert refused.status_code == 422  # the policy asks for a reason; nothing is left behind, nothing typed is lost
+    assert not Flag.objects.filter(key="bare").exists()
+    assert "featureStrategies" in refused.content.decode()
+    done = dev.post("/projects/shop/transfer/import", {**form, "step": "import", "reason": "We move."})
+    assert done.status_code == 302
+    assert "Import 1 flag into production" in dev.get(done["Location"]).content.decode()
+    file = SimpleUploadedFile("flags.json", b"[1]")
+    assert dev.post("/projects/shop/transfer/import", {"file": file, "environment": "production"}).status_code == 422
+    got = dev.post("/projects/shop/transfer/export", {"environment": "production"})
+    assert got["Content-Disposition"] == 'attachment; filename="shop-production-flags.json"'
+    assert json.loads(got.content)["format"] == "ensign-export-1"
+    form = {"source": "production", "target": "shop/development", "key": FLAG, "reason": "Alike"}
+    assert dev.post(f"/projects/shop/flags/{FLAG}/clone", {**form, "key": "copied"}).status_code == 302
+    assert flags.flag("copied").info.project == "shop"
+    viewer = sign_in(Client(), cast.viewer)
+    assert "Import" in viewer.get("/projects/shop/transfer").content.decode()
+    assert "See what becomes of it" not in viewer.get("/projects/shop/transfer").content.decode()

@@ -25,6 +25,7 @@ from ensign.control.api.auth import AUTHENTICATION
 from ensign.control.api.parser import StrictParser
 from ensign.control.changes.api import router as changes
 from ensign.control.changes.bulk_api import router as bulk_changes
+from ensign.control.changes.porting_api import router as import_export
 from ensign.control.changes.reach_api import router as change_reach
 from ensign.control.evidence.api import router as evidence
 from ensign.control.federation.api import router as federation
@@ -153,5 +154,6 @@ for router in (
     roles,
     progression,
     bulk_changes,
+    import_export,
 ):
     api.add_router("", router)

@@ -20,7 +20,7 @@ from ensign.control.access.permissions import Permission
 from ensign.control.audit.door import operation
 from ensign.control.audit.ledger import Where, record
 from ensign.control.changes import actions
-from ensign.control.changes.domain import porting
+from ensign.control.changes.domain import porting, unleash_export
 from ensign.control.changes.domain.bulk import MAX_OPERATIONS
 from ensign.control.changes.domain.porting import Document, PortedFlag, PortedSegment
 from ensign.control.changes.drafting import Proposed, Wish, propose
@@ -111,6 +111,19 @@ def export_environment(
         detail={"flags": len(document.flags), "segments": len(document.segments), "sha256": sha256(made)},
     )
     return made
+
+
+def read(
+    value: Any, *, environment: str = "", keys: Sequence[str] = (), keep_off: bool = False
+) -> tuple[Document, Source]:
+    """A document of Ensign's own export, or of Unleash's (then of its ``environment``); of ``keys`` alone, if any.
+
+    :raises Invalid: when it is neither, or naming what is wrong with it.
+    """
+    source: Source = "unleash" if unleash_export.recognised(value) else "ensign"
+    document = unleash_export.read(value, environment=environment) if source == "unleash" else porting.from_json(value)
+    document = document.only(keys) if keys else document
+    return (porting.without_switch(document) if keep_off else document), source
 
 
 def sha256(document: Mapping[str, Any]) -> str:
