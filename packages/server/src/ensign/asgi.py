@@ -22,6 +22,7 @@ from django.db import DatabaseError, connection
 from ensign import metrics
 from ensign.control.kernel import clock
 from ensign.control.kernel.transactions import write_door
+from ensign.control.monitoring import impact
 from ensign.control.projects import token_uses
 from ensign.control.projects.hints import TOKENS
 from ensign.control.publishing import hints as revisions
@@ -176,6 +177,7 @@ def build(*, worker: bool = True) -> Ensign:
         cors_origins=settings.CORS_ORIGINS, max_streams=settings.MAX_STREAMS, stream_key=_stream_key(),
         ruleset_keys=settings.RULESET_KEYS,
     )  # fmt: skip
+    impact.register("delivery", delivery.usage.impact.text)
     metrics.watch(
         streams=lambda: delivery.hub.count,
         edges=lambda: delivery.edges.count,

@@ -21,14 +21,19 @@ from ensign.control.access import requests as access_requests
 from ensign.control.access import segregation
 from ensign.control.api import idempotency
 from ensign.control.audit import schedule
+from ensign.control.changes import expiring
 from ensign.control.federation import refusals as exchanges
 from ensign.control.identity import attempts, enforcing, retention, sessions, sign_in, traces
 from ensign.control.identity.sso import saml_tickets
 from ensign.control.identity.sso import sessions as provider_sessions
-from ensign.control.kernel import clock
+from ensign.control.incidents import drills, opening, triggers
+from ensign.control.kernel import clock, skew
+from ensign.control.monitoring import checking, detecting, hooks, raising
+from ensign.control.monitoring import opening as looked
 from ensign.control.privacy import keeping
 from ensign.control.projects import token_uses
 from ensign.control.publishing import proofs, reach_rows, reached, refusals, usage
+from ensign.control.releases import running as releases
 
 log = logging.getLogger("ensign.worker")
 
@@ -125,12 +130,49 @@ def _erased_keys(at: datetime) -> object:
     return keeping.reconcile(at=at)
 
 
+def _releases(at: datetime) -> object:
+    return releases.tick(at=at)
+
+
 def _access(at: datetime) -> object:
     return access_requests.tick(at=at)
 
 
 def _duties(at: datetime) -> object:
     return segregation.check_everybody(at=at)
+
+
+def _expired_requests(at: datetime) -> object:
+    return expiring.end_due(at=at)
+
+
+def _emergencies(at: datetime) -> object:
+    return opening.tick(at=at)
+
+
+def _drills(at: datetime) -> object:
+    return drills.tick(at=at, now=clock.now)
+
+
+def _trigger_refusals(at: datetime) -> object:
+    triggers.summarise(at=at)
+    return None
+
+
+def _watch(at: datetime) -> object:
+    return detecting.follow(at=at) + raising.escalate(at=at)
+
+
+def _safeguards(at: datetime) -> object:
+    return checking.check(at=at, now=clock.now)
+
+
+def _messages(at: datetime) -> object:
+    return hooks.forget_messages(at=at)
+
+
+def _opened(at: datetime) -> object:
+    return looked.forget(at=at)
 
 
 #: A checkpoint is due within a minute of any entry; half of that leaves room for a slow beat.
@@ -140,6 +182,7 @@ TASKS: tuple[Task, ...] = (
     Task("sign-ins", timedelta(minutes=1), _sign_ins),
     Task("exchanges", timedelta(minutes=1), _exchanges),
     Task("refusals", timedelta(minutes=1), _refusals),
+    Task("releases", timedelta(seconds=5), _releases),
     Task("reached", timedelta(seconds=5), _reached),
     Task("answers", timedelta(minutes=10), _answers),
     Task("usage", timedelta(hours=24), _usage),
@@ -148,13 +191,21 @@ TASKS: tuple[Task, ...] = (
     Task("traces", timedelta(hours=24), _traces),
     Task("access", timedelta(minutes=1), _access),
     Task("duties", timedelta(hours=1), _duties),
+    Task("expired requests", timedelta(minutes=1), _expired_requests),
     Task("tries", timedelta(hours=24), _tries),
     Task("sessions", timedelta(hours=6), _sessions),
     Task("providers", timedelta(hours=1), _providers),
     Task("links", timedelta(hours=24), _links),
     Task("token-uses", timedelta(hours=24), _token_uses),
     Task("applications", timedelta(hours=24), _applications),
+    Task("safeguards", timedelta(seconds=15), _safeguards),
+    Task("watch", timedelta(seconds=15), _watch),
+    Task("messages", timedelta(hours=1), _messages),
+    Task("opened", timedelta(hours=24), _opened),
     Task("erased-keys", timedelta(minutes=10), _erased_keys),
+    Task("emergencies", timedelta(minutes=1), _emergencies),
+    Task("drills", timedelta(seconds=5), _drills),
+    Task("trigger-refusals", timedelta(minutes=1), _trigger_refusals),
 )
 
 
@@ -165,6 +216,7 @@ class Worker:
         self._tasks = tasks
         self._now = now
         self._due: dict[str, datetime] = {}
+        self._drifted = False
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -192,6 +244,7 @@ class Worker:
     def beat(self) -> list[str]:
         """Do what is due now, if no other process leads; returns the names of the tasks that ended well."""
         try:
+            self._look_at_the_clock()
             if not self._leads():
                 return []
         except DatabaseError as error:
@@ -199,7 +252,23 @@ class Worker:
             connection.close()
             return []
         at = self._now()
-        return [task.name for task in self._tasks if self._due.get(task.name, at) <= at and self._do(task, at)]
+        return [task.name for task in self._tasks if self._is_due(task, at) and self._do(task, at)]
+
+    def _is_due(self, task: Task, at: datetime) -> bool:
+        """Whether its time has come. A clock that was set back must not keep it waiting until it catches up."""
+        due = self._due.get(task.name, at)
+        return due <= at or at < due - task.every
+
+    def _look_at_the_clock(self) -> None:
+        """Say when this node's clock has drifted from its database's: approvals and ends are judged by it."""
+        ahead = skew.ahead(self._now())
+        metrics.CLOCK_AHEAD.set(ahead)
+        if abs(ahead) > clock.SKEW.total_seconds():
+            if not self._drifted:
+                log.error("this node's clock differs by %.0f s from the database's: set it by NTP", ahead)
+            self._drifted = True
+        else:
+            self._drifted = False
 
     def _do(self, task: Task, at: datetime) -> bool:
         self._due[task.name] = at + task.every

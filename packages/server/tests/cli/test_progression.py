@@ -1,4 +1,4 @@
-"""Claims: CI says from the terminal which tests passed, hears why it is refused; a flag is promoted from there."""
+"""Claims: CI says from the terminal which tests passed, is told why it is refused, and promotes from there."""
 
 from __future__ import annotations
 

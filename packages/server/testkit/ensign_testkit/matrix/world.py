@@ -24,10 +24,14 @@ from ensign.control.audit.ledger import record
 from ensign.control.changes import operations as door
 from ensign.control.changes.domain.content_operations import StrategyAdd
 from ensign.control.changes.domain.flag_operations import FlagEnable
+from ensign.control.changes.domain.ramp_operations import RampPlan, RampStep
 from ensign.control.federation import operations as federation
 from ensign.control.federation.domain import GITHUB, RuleWish
 from ensign.control.flags import queries as flags
 from ensign.control.flags.operations import create_flag
+from ensign.control.identity.approval_keys import queries as approval_keys
+from ensign.control.incidents import drills, opening, triggers
+from ensign.control.incidents import incidents as declaring
 from ensign.control.incidents import operations as incidents
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
@@ -36,9 +40,14 @@ from ensign.control.privacy import erasure
 from ensign.control.projects.operations import create_project
 from ensign.control.projects.tokens import create_token
 from ensign.control.publishing.models import Revision
+from ensign.control.releases import operations as releases
+from ensign.control.releases import queries as ramps
+from ensign.control.releases import templating
 from ensign.control.scim import tokens as directory
 from ensign.control.segments.operations import create_segment
 
+from ensign_testkit.alerting import an_alert, guard_account, guarded
+from ensign_testkit.passkeys import signer
 from ensign_testkit.people import add_person, sign_in
 from ensign_testkit.people import give as put_grant
 from ensign_testkit.providers import add_identity, add_provider
@@ -132,6 +141,7 @@ def build() -> World:
         facts[project] = _project(project, ada, dan, at=at)
         for environment in ENVIRONMENTS:
             facts[f"{project}/{environment}"] = _environment(project, environment, dan, rev, at=at)
+            facts[f"{project}/{environment}"] |= _incident(project, environment, ada, dan, rev, at=at)
     clients = {caller.name: _client(caller, ada, at=at) for caller in callers() if not caller.part}
     for caller in callers():
         if caller.part:
@@ -201,6 +211,11 @@ def _duties(ada: Actor, dan: Actor, newcomer: Actor, *, at: datetime) -> dict[st
     }
 
 
+def _approval_key(owner: Actor, *, at: datetime) -> str:
+    signer(owner, at=at)
+    return approval_keys.of_person(owner.id)[0].id
+
+
 def _organisation(ada: Actor, dan: Actor, *, at: datetime) -> dict[str, str]:
     member = add_person("Mel Member", "viewer", at=at)
     gone = add_person("Gil Gone", at=at)
@@ -231,6 +246,7 @@ def _organisation(ada: Actor, dan: Actor, *, at: datetime) -> dict[str, str]:
         "rule": rule.id,
         **_duties(ada, dan, newcomer, at=at),
         "member": member.id,
+        "approval_key": _approval_key(member, at=at),
         "gone": gone.id,
         "erasure_id": asked.id,
         "users": "Users",
@@ -244,6 +260,8 @@ def _organisation(ada: Actor, dan: Actor, *, at: datetime) -> dict[str, str]:
         "service_token": token.token.id,
         "org_grant": grant.id,
         "custom_role": "flipper",
+        "org_alert": an_alert(at=at).id,
+        "guard_account": guard_account(dan.id, at=at),
         "zero": "0",
         "no_number": "999999",
         "no_link": "x" * 43,
@@ -266,13 +284,17 @@ def _project(project: str, ada: Actor, dan: Actor, *, at: datetime) -> dict[str,
     )
     member = add_person(f"Pim of {project}", at=at)
     grant = give(actor=ada, at=at, subject=member.id, wish=Wish(role="viewer", scope=Scope(project)))
+    steps = (RampStep(percent=5, hold=60), RampStep(percent=100))
+    template = templating.make(actor=dan, at=at, project=project, name="Careful", steps=steps)
     return {
+        "template": template.id,
         "flag": flag,
         "spare": spare,
         "segment": segment,
         "client_token": token.row.id,
         "project_grant": grant.id,
         "project_member": member.id,
+        "alert": an_alert(at=at, project=project).id,
     }
 
 
@@ -308,14 +330,81 @@ def _environment(project: str, environment: str, dan: Actor, rev: Actor, *, at: 
     approve(old)
     door.apply(actor=dan, at=at, request_id=old.id)
     killed = incidents.kill(actor=dan, at=at, project=project, environment=environment, flag=second, now=clock.now)
+
+    def ramp(key: str) -> str:
+        create_flag(actor=dan, at=at, project=project, key=key)
+        strategy = rollout(1)
+        plan = RampPlan(flag=key, strategy=strategy.id, steps=(RampStep(percent=5, hold=10_000), RampStep(percent=100)))
+        ramped = propose(StrategyAdd(flag=key, strategy=strategy), FlagEnable(flag=key), plan)
+        approve(ramped)
+        door.apply(actor=dan, at=at, request_id=ramped.id)
+        return ramps.ramps(request=ramped.id)[0].id
+
+    running, paused = ramp(f"{project}-{environment}-up"), ramp(f"{project}-{environment}-held")
+    releases.pause(actor=dan, at=at, ramp_id=paused)
+    timed = propose(StrategyAdd(flag=spare, strategy=rollout(40)))
+    door.schedule(actor=dan, at=at, request_id=timed.id, when=at + timedelta(days=30))
     newest = Revision.objects.filter(project=project, environment=environment).latest("number")
+    talk = {"actor": dan, "at": at, "request_id": review.id}
+    thread, settled = (door.comment(text="Why?", **talk) for _ in range(2))
+    door.resolve(comment_id=settled, **talk)
+    waits = {"review": review.id, "review_digest": review.digest, "thread": thread, "settled": settled}
     return {
-        **({"review": review.id, "review_digest": review.digest} if review.status == "in_review" else {}),
+        **(waits if review.status == "in_review" else {}),
         "approved": approved.id,
         **({"approved_by_somebody": approved.id} if approved.status == "in_review" else {}),
         "draft": draft.id,
         "applied": launch.id,
+        "ramp": running,
+        "paused_ramp": paused,
+        "timed": timed.id,
         "kill_record": killed.kill.id,
+        **guarded(dan, project=project, environment=environment, flag=flag, at=at),
         "number": str(newest.number),
         "strategy": flags.config(flag, environment).config.strategies[0].id,
+    }
+
+
+def _incident(project: str, environment: str, ada: Actor, dan: Actor, rev: Actor, *, at: datetime) -> dict[str, str]:
+    """An incident that goes on and one that is over; an emergency access that ended and one that is open, both Ada's;
+    an address that switches off; a plan of drills, and a drill of another one."""
+    place: dict[str, Any] = {"project": project, "environment": environment}
+
+    def declare() -> str:
+        made = declaring.declare(
+            actor=ada, at=at, title="It fails", severity="sev3", project_keys=[project], environment=environment
+        )
+        return made.incident.id
+
+    def broken(incident: str) -> str:
+        return opening.break_glass(
+            actor=ada, at=at, incident_id=incident, reason="Nobody can pay any more.", **place
+        ).id
+
+    incident, over = declare(), declare()
+    declaring.resolve(actor=ada, at=at, incident_id=over)
+    todo = declaring.follow_up(
+        actor=ada, at=at, incident_id=incident, text="Write a test.", owner=ada.id, due=at.date() + timedelta(days=9)
+    )
+    ended = broken(incident)
+    opening.end(actor=ada, at=at, emergency_id=ended)
+    flag = f"{project}-{environment}-drill"
+    create_flag(actor=dan, at=at, project=project, key=flag)
+    steps = (StrategyAdd(flag=flag, strategy=rollout(10)), FlagEnable(flag=flag))
+    made = door.propose(
+        actor=dan, at=at, operations=steps, title="A change", reason="For the table.", wish="submit", **place
+    ).request
+    if made.status == "in_review":
+        door.review(actor=rev, at=at, request_id=made.id, decision="approve", digest=made.digest)
+    door.apply(actor=dan, at=at, request_id=made.id)
+    rehearsed = drills.plan(actor=ada, at=at, flag=flag, **place)
+    return {
+        "incident": incident,
+        "resolved_incident": over,
+        "todo": todo.incident.follow_ups[0].id,
+        "emergency": ended,
+        "open_emergency": broken(incident),
+        "trigger": triggers.make(actor=ada, at=at, name="pager", flag=f"{project}-checkout", **place).trigger.id,
+        "drill_plan": drills.plan(actor=ada, at=at, flag=f"{project}-checkout", **place).id,
+        "drill": drills.run(actor=ada, at=at, plan_id=rehearsed.id, now=clock.now).id,
     }

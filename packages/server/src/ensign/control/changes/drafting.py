@@ -1,11 +1,11 @@
-"""Writing requests: propose, collect edits in a draft, edit, submit, withdraw, revert."""
+"""Writing requests: propose, collect edits in a draft, edit, submit, withdraw."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from ensign.control.access.decisions import Held, held
 from ensign.control.audit import rows as governed
@@ -20,9 +20,9 @@ from ensign.control.changes.domain import algebra, lifecycle
 from ensign.control.changes.domain.base import Operation
 from ensign.control.changes.domain.requests import ChangeRequest, PolicyInForce
 from ensign.control.changes.gates import Asked, Phase
-from ensign.control.changes.history import before_applied
 from ensign.control.changes.loading import behind, policy_for, reached
 from ensign.control.changes.models import Request
+from ensign.control.changes.policy_gates import waits
 from ensign.control.changes.rights import may_apply, require_to_draft
 from ensign.control.kernel import ids
 from ensign.control.kernel.actor import Actor
@@ -60,9 +60,16 @@ def lock_request(id: str, *, expected_version: int | None = None) -> tuple[Reque
 
 
 def write(
-    request: ChangeRequest, *, row: Request | None, action: Action, actor: Actor, at: datetime, comment: str = ""
+    request: ChangeRequest,
+    *,
+    row: Request | None,
+    action: Action,
+    actor: Actor,
+    at: datetime,
+    comment: str = "",
+    detail: Mapping[str, Any] | None = None,
 ) -> int:
-    """Write the request's next version with an entry of its own; returns the version."""
+    """Write the request's next version with an entry of its own; returns the version. ``detail`` stands in clear."""
     staged = stage(Request, id=request.id, state=request.to_state(), current=row)
     record(
         action=action,
@@ -71,7 +78,7 @@ def write(
         staged=[staged],
         where=Where(project=request.project, environment=request.environment),
         reason=comment or None,
-        detail={"request": request.id, "round": request.round},
+        detail={"request": request.id, "round": request.round, **(detail or {})},
     )
     return staged.version
 
@@ -84,7 +91,22 @@ def _texts(title: str, reason: str, sentences: Sequence[str]) -> tuple[str, str]
     return title, check_text(reason, field="reason", limit=5_000)
 
 
-def _new(
+MAX_TICKETS = 10
+
+
+def check_tickets(tickets: Sequence[str]) -> tuple[str, ...]:
+    """References to tickets, trimmed, each once.
+
+    :raises Invalid: naming ``tickets``.
+    """
+    found = tuple(dict.fromkeys(text for ticket in tickets if (text := ticket.strip())))
+    if len(found) > MAX_TICKETS or any(len(text) > 200 or not text.isprintable() or " " in text for text in found):
+        message = f"Name at most {MAX_TICKETS} tickets, each without spaces, such as PAY-142 or its address."
+        raise Invalid("This is no list of tickets.", fields={"tickets": message})
+    return found
+
+
+def new_request(
     compiled: Compiled,
     *,
     actor: Actor,
@@ -94,6 +116,7 @@ def _new(
     reverts: str | None = None,
     tickets: Sequence[str] = (),
     promotes: str | None = None,
+    incident: str | None = None,
 ) -> ChangeRequest:
     said = algebra.describe_all(compiled.before, compiled.operations)
     title, reason = _texts(title, reason, said)
@@ -112,8 +135,9 @@ def _new(
         created_at=at,
         updated_at=at,
         reverts=reverts,
-        tickets=tuple(tickets),
+        tickets=check_tickets(tickets),
         promotes=promotes,
+        incident=incident,
     )
 
 
@@ -133,7 +157,7 @@ def _require_gates(
     )
 
 
-def _place(
+def place(
     request: ChangeRequest, compiled: Compiled, *, actor: Actor, at: datetime, wish: Wish, rights: Held
 ) -> Proposed:
     """Apply it at once where the policy asks for no approval and the actor may; else draft or submit it."""
@@ -144,6 +168,7 @@ def _place(
     if (
         wish == "apply"
         and policy.required == 0
+        and not waits(request, policy, compiled.before, compiled.after, at=at)
         and may_apply(rights, project=request.project, environments=keys, operations=request.operations)
     ):
         # Nothing asks for a review, but a reason may be asked for all the same.
@@ -170,6 +195,7 @@ def propose(
     wish: Wish = "apply",
     tickets: Sequence[str] = (),
     promotes: str | None = None,
+    incident: str | None = None,
 ) -> Proposed:
     """Propose a change; the policy decides what becomes of it.
 
@@ -183,8 +209,10 @@ def propose(
     rights = held(actor, at=at)
     require_to_draft(rights, project=project, environment=environment, operations=operations)
     compiled = compile_operations(project=project, environment=environment, operations=operations, at=at)
-    request = _new(compiled, actor=actor, at=at, title=title, reason=reason, tickets=tickets, promotes=promotes)
-    return _place(request, compiled, actor=actor, at=at, wish=wish, rights=rights)
+    request = new_request(
+        compiled, actor=actor, at=at, title=title, reason=reason, tickets=tickets, promotes=promotes, incident=incident
+    )
+    return place(request, compiled, actor=actor, at=at, wish=wish, rights=rights)
 
 
 def my_draft(actor: Actor, *, project: str, environment: str) -> Request | None:
@@ -228,6 +256,7 @@ def edit(
     title: str | None = None,
     reason: str | None = None,
     rebase: bool = False,
+    tickets: Sequence[str] | None = None,
     expected_version: int | None = None,
 ) -> Proposed:
     """Replace what an open request says; None leaves a member as it is. Voids every approval of it.
@@ -267,8 +296,11 @@ def edit(
         title=texts[0],
         reason=texts[1],
         behind=behind(actor),
+        days=policy_for(request, at=at).request_days,
     )
-    edited = replace(edited, warnings=compiled.warnings)
+    edited = replace(
+        edited, warnings=compiled.warnings, tickets=request.tickets if tickets is None else check_tickets(tickets)
+    )
     return Proposed(request=edited, version=write(edited, row=row, action=actions.EDITED, actor=actor, at=at))
 
 
@@ -293,6 +325,7 @@ def submit(
     if (
         apply
         and policy.required == 0
+        and not waits(request, policy, compiled.before, compiled.after, at=at)
         and may_apply(rights, project=request.project, environments=keys, operations=request.operations)
     ):
         done = apply_request(actor=actor, at=at, rights=rights, request=submitted, row=row, mode="request")
@@ -321,27 +354,3 @@ def apply(*, actor: Actor, at: datetime, request_id: str, expected_version: int 
     """
     row, request = lock_request(request_id, expected_version=expected_version)
     return apply_request(actor=actor, at=at, rights=held(actor, at=at), request=request, row=row, mode="request")
-
-
-@operation
-def revert(*, actor: Actor, at: datetime, request_id: str, reason: str = "", wish: Wish = "submit") -> Proposed:
-    """A new request that undoes an applied one. It passes through the same door: a revert skips no approval.
-
-    :raises Conflict: when it was never applied, or what it changed was changed again.
-    """
-    row = Request.objects.filter(pk=request_id).first()
-    if row is None:
-        raise NotFound("There is no such change request.", remedy="Look at the list of requests.")
-    request = ChangeRequest.from_state(row.pk, row.state)
-    if request.status != "applied":
-        raise Conflict("Only what was applied can be reverted.", code="wrong-state")
-    undone = algebra.invert_all(before_applied(request), request.operations)
-    rights = held(actor, at=at)
-    require_to_draft(rights, project=request.project, environment=request.environment, operations=undone)
-    compiled = compile_operations(project=request.project, environment=request.environment, operations=undone, at=at)
-    title = f"Revert “{request.title}”"
-    new = _new(
-        compiled, actor=actor, at=at, title=title if len(title) <= 200 else title[:198] + "…”", reason=reason,
-        reverts=request.id,
-    )  # fmt: skip
-    return _place(new, compiled, actor=actor, at=at, wish=wish, rights=rights)

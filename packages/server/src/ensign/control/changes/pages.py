@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from django.urls import reverse
 
@@ -12,14 +12,19 @@ from ensign.control.changes import actions, queries
 from ensign.control.changes.domain.diff import Row
 from ensign.control.changes.domain.requests import ChangeRequest
 from ensign.control.changes.domain.world import Ref
+from ensign.control.changes.policy_pages import policy_checks
 from ensign.control.changes.queries import CommentView, Effect, RequestRow, Standing, Step
 from ensign.control.identity import queries as identity
 from ensign.control.identity.domain import former
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import NeedsMfa
+from ensign.control.projects.knowing import UNMEETABLE
 from ensign.control.projects.pages import Place, places
 from ensign.control.ui import looks
 from ensign.control.ui.looks import Tone
+
+#: Up to here a moment is named by its weekday.
+_WEEK = timedelta(days=6)
 
 
 def person(id: str, names: Mapping[str, str]) -> looks.Person:
@@ -108,11 +113,12 @@ def place_of(request: ChangeRequest) -> looks.Environment:
 def people(request: ChangeRequest, comments: Sequence[CommentView], steps: Sequence[Step]) -> dict[str, str]:
     """The names of all who had to do with it."""
     ids = {*request.barred, *(d.person for d in request.decisions), *(c.author for c in comments)}
-    ids |= {step.actor for step in steps}
+    ids |= {step.actor for step in steps} | set(request.reviewers)
+    ids |= {c.resolved_by for c in comments if c.resolved_by}
     return identity.names({*ids, request.applied_by or ""} - {""})
 
 
-def checks(request: ChangeRequest, standing: Standing, names: Mapping[str, str]) -> list[looks.Check]:
+def checks(request: ChangeRequest, standing: Standing, names: Mapping[str, str], *, at: datetime) -> list[looks.Check]:
     """What an open request has, and what it lacks."""
     verdict, policy = standing.verdict, standing.policy
     given = ", ".join(names.get(a.person) or former(a.person) for a in verdict.counted)
@@ -121,7 +127,7 @@ def checks(request: ChangeRequest, standing: Standing, names: Mapping[str, str])
         looks.Check(
             label=needed,
             met=verdict.enough if request.status != "draft" else None,
-            detail=f"By {given}." if given else "" if verdict.required else "The policy asks for none here.",
+            detail=_counts(request, standing, given, now=at),
         ),
         looks.Check(
             label="Up to date" if not standing.moved else "Something changed meanwhile",
@@ -145,9 +151,31 @@ def checks(request: ChangeRequest, standing: Standing, names: Mapping[str, str])
                 detail=f"{', '.join(policy.environments)}: the strictest policy decides.",
             )
         )
-    if request.warnings:
-        found.append(looks.Check(label="May hold personal data", met=False, detail=" ".join(request.warnings)))
-    return found
+    cautions = [text for text in request.warnings if not text.startswith(UNMEETABLE)]
+    if cautions:
+        found.append(looks.Check(label="May hold personal data", met=False, detail=" ".join(cautions)))
+    unmeetable = [text.removeprefix(UNMEETABLE) for text in request.warnings if text.startswith(UNMEETABLE)]
+    if unmeetable:
+        found.append(looks.Check(label="Nobody could meet this policy", met=False, detail=" ".join(unmeetable)))
+    return [*found, *policy_checks(request, standing, at=at)]
+
+
+def _counts(request: ChangeRequest, standing: Standing, given: str, *, now: datetime) -> str:
+    """By whom, and until when all of them count: an approval ends after a while."""
+    verdict = standing.verdict
+    lacks = "".join(f" {lack}" for lack in verdict.lacks)
+    if not given:
+        return lacks.strip() if verdict.required else "The policy asks for none here."
+    ends = min(approval.at for approval in verdict.counted) + standing.policy.lifetime
+    return f"By {given}." + (f" Counts until {until(ends, now=now)}." if request.open else "") + lacks
+
+
+def until(at: datetime, *, now: datetime) -> str:
+    """A moment that is awaited, as people name it: ``Friday 14:00 UTC``, or with its date when it is further off."""
+    utc = at.astimezone(UTC)
+    if timedelta(0) <= at - now <= _WEEK:
+        return f"{utc:%A %H:%M} UTC"
+    return f"{utc.day} {utc:%B %Y, %H:%M} UTC"
 
 
 _DECIDED = {
@@ -158,6 +186,9 @@ _DECIDED = {
 
 
 _STEPS = {
+    actions.REBASED.code: ("carried it over to what others changed", "history", Tone.INFO),
+    actions.REVIEWERS_ASKED.code: ("asked people to look", "people", Tone.CALM),
+    actions.EXPIRED.code: ("ended it: nobody applied it in time", "waiting", Tone.CALM),
     actions.EDITED.code: ("edited it", "edit", Tone.CALM),
     actions.SUBMITTED.code: ("submitted it for review", "eye", Tone.INFO),
     actions.WITHDRAWN.code: ("withdrew it", "withdrawn", Tone.CALM),
@@ -193,7 +224,13 @@ def timeline(
             )
         )
     moments += [
-        looks.Moment(title="commented", at=c.at, icon="comment", person=person(c.author, names), body=c.text)
+        looks.Moment(
+            title="replied" if c.parent else "commented" if c.anchor is None else f"commented on {c.anchor.path}",
+            at=c.at,
+            icon="comment",
+            person=person(c.author, names),
+            body=c.text,
+        )
         for c in comments
         if (c.author, c.kind, c.at) in said
     ]
@@ -282,6 +319,8 @@ def conflict(value: queries.ConflictView) -> dict[str, object]:
         "theirs": looks.Difference(sentences=(), rows=[row(r) for r in value.theirs]),
         "mine": looks.Difference(sentences=(), rows=[row(r) for r in value.mine]),
         "refused": value.refused,
+        "lines": sorted(value.lines, key=lambda line: line.state != "clash"),
+        "clashes": sum(line.state == "clash" for line in value.lines),
     }
 
 

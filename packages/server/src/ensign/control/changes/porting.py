@@ -75,6 +75,7 @@ def content_of(project: str, environment: str, keys: Sequence[str] = ()) -> Docu
                 type=info.type,
                 description=info.description,
                 tags=info.tags,
+                tier=info.tier,
                 content=configs.get(info.key),
             )
             for info in found.values()

@@ -155,7 +155,7 @@ class _Plan:
             try:
                 create_flag(
                     actor=self.actor, at=self.at, project=self.project, key=one_flag.key, type=one_flag.type,
-                    description=one_flag.description, tags=one_flag.tags,
+                    description=one_flag.description, tags=one_flag.tags, tier=one_flag.tier,
                 )  # fmt: skip
             except (Invalid, Conflict) as error:
                 failed[one_flag.key] = _words(error)

@@ -11,15 +11,16 @@ from typing import Any
 from ensign.control.audit.models import Entry, Touch
 from ensign.control.changes.domain import algebra, trust
 from ensign.control.changes.domain.diff import Row, diff
+from ensign.control.changes.domain.merging import Line, merge
 from ensign.control.changes.domain.requests import OPEN, ChangeRequest, PolicyInForce, Status
 from ensign.control.changes.domain.world import OperationError, Ref, World
 from ensign.control.changes.history import world_at
-from ensign.control.changes.loading import entitlement, load, owners, policy_for, reached
+from ensign.control.changes.loading import judges, load, owners, policy_for, reached, signing_for
 from ensign.control.changes.models import Comment, Request
-from ensign.control.changes.rights import facts_of
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Denied, NotFound
+from ensign.control.projects.knowing import spelled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,15 @@ class RequestRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Anchor:
+    """The line that a comment is about: the round and digest that its writer saw, and the line's name there."""
+
+    round: int
+    digest: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CommentView:
     """What somebody said; ``kind`` is ``comment`` or the decision that it came with."""
 
@@ -40,6 +50,10 @@ class CommentView:
     text: str
     kind: str
     at: datetime
+    anchor: Anchor | None = None
+    parent: str | None = None
+    """The first comment of its thread; None for that one itself."""
+    resolved_by: str | None = None
 
 
 def to_row(row: Request) -> RequestRow:
@@ -90,9 +104,17 @@ def comments(request_id: str) -> list[CommentView]:
     found = []
     for row in Comment.objects.filter(request=request_id).order_by("id"):
         state = row.state
+        anchor, resolved = state.get("anchor"), state.get("resolved")
         found.append(
             CommentView(
-                id=row.pk, author=state["author"], text=state["text"], kind=state["kind"], at=clock.parse(state["at"])
+                id=row.pk,
+                author=state["author"],
+                text=state["text"],
+                kind=state["kind"],
+                at=clock.parse(state["at"]),
+                anchor=None if anchor is None else Anchor(**anchor),
+                parent=state.get("parent"),
+                resolved_by=None if resolved is None else resolved["by"],
             )
         )
     return found
@@ -158,11 +180,23 @@ def effect_on(before: World, request: ChangeRequest) -> Effect:
     :raises OperationError: when it cannot be applied to it.
     """
     after = algebra.apply_all(before, request.operations)
+    sentences, rows = told(algebra.describe_all(before, request.operations), diff(before, after))
     return Effect(
-        sentences=algebra.describe_all(before, request.operations),
-        rows=diff(before, after),
+        sentences=sentences,
+        rows=rows,
         before=states(before, request),
         after=states(after, request),
+    )
+
+
+def told(sentences: Sequence[str], rows: Sequence[Row]) -> tuple[tuple[str, ...], tuple[Row, ...]]:
+    """Sentences and rows of a difference with the names of groups and people in place of their ids."""
+    sides = [side for row in rows for side in (row.before or "", row.after or "")]
+    texts = spelled([*sentences, *sides])
+    said, names = texts[: len(sentences)], texts[len(sentences) :]
+    return tuple(said), tuple(
+        Row(row.path, None if row.before is None else names[2 * at], None if row.after is None else names[2 * at + 1])
+        for at, row in enumerate(rows)
     )
 
 
@@ -193,6 +227,8 @@ class ConflictView:
     theirs: tuple[Row, ...]
     mine: tuple[Row, ...]
     refused: str = ""
+    lines: tuple[Line, ...] = ()
+    """Every line that either side changed, for the choice; () when the request no longer fits even its own base."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,6 +241,8 @@ class Standing:
     refusal: Denied | Conflict | None
     """Why the reader may not approve it now; None: they may."""
     conflict: ConflictView | None
+    before: World
+    """The state as it is now of what the request is about."""
 
     @property
     def status(self) -> Status | str:
@@ -219,35 +257,62 @@ def standing(request: ChangeRequest, *, reader: Actor, at: datetime) -> Standing
     policy = policy_for(request, at=at)
     refs = [Ref.parse(name) for name in request.base]
     loaded = load(project=request.project, environment=request.environment, refs=refs)
-    facts = facts_of(loaded.world.flags, request.operations)
-    entitled = entitlement(project=request.project, environments=keys, facts=facts, at=at)
+    people = judges(request, environments=keys, flags=loaded.world.flags, at=at)
     answering = owners(request)
-    moved = trust.moved(request, loaded.versions)
+    moved, signing = trust.moved(request, loaded.versions), signing_for(request)
     return Standing(
         policy=policy,
-        verdict=trust.verdict(request, at=at, policy=policy, entitled=entitled, owners=answering),
+        verdict=trust.verdict(
+            request,
+            at=at,
+            policy=policy,
+            entitled=people.entitled,
+            owners=answering,
+            who=people.who,
+            signing=signing,
+        ),
         moved=moved,
         refusal=trust.refusal_to_approve(
-            request, reader, at=at, policy=policy, entitled=entitled(reader.id), owners=answering
+            request,
+            reader,
+            at=at,
+            policy=policy,
+            entitled=people.entitled(reader.id),
+            owners=answering,
+            who=people.who,
+            signing=signing,
         ),
         conflict=_conflict(request, loaded.world, moved) if moved else None,
+        before=loaded.world,
     )
 
 
 def _conflict(request: ChangeRequest, now: World, moved: Sequence[str]) -> ConflictView:
     base = world_of(request)
-    # The policy and protection of the environment are part of a conflict only when the request is about them.
-    kinds = {Ref.parse(name).kind for name in request.base}
-    now = replace(
-        now,
-        policy=now.policy if "policy" in kinds else base.policy,
-        protected=now.protected if "environment" in kinds else base.protected,
-    )
+    now = as_of_base(now, base, request)
     try:
         mine, refused = effect_on(now, request).rows, ""
     except OperationError as error:
         mine, refused = (), error.message
-    return ConflictView(objects=tuple(moved), theirs=diff(base, now), mine=mine, refused=refused)
+    return ConflictView(
+        objects=tuple(moved),
+        theirs=diff(base, now),
+        mine=mine,
+        refused=refused,
+        lines=merge(base, now, request.operations).lines,
+    )
+
+
+def as_of_base(now: World, base: World, request: ChangeRequest) -> World:
+    """``now`` as a comparison with ``base`` asks for it: the policy and protection of the environment are part of a
+    conflict only when the request is about them.
+    """
+    kinds = {Ref.parse(name).kind for name in request.base}
+    return replace(
+        now,
+        policy=now.policy if "policy" in kinds else base.policy,
+        protected=now.protected if "environment" in kinds else base.protected,
+    )
 
 
 def open_requests(project: str) -> list[RequestRow]:

@@ -107,9 +107,12 @@ ROOMS: Final = (
                 "e",
                 "changes:policies",
                 "changes:policy",
+                "changes:policy_plan",
+                "changes:policy_timeline",
                 in_project=True,
             ),
-            _room("Kill switches", "siren", "incidents:kills", "k"),
+            _room("Incidents", "siren", "incidents:list", "k"),
+            _room("Alerts", "eye", "monitoring:alerts", "w", "monitoring"),
             _room(
                 "People & access",
                 "people",

@@ -11,6 +11,8 @@ from ensign.control.changes.domain import words
 from ensign.control.changes.domain.content import dependency_state
 from ensign.control.changes.domain.world import World
 from ensign.control.flags.domain import Constraint, FlagConfig, FlagInfo, Strategy, Variant
+from ensign.control.projects import policy_words
+from ensign.control.projects.domain import PolicyRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,16 @@ class Row:
     path: str
     before: str | None
     after: str | None
+
+
+def keyed(rows: Iterable[Row]) -> tuple[tuple[str, Row], ...]:
+    """Each row with a name of its own: its path, and from the second with the same path on which one it is."""
+    seen: dict[str, int] = {}
+    found = []
+    for row in rows:
+        seen[row.path] = seen.get(row.path, 0) + 1
+        found.append((row.path if seen[row.path] == 1 else f"{row.path} ({seen[row.path]})", row))
+    return tuple(found)
 
 
 def diff(before: World, after: World) -> tuple[Row, ...]:
@@ -35,11 +47,20 @@ def diff(before: World, after: World) -> tuple[Row, ...]:
         rows += _segment(where, before.segments.get(key), after.segments.get(key))
     for key in sorted({*before.segments, *after.segments, *before.mapped, *after.mapped}):
         rows += _row(f"segment {key}: environment-mapped", _yes(key in before.mapped), _yes(key in after.mapped))
-    if before.policy != after.policy:
-        sides = [None if side is None else words.policy(side) for side in (before.policy, after.policy)]
-        rows.append(_told(f"policy of {after.environment}", sides[0], sides[1], before.policy, after.policy))
+    rows += _policy(f"policy of {after.environment}", before.policy, after.policy)
     rows += _row(f"{after.environment}: protected", _yes(before.protected), _yes(after.protected))
     return tuple(rows)
+
+
+def _policy(where: str, old: PolicyRules | None, new: PolicyRules | None) -> list[Row]:
+    """One row for each member that differs."""
+    if old is None or new is None:
+        sides = [None if side is None else words.policy(side) for side in (old, new)]
+        return _row(where, sides[0], sides[1])
+    told = [Row(f"{where} › {label}", was, now) for label, was, now in policy_words.rows(old, new)]
+    # Where their words are the same, the exact forms stand instead: a difference is never hidden.
+    exact = (_shown(old.to_state()), _shown(new.to_state()))
+    return [Row(row.path, *exact) if row.before == row.after else row for row in told]
 
 
 def _yes(value: bool) -> str:

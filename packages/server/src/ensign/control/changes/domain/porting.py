@@ -4,7 +4,7 @@ Ensign's own form (docs/reference/import-export)::
 
     {"format": "ensign-export-1", "project": "shop", "environment": "production",
      "segments": [{"key", "name", "description", "constraints": [...] or null}],
-     "flags": [{"key", "type", "description", "tags",
+     "flags": [{"key", "type", "description", "tags", "tier",
                 "content": {"enabled", "strategies", "variants", "dependencies"} or null}]}
 """
 
@@ -16,7 +16,7 @@ from typing import Any
 
 from ensign.control.changes.domain.content import read_constraint, read_dependency, read_strategy, read_variant
 from ensign.control.changes.domain.reading import Reader, refuse
-from ensign.control.flags.domain import Constraint, FlagConfig, Strategy
+from ensign.control.flags.domain import DEFAULT_TIER, Constraint, FlagConfig, Strategy
 
 FORMAT = "ensign-export-1"
 
@@ -41,6 +41,7 @@ class PortedFlag:
     type: str = "release"
     description: str = ""
     tags: tuple[str, ...] = ()
+    tier: str = DEFAULT_TIER
     content: FlagConfig | None = None
     problem: str = ""
 
@@ -92,6 +93,7 @@ def to_json(document: Document, *, project: str, environment: str) -> dict[str, 
                 "type": f.type,
                 "description": f.description,
                 "tags": list(f.tags),
+                "tier": f.tier,
                 "content": None if f.content is None else f.content.to_state(),
             }
             for f in document.flags
@@ -141,6 +143,7 @@ def _flag(value: Any, path: str) -> PortedFlag:
         type=reader.text("type", "release"),
         description=reader.text("description", ""),
         tags=reader.texts("tags", ()),
+        tier=reader.text("tier", DEFAULT_TIER),
         content=reader.optional_inner("content", _content),
     )
     reader.end()

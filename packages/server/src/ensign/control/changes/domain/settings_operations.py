@@ -12,6 +12,7 @@ from ensign.control.changes.domain.policy_reading import read_rules
 from ensign.control.changes.domain.reading import Reader
 from ensign.control.changes.domain.world import OperationError, Ref, World
 from ensign.control.flags.domain import Constraint
+from ensign.control.projects import policy_words
 from ensign.control.projects.domain import PolicyRules
 
 
@@ -119,8 +120,7 @@ class PolicySet(Operation):
         return (PolicySet(rules=self._old(before)),)
 
     def describe(self, before: World) -> str:
-        old, new = words.policy(self._old(before)), words.policy(self.rules)
-        return f"The policy of {before.environment} goes from “{old}” to “{new}”."
+        return f"The policy of {before.environment} changes: {policy_words.change(self._old(before), self.rules)}."
 
     def _old(self, world: World) -> PolicyRules:
         if world.policy is None:
