@@ -23,12 +23,13 @@ from ensign_testkit.change_worlds import FLAGS, worlds
 from ensign_testkit.changing import FLAG, Story, config, launch, live, story
 from ensign_testkit.people import add_person, give, sign_in
 from ensign_testkit.targets import rollout
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 BOTH = [FLAG, "old-banner"]
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(worlds, st.lists(st.sampled_from([*FLAGS, "gone"]), max_size=5), st.sampled_from(ACTS), st.integers(0, 100))
 def test_a_plan_names_every_flag_once_and_what_it_does_can_be_done(
     world: World, chosen: list[str], act: str, percent: int

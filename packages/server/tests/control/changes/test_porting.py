@@ -36,7 +36,7 @@ from ensign_testkit.changing import FLAG, Story, config, last_entry, launch, row
 from ensign_testkit.people import add_person, give, sign_in
 from ensign_testkit.progressing import approve_at, brings
 from ensign_testkit.targets import rollout
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 PRO = (Constraint(context_name="plan", operator="IN", values=("pro",)),)
@@ -88,6 +88,7 @@ def document(*configs: FlagConfig) -> Document:
     return Document(flags=tuple(PortedFlag(key=f"f{i}", content=c) for i, c in enumerate(configs)))
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(st.lists(configs, max_size=3))
 def test_a_document_is_read_as_it_was_written(contents: list[FlagConfig]) -> None:
     made = document(*contents)
@@ -95,6 +96,7 @@ def test_a_document_is_read_as_it_was_written(contents: list[FlagConfig]) -> Non
     assert porting.from_json(written) == made
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(configs, configs)
 def test_what_is_placed_is_the_same_but_for_ids_and_takes_each_place_once(wanted: FlagConfig, here: FlagConfig) -> None:
     made = porting.placed(wanted, here)
@@ -115,6 +117,7 @@ _junk = st.recursive(
 )  # fmt: skip
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(_junk, _junk, _junk, _junk)
 def test_an_export_of_unleash_that_is_none_is_refused_not_broken(a: Any, b: Any, c: Any, d: Any) -> None:
     with suppress(Invalid):

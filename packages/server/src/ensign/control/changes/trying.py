@@ -49,7 +49,7 @@ def compare(
         raise Invalid(f"Give 1 to {MAX_CONTEXTS} contexts.", fields={"contexts": f"{len(contexts)} were given."})
     refs = algebra.touched(after.environment, operations)
     sides = [_side(world, refs) for world in (before, after)]
-    segments = frozenset(r.key for r in refs if r.kind == "segment")
+    segments = frozenset(r.key for r in refs if r.kind == "segment" and r.environment)
     keys = sorted({r.key for r in refs if r.kind in {"flag", "config"}} | _using(segments, sides))
     return tuple(
         Tried(
@@ -67,7 +67,11 @@ def _side(world: World, refs: frozenset[Ref]) -> playground.Overlaid:
         world.project,
         world.environment,
         flags={r.key: (world.flags[r.key], world.configs[r.key]) for r in refs if r.kind in {"flag", "config"}},
-        segments={r.key: SegmentConfig(constraints=world.segments[r.key]) for r in refs if r.kind == "segment"},
+        segments={
+            r.key: SegmentConfig(constraints=world.segments[r.key])
+            for r in refs
+            if r.kind == "segment" and r.environment
+        },
     )
 
 

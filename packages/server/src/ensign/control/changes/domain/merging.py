@@ -20,6 +20,7 @@ from ensign.control.changes.domain.settings_operations import (
     EnvironmentProtect,
     EnvironmentUnprotect,
     PolicySet,
+    SegmentMap,
     SegmentSet,
 )
 from ensign.control.changes.domain.world import OperationError, World
@@ -89,6 +90,11 @@ def merge(
             world = world.with_config(
                 ref.key, work.config(ref.key, base, theirs, mine, gone=_gone(base, theirs, world, ref.key))
             )
+        elif ref.kind == "segment" and not ref.environment:
+            told = f"segment {ref.key}: environment-mapped"
+            states = [ref.key in side.mapped for side in (base, theirs, mine)]
+            mapped = work.pick(f"mapped/{ref.key}", told, *states, say=_yes)
+            world = replace(world, mapped=world.mapped | {ref.key} if mapped else world.mapped - {ref.key})
         elif ref.kind == "segment":
             sides = [side.segments.get(ref.key, ()) for side in (base, theirs, mine)]
             path = f"segment {ref.key} in {base.environment}"
@@ -135,6 +141,7 @@ def steps_between(before: World, after: World) -> tuple[Operation, ...]:
     for key in sorted(after.segments):
         if before.segments[key] != after.segments[key]:
             first.append(SegmentSet(segment=key, constraints=after.segments[key]))
+    first += [SegmentMap(segment=key, mapped=key in after.mapped) for key in sorted(before.mapped ^ after.mapped)]
     settings: list[Operation] = []
     if before.protected is not after.protected:
         settings.append(EnvironmentProtect() if after.protected else EnvironmentUnprotect())
