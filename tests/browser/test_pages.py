@@ -125,6 +125,9 @@ PAGES = (
     _row("flags:detail", CHECKOUT),
     _row("flags:detail", {**SHOP, "flag": filled.LONG}, name="flag-long-key"),
     _row("flags:update", CHECKOUT),
+    _row("progression:flag", CHECKOUT),
+    _row("changes:clone", CHECKOUT),
+    _row("changes:transfer", SHOP),
     _row("flags:strategy-new", {**CHECKOUT, **PRODUCTION}),
     _row("flags:strategy", {**CHECKOUT, **PRODUCTION, "strategy": "=strategy"}),
     _row("playground:index"),
@@ -227,7 +230,6 @@ WRITES = frozenset({
     "projects:environment-move", "projects:token-revoke", "changes:decide", "changes:act", "changes:finish",
     "changes:schedule", "releases:act", "releases:template",
     "changes:discuss", "changes:reviewers", "changes:rebase", "changes:draft-check",
-    "changes:policy_file", "progression:promote", "incidents:kill", "incidents:reason",
     "incidents:restore", "incidents:export", "incidents:act", "incidents:emergency-act", "incidents:trigger-revoke",
     "incidents:drill-plan", "incidents:drill-act", "incidents:hook", "incidents:hook-secret",
     "monitoring:export", "monitoring:judge", "monitoring:safeguard-act", "monitoring:hook", "evidence:export_ledger",
@@ -242,6 +244,8 @@ WRITES = frozenset({
     "access:request-refuse", "access:request-review", "access:request-withdraw", "access:exception-answer",
     "integrations:mark", "integrations:mail", "integrations:act",
     "scim:token-revoke", "scim:leavers-export", "scim:leavers-limit", "scim:movements-export",
+    "incidents:kill", "incidents:reason", "changes:policy_file", "progression:promote",
+    "changes:bulk", "changes:import", "changes:export",
 })  # fmt: skip
 """Views that answer POST alone: a test asks each with GET and wants 405."""
 

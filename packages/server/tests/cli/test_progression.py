@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -87,3 +88,43 @@ def test_a_run_is_reported_refused_and_listed_and_the_flag_promoted(server: Serv
     )
     assert made["status"] == "in_review"
     assert "staging: runs it since" in bo("changes", "progression", made["id"])
+
+
+def test_many_flags_are_changed_at_once(server: Server, token: str) -> None:
+    bo = Terminal(server, token)
+    for key in ("one", "two"):
+        bo("flags", "create", key)
+    place = ("-e", "development")
+    seen = bo("changes", "bulk", "on", "one", "two", "three", *place, "--dry-run")
+    assert "one is switched on in development." in seen
+    assert "left alone: three: There is no such flag in shop." in seen
+    assert "is applied" in bo("changes", "bulk", "on", "one", "two", *place)
+    assert "Nothing is left to change" in bo("changes", "bulk", "on", "one", "two", *place, code=3)
+    assert "percentage is missing" in bo("changes", "bulk", "rollout", "one", *place, code=3)
+
+
+def test_flags_are_exported_imported_and_cloned(server: Server, token: str, tmp_path: Path) -> None:
+    bo = Terminal(server, token)
+    bo("flags", "create", "carried")
+    bo("flags", "rollout", "carried", "40", "-e", "staging")
+    file = tmp_path / "flags.json"
+    assert "Wrote 1 flags" in bo("flags", "export", "-e", "staging", "--flag", "carried", "-o", str(file))
+    bo("flags", "export", "-e", "staging", "-o", str(file), code=3)
+    seen = bo("flags", "import", str(file), "-e", "production", "--dry-run")
+    assert "changed    carried" in seen
+    assert "one other person must approve" in seen
+    assert "is in review" in bo("flags", "import", str(file), "-e", "production", "-r", "Moved")
+    assert "created    carried-on" in bo(
+        "flags", "clone", "carried", "carried-on", "--from", "staging", "--to", "development", "-r", "Alike"
+    )
+    assert "carried" in bo(
+        "flags", "copy", "--from", "staging", "--to", "development", "--flag", "carried", "--dry-run"
+    )
+    unleash = tmp_path / "unleash.json"
+    unleash.write_text(
+        json.dumps({"features": [{"name": "from-unleash"}], "featureStrategies": [
+            {"featureName": "from-unleash", "name": "flexibleRollout", "parameters": {"rollout": 5}}]})
+    )  # fmt: skip
+    assert "created    from-unleash" in bo("flags", "import", str(unleash), "-e", "staging")
+    unleash.write_text("[]")
+    bo("flags", "import", str(unleash), "-e", "staging", code=3)

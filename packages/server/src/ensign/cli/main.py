@@ -26,6 +26,7 @@ from ensign.cli import (
     remote_integrations,
     remote_monitoring,
     remote_policies,
+    remote_porting,
     remote_privacy,
     remote_progression,
     remote_projects,
@@ -52,6 +53,7 @@ app.add_typer(ledger, name="ledger")
 app.add_typer(remote_projects.app, name="projects")
 app.add_typer(remote_flags.app, name="flags")
 remote_flags.app.command()(codegen)
+remote_porting.add_to(remote_flags.app)
 app.add_typer(remote_flags.segments, name="segments")
 app.add_typer(remote_changes.app, name="changes")
 remote_progression.add_to(remote_changes.app)

@@ -169,7 +169,29 @@ def _ran(ran: dict[str, Any]) -> str:
     )
 
 
+def bulk(
+    act: Annotated[str, typer.Argument(help="on, off, rollout or archive.")],
+    flag: Annotated[list[str], typer.Argument(help="The flags.")],
+    project: Project,
+    environment: Environment,
+    rollout: Annotated[int | None, typer.Option(min=0, max=100, help="The percentage that `rollout` sets.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would do.")] = False,
+    draft: Annotated[bool, typer.Option("--draft", help="Only keep it.")] = False,
+    reason: Reason = "",
+    as_json: Json = False,
+) -> None:
+    """Do one thing to many flags, as one change request. Flags that it would not change are left out."""
+    wish = "draft" if draft else "apply"
+    body = {"flags": flag, "act": act, "rollout": rollout, "reason": reason, "wish": wish}
+    path = f"/projects/{part(project)}/environments/{part(environment)}/bulk"
+    made = connect().call("POST", path, body, query={"dry_run": "true" if dry_run else ""})
+    lines = [*made["sentences"], *(f"left alone: {one['flag']}: {one['why']}" for one in made["skipped"])]
+    lines.append(made["verdict"] if dry_run else f"{made['id']} is {made['status'].replace('_', ' ')}.")
+    show(made, as_json=as_json, text="\n".join(lines))
+
+
 def add_to(changes: typer.Typer) -> None:
     """Put the commands of requests under `ensign changes`."""
     changes.command()(promote)
+    changes.command()(bulk)
     changes.command("progression")(history)

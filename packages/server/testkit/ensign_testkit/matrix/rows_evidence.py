@@ -14,8 +14,8 @@ row("GET /api/v1/log/{seq}/proof", "org:ledger:read", seq="zero")
 row("POST /api/v1/exports/changes", "org:ledger:export", body=_PERIOD)
 row("POST /api/v1/exports/ledger", "org:ledger:export", body={})
 row("GET /log", _READER)
-row("GET /log/export", "org:ledger:export or anywhere project:read")
-row("POST /log/export", "project:read", refusals=frozenset({422}), why="offers only the projects that one may read",
+row("GET /log/export", "org:ledger:export or anywhere project:evidence:export")
+row("POST /log/export", "project:evidence:export", refusals=frozenset({422}), why="offers only projects to export",
     body={"project": "{project}", "format": "csv", "since": "2026-01-01", "until": "2026-02-01"})  # fmt: skip
 row("POST /log/export/ledger", "org:ledger:export")
 row("GET /log/{seq}", "org:ledger:read", seq="zero")

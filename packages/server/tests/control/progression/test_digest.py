@@ -14,7 +14,7 @@ from ensign.control.changes.domain.content import read_dependency, read_strategy
 from ensign.control.flags.domain import Constraint, Dependency, FlagConfig, Override, Payload, Strategy, Variant
 from ensign.control.progression.domain.digest import ID_FIELDS, amounts, content, digest, lists, segment_digest
 from ensign_testkit.change_worlds import configs, constraints
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 VECTORS = json.loads((Path(__file__).parents[5] / "conformance" / "progression.json").read_text("utf-8"))
@@ -43,6 +43,7 @@ def other_amounts(config: FlagConfig, text: str) -> FlagConfig:
     )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # a busy machine draws slowly
 @given(configs, SEGMENTS, st.text(max_size=3), constraints)
 def test_it_is_the_same_whatever_is_left_out_of_it_is(
     config: FlagConfig, segments: dict[str, tuple[Constraint, ...]], text: str, elsewhere: tuple[Constraint, ...]
@@ -145,6 +146,7 @@ def test_all_strategies_switched_off_is_not_the_same_as_none_at_all() -> None:
     assert digest(none, {}) != digest(idle, {})
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(configs, configs, SEGMENTS)
 def test_two_contents_have_one_digest_just_when_they_have_one_document(
     one: FlagConfig, other: FlagConfig, segments: dict[str, tuple[Constraint, ...]]

@@ -15,7 +15,10 @@ from ensign.control.changes.domain.flag_operations import FlagArchive, FlagDisab
 from ensign.control.changes.domain.settings_operations import SegmentMap, SegmentSet
 from ensign.control.flags.domain import Constraint, Override, Strategy, Variant
 from ensign.control.incidents.operations import kill
+from ensign.control.kernel import clock
 from ensign.control.kernel.errors import Conflict
+from ensign.control.progression.domain.judging import Finding, Place, not_progressed
+from ensign.control.progression.domain.runs import Subject
 from ensign.control.segments import queries as segments
 from ensign.control.segments.operations import create_segment
 from ensign_testkit.changing import FLAG, Story, config, last_entry, launch, rows_equal_the_log
@@ -251,10 +254,14 @@ def test_an_environment_mapped_segment_differs_freely_and_declaring_it_takes_app
     assert rows_equal_the_log()
 
 
-def test_a_policy_that_names_no_environment_there_is_lets_nothing_pass(db: str) -> None:
-    cast = shop_with_progression()
-    policed(cast, lower=("preproduction",))
-    assert "there is no such environment" in refused(cast, launch(), at=cast.at)
+def test_an_environment_that_is_no_longer_there_lets_nothing_pass() -> None:
+    """A policy is refused that names none there is; one that stays behind is no way round."""
+    gone = Place(environment="preproduction", hours=0, periods=None)
+    subject = Subject(kind="flag", key=FLAG)
+    finding = Finding(subject=subject, target="production", digest="0" * 64, verdict="judged", places=(gone,))
+    at = clock.now()
+    assert finding.missing(at=at) == (gone,)
+    assert "there is no such environment" in not_progressed(finding, gone, at=at)[0]
 
 
 def test_lists_of_ids_may_differ_between_environments(db: str) -> None:

@@ -22,13 +22,14 @@ from ensign_testkit.change_worlds import configs, constraints
 from ensign_testkit.changing import FLAG, Story, config, launch, story
 from ensign_testkit.progressing import approve_at, brings, hours_after, policed
 from ensign_testkit.targets import rollout
-from hypothesis import assume, given
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 PRO = (Constraint(context_name="plan", operator="IN", values=("pro",)),)
 BLUE = Variant(name="blue", weight=1000, payload=Payload(type="string", value="b"))
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(configs, configs, st.fixed_dictionaries(dict.fromkeys(("s1", "s2"), constraints)))
 def test_what_comes_of_it_has_the_digest_of_its_source_and_the_amounts_of_its_target(
     source: FlagConfig, target: FlagConfig, held: dict[str, tuple[Constraint, ...]]
@@ -48,6 +49,7 @@ def test_what_comes_of_it_has_the_digest_of_its_source_and_the_amounts_of_its_ta
             assert strategy.parameters[name] == mine.parameters[name]
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(configs)
 def test_what_was_promoted_already_is_not_changed_by_promoting_it_again(source: FlagConfig) -> None:
     assume(not source.strategies or any(not s.disabled for s in source.strategies))

@@ -25,7 +25,9 @@ from ensign.control.api import problems
 from ensign.control.api.auth import AUTHENTICATION
 from ensign.control.api.parser import StrictParser
 from ensign.control.changes.api import router as changes
+from ensign.control.changes.bulk_api import router as bulk_changes
 from ensign.control.changes.policy_api import router as policies
+from ensign.control.changes.porting_api import router as import_export
 from ensign.control.changes.reach_api import router as change_reach
 from ensign.control.changes.review_api import router as change_reviews
 from ensign.control.changes.signing_api import router as signing
@@ -175,5 +177,7 @@ for router in (
     roles,
     integrations,
     progression,
+    bulk_changes,
+    import_export,
 ):
     api.add_router("", router)

@@ -10,11 +10,13 @@ class ChangesConfig(AppConfig):
         from ensign.control.access import approval_keys, findings, leaving  # deferred: models exist only now
         from ensign.control.changes import kept, leavers, panels, policy_gates  # deferred: models exist only now
         from ensign.control.changes import timing_views as timed  # deferred: models exist only now
+        from ensign.control.changes.bulk_views import ACTS  # deferred: models exist only now
         from ensign.control.changes.waiting import drafted, waiting  # deferred: models exist only now
         from ensign.control.flags import beside, keeping  # deferred: models exist only now
 
         beside.register(waiting)
         beside.register_draft(drafted)
+        beside.register_acts(ACTS)
         leaving.register("changes", leavers.end, hold=leavers.hold)
         # After the requests: whoever applies one locks it before the keys that signed its approvals.
         leaving.register("approval-keys", approval_keys.end, hold=approval_keys.hold)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from django.urls import include, path
 
 from ensign.control.changes import (
+    bulk_views,
     draft_views,
     edit_views,
     policy_code_views,
     policy_views,
+    porting_views,
     queue_views,
     review_views,
     signing_views,
@@ -33,6 +35,11 @@ _changes = [
     path("requests/<str:id>/try", review_views.try_it, name="try"),
     path("projects/<str:project>/environments/<str:environment>/draft", draft_views.draft, name="draft"),
     path("projects/<str:project>/environments/<str:environment>/draft/finish", draft_views.finish, name="finish"),
+    path("projects/<str:project>/bulk", bulk_views.many, name="bulk"),
+    path("projects/<str:project>/transfer", porting_views.transfer, name="transfer"),
+    path("projects/<str:project>/transfer/import", porting_views.bring, name="import"),
+    path("projects/<str:project>/transfer/export", porting_views.export, name="export"),
+    path("projects/<str:project>/flags/<str:flag>/clone", porting_views.clone, name="clone"),
     path(
         "projects/<str:project>/environments/<str:environment>/draft/check",
         review_views.draft_check,

@@ -57,6 +57,21 @@ def drafted(actor: Actor, *, project: str, environment: str, flag: str) -> FlagC
     return next((config for config in found if config is not None), None)
 
 
+_acts: dict[str, str] = {}
+
+
+def register_acts(acts: Mapping[str, str]) -> None:
+    """Offer ``acts`` (key -> words) on many flags at once; the list posts them with the chosen flags to
+    ``projects/<project>/bulk``.
+    """
+    _acts.update(acts)
+
+
+def acts() -> Mapping[str, str]:
+    """What can be done with many flags at once, by key."""
+    return dict(_acts)
+
+
 #: (project, flag, time) -> what to show about propagation in each environment; `publishing/_reach.html` takes it.
 Reach = Callable[[str, str, datetime], Mapping[str, object]]
 

@@ -36,7 +36,9 @@ def index(request: HttpRequest, project: str) -> HttpResponse:
     places = project_pages.places(project)
     filters = _filters(request.GET, [place.row.key for place in places])
     found = listing.read(filters, at=here.at, project=project, after=request.GET.get("after", ""))
-    rows = pages.rows_html(found.rows, project=project, places=places, waiting=beside.waiting(project))
+    drafts = any(here.may_for_some(Permission.CHANGE_DRAFT, project, place.row.key) for place in places)
+    choose = drafts and not filters.archived
+    rows = pages.rows_html(found.rows, project=project, places=places, waiting=beside.waiting(project), choose=choose)
     kept = {name: str(value) for name, value in request.GET.items() if name != "after"}
     context = {
         "project": row,
@@ -55,6 +57,7 @@ def index(request: HttpRequest, project: str) -> HttpResponse:
             older="?" + urlencode({**kept, "after": found.after}) if found.after else "",
         ),
         "may_create": here.may_for_some(Permission.FLAG_CREATE, project),
+        "acts": beside.acts() if choose else None,
         "narrowed": filters != listing.Filters(),
     }
     return render(request, "flags/list.html", context)

@@ -83,5 +83,5 @@ def promote(request: HttpRequest, project: str, flag: str) -> HttpResponse:
         )  # fmt: skip
     except (Conflict, Invalid) as error:
         return _page(request, project, flag, typed=typed, error=error)
-    messages.success(request, f"A request for {typed['target']} was made out of what {typed['source']} runs.")
+    messages.success(request, f"A request for {typed['target']} was made out of what {typed['source']} holds.")
     return redirect("changes:detail", id=done.request.id)

@@ -161,6 +161,8 @@ def content_digest(world: World, names: Collection[str]) -> str:
             info = world.flags.get(ref.key)
             config = world.configs.get(ref.key)
             found[name] = [bool(info and info.archived), None if config is None else config.to_state()]
+        elif ref.kind == "segment" and not ref.environment:
+            found[name] = ref.key in world.mapped
         elif ref.kind == "segment":
             found[name] = [constraint.to_state() for constraint in world.segments.get(ref.key, ())]
         else:
