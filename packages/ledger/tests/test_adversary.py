@@ -520,7 +520,6 @@ def test_what_entries_may_not_say_even_under_the_real_key(tmp_path: Path, number
     "change",
     [
         applied(approvers=[], mode="standard"),
-        applied(approvers=[], required=0, mode="break-glass"),
         applied(approvers=[approver(at="2026-01-01T00:00:04Z")]),
         applied(approvers=[approver(), approver(id="usr_di")], required=2),
         applied(approvers=[], required=0, mode="direct", compensated=True),

@@ -27,6 +27,7 @@ MODULES = (
     "approval",
     "signed",
     "earlier",
+    "emergencies",
     "replay",
     "verify",
     "cli",

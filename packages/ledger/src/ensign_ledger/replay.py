@@ -1,4 +1,4 @@
-"""One pass over a bundle's entries and documents: checks 7, 8 and 10 to 17 (ledger-format, section 9)."""
+"""One pass over a bundle's entries and documents: checks 7, 8 and 10 to 18 (ledger-format, section 9)."""
 
 from collections.abc import Callable, Iterable
 from hashlib import sha256
@@ -9,6 +9,7 @@ from ensign_ledger.canonical import MAX_ENTRY, CanonicalError, decode
 from ensign_ledger.checkpoint import Checkpoint
 from ensign_ledger.container import Container, ContainerError, lines
 from ensign_ledger.earlier import MAX_LINE, EarlierError, parse_earlier
+from ensign_ledger.emergencies import Emergencies
 from ensign_ledger.entry import EntryError, decode_entry, parse_time
 from ensign_ledger.merkle import Frontier, leaf_hash
 from ensign_ledger.report import Outcome
@@ -51,7 +52,7 @@ def need(value: T | None, why: str, /) -> T:
 def replay(container: Container, *, tree: Frontier, end: Checkpoint, claim: str, semantics: bool) -> dict[int, Answer]:
     """Append every entry to ``tree`` (which stands at the start checkpoint) and answer the checks.
 
-    Check 8 is always among the answers; 16 too; 7, 10 to 15 and 17 if ``semantics``. ``claim`` is the manifest's
+    Check 8 is always among the answers; 16 too; 7, 10 to 15, 17 and 18 if ``semantics``. ``claim`` is the manifest's
     word about documents. What the bundle does wrong becomes an answer, never an exception.
     """
     run = _Replay(container, tree, end)
@@ -74,6 +75,7 @@ class _Replay:
 
     def prepare_semantics(self, claim: str) -> None:
         checkers: list[Checker] = [Chain(start=self._start), Approvals(), ApprovedDigest(), Protected()]
+        checkers.append(Emergencies(start=self._start))
         self._documents = self._load_documents(claim)
         if self._documents is not None:
             checkers.append(self._documents)

@@ -88,7 +88,7 @@ class _Verification:
         self._check(4, self._start_checkpoint)
         self._check(5, self._end_checkpoint)
         self._check(6, self._frontier)
-        self._check(8, self._entries)  # also answers 7 and 10 to 17, from the same single pass
+        self._check(8, self._entries)  # also answers 7 and 10 to 18, from the same single pass
         self._check(9, self._consistency)
         return self._report()
 
@@ -189,10 +189,10 @@ class _Verification:
         self._tree = tree
         return Outcome.VALID, f"{tree.size} earlier entries"
 
-    # 7, 8, 10 to 17 -----------------------------------------------------------------------------------
+    # 7, 8, 10 to 18 -----------------------------------------------------------------------------------
 
     def _entries(self) -> Answer:
-        """Pass over the entries once; that one pass also answers 7 and 10 to 17."""
+        """Pass over the entries once; that one pass also answers 7 and 10 to 18."""
         answers = replay(
             need(self._container, "no files"),
             tree=need(self._tree, "no start tree").copy(),

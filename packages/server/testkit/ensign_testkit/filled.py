@@ -29,6 +29,8 @@ class Filled:
     rejected: str
     draft: str
     kill: str
+    incident: str
+    emergency: str
     person: str
     invited: str
     group: str
@@ -50,6 +52,12 @@ class Filled:
     erased: str
     asked: str
     exception: str
+    alert: str
+    judged: str
+    safeguard: str
+    fired: str
+    integration: str
+    tickets: str
 
 
 def fill(*, many: bool) -> Filled:
@@ -129,9 +137,16 @@ def fill(*, many: bool) -> Filled:
                     tags=("team:checkout",))  # fmt: skip
     create_segment(actor=dan, at=at, project="shop", key="nordics", name="Customers in the Nordics")
 
-    def propose(environment: str, *operations: Any, by: Any = dan, wish: Any = "apply", title: str = "") -> Any:
+    def propose(
+        environment: str,
+        *operations: Any,
+        by: Any = dan,
+        wish: Any = "apply",
+        title: str = "",
+        tickets: tuple[str, ...] = (),
+    ) -> Any:
         return door.propose(actor=by, at=at, project="shop", environment=environment, operations=operations,
-                            title=title, reason="The canary was fine.", wish=wish)  # fmt: skip
+                            title=title, reason="The canary was fine.", wish=wish, tickets=tickets)  # fmt: skip
 
     where = Constraint(context_name="country", operator="IN", values=("SE", "NO"))
     for environment in ("development", "staging"):
@@ -160,7 +175,8 @@ def fill(*, many: bool) -> Filled:
 
     live = flags.config("new-checkout", "production").config.strategies[0]
     wider = replace(live, parameters={**live.parameters, "rollout": "50"})
-    waiting = propose("production", StrategyUpdate(flag="new-checkout", strategy=wider), title="Half of the Nordics")
+    waiting = propose("production", StrategyUpdate(flag="new-checkout", strategy=wider), title="Half of the Nordics",
+                      tickets=("PAY-142", "https://wiki.example.com/nordics"))  # fmt: skip
     stopped = propose("production", FlagEnable(flag="search-ranking-v3"), title="Ranking for all " + LONG[:60])
     door.review(actor=rev, at=at, request_id=stopped.request.id, decision="reject", digest=stopped.request.digest,
                 text="Not before the sale.")  # fmt: skip
@@ -191,7 +207,47 @@ def fill(*, many: bool) -> Filled:
         provider=okta.id, left=left, gone=gone, erased=erased,
         directory_token=made.directory,
         **_duties(ada, dan, at=at),
+        **_incident(ada, dan, person("Ray Responder", "responder"), killed.kill.id, at=clock.now()),
+        **_alerts(dan, rev, bea, at=at),
+        **_integrations(ada, at=at),
     )  # fmt: skip
+
+
+def _alerts(dan: Any, rev: Any, bea: Any, *, at: datetime) -> dict[str, str]:
+    """One of every kind that waits, one that is overdue, one that was judged."""
+    # Deferred: Django must be set up before its models are imported.
+    from ensign.control.kernel import clock
+    from ensign.control.monitoring import operations
+
+    from ensign_testkit.alerting import an_alert, guarded, one_of_each
+
+    for found in one_of_each(dan.id, rev.id):
+        an_alert(at=clock.now(), found=found)
+    judged = an_alert(at=at, project="shop", caused_by=(dan.id,), subject="judged")
+    operations.triage(actor=bea, at=at, alert_id=judged.id, verdict="unexpected", follow_up="INC-12",
+                      reason="Dan had lent his laptop; the change was reverted.")  # fmt: skip
+    late = an_alert(at=at - timedelta(days=9), project="shop", caused_by=(dan.id, rev.id), subject="late")
+    made = guarded(dan, project="shop", environment="production", flag="new-checkout", at=at)
+    return {
+        "alert": late.id, "judged": judged.id, "safeguard": made["safeguard"], "fired": made["fired_safeguard"],
+    }  # fmt: skip
+
+
+def _integrations(ada: Any, *, at: datetime) -> dict[str, str]:
+    """A webhook with a message that waits, a ticket system, and everything told to whom it concerns."""
+    # Deferred: Django must be set up before its models are imported.
+    from ensign.control.integrations import follower, operations
+    from ensign.control.integrations.operations import Wish
+
+    hook = operations.make(
+        actor=ada, at=at, kind="webhook", project="shop",
+        wish=Wish(name="Release channel's bot", url="https://1.1.1.1/hook", topics=("review", "emergency")),
+    ).integration.id  # fmt: skip
+    operations.try_out(actor=ada, at=at, id=hook)
+    jira = Wish(name="Jira of the shop", base_url="https://tickets.example.com", prefixes=("PAY", "OPS"))
+    tickets = operations.make(actor=ada, at=at, kind="jira", project="shop", wish=jira).integration.id
+    follower.follow(at=at)
+    return {"integration": hook, "tickets": tickets}
 
 
 def _duties(ada: Any, dan: Any, *, at: datetime) -> dict[str, str]:
@@ -209,6 +265,47 @@ def _duties(ada: Any, dan: Any, *, at: datetime) -> dict[str, str]:
         expires_at=at + timedelta(days=30),
     )  # fmt: skip
     return {"asked": asked.id, "exception": exception.id}
+
+
+def _incident(ada: Any, dan: Any, ray: Any, kill: str, *, at: datetime) -> dict[str, str]:
+    """An incident with everything that can belong to one, and two that are over; a trigger, a plan of drills."""
+    # Deferred: Django must be set up before its models are imported.
+    from ensign.control.changes.domain.flag_operations import FlagEnable
+    from ensign.control.incidents import drills, incidents, opening, triggers
+
+    def declare(title: str, **more: Any) -> str:
+        return incidents.declare(
+            actor=dan, at=at, title=title, severity="sev2", project_keys=["shop"], environment="production", **more
+        ).incident.id
+
+    for minutes in (40, 95):
+        noticed = at - timedelta(minutes=minutes)
+        over = declare("Search is slow", began_at=noticed - timedelta(minutes=12), detected_at=noticed)
+        incidents.mitigate(
+            actor=dan, at=at, incident_id=over, when=noticed + timedelta(minutes=9), text="Switched the ranking off."
+        )
+        incidents.resolve(actor=dan, at=at, incident_id=over)
+    one = declare("Nobody can sign in", suspected_flag="old-login", kills=[kill], text="Errors at 40 %.")
+    incidents.update(actor=ada, at=at, incident_id=one, text="The old login was retired too early.")
+    ray = replace(ray, mfa_at=at)
+    opened = opening.break_glass(
+        actor=ray, at=at, incident_id=one, project="shop", environment="production",
+        reason="Nobody who approves is awake, and nobody can sign in.",
+    )  # fmt: skip
+    opening.propose_emergency(
+        actor=ray, at=at, emergency_id=opened.id, operations=(FlagEnable(flag="old-login"),), title="Old login back"
+    )
+    opening.end(actor=ray, at=at, emergency_id=opened.id)
+    incidents.follow_up(
+        actor=dan, at=at, incident_id=one, text="Warn before a flag is retired that is still asked for.", owner=dan.id,
+        due=(at + timedelta(days=9)).date(),
+    )  # fmt: skip
+    place: dict[str, Any] = {"project": "shop", "environment": "production"}
+    triggers.make(actor=ada, at=at, name="Alertmanager", flag="new-checkout", **place)
+    triggers.make(actor=ada, at=at, name="The old pager", flag="new-checkout", mode="secret", **place)
+    plan = drills.plan(actor=ada, at=at, flag="new-checkout", project="shop", environment="development")
+    drills.run(actor=ada, at=at, plan_id=plan.id, now=lambda: at)
+    return {"incident": one, "emergency": opened.id}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,7 +30,12 @@ from ensign.control.federation.domain import GITHUB, RuleWish
 from ensign.control.flags import queries as flags
 from ensign.control.flags.operations import create_flag
 from ensign.control.identity.approval_keys import queries as approval_keys
+from ensign.control.incidents import drills, opening, triggers
+from ensign.control.incidents import incidents as declaring
 from ensign.control.incidents import operations as incidents
+from ensign.control.integrations import operations as integrations
+from ensign.control.integrations.models import Delivery
+from ensign.control.integrations.operations import Wish as Wanted
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.transactions import write_door
@@ -44,6 +49,7 @@ from ensign.control.releases import templating
 from ensign.control.scim import tokens as directory
 from ensign.control.segments.operations import create_segment
 
+from ensign_testkit.alerting import an_alert, guard_account, guarded
 from ensign_testkit.passkeys import signer
 from ensign_testkit.people import add_person, sign_in
 from ensign_testkit.people import give as put_grant
@@ -138,6 +144,7 @@ def build() -> World:
         facts[project] = _project(project, ada, dan, at=at)
         for environment in ENVIRONMENTS:
             facts[f"{project}/{environment}"] = _environment(project, environment, dan, rev, at=at)
+            facts[f"{project}/{environment}"] |= _incident(project, environment, ada, dan, rev, at=at)
     clients = {caller.name: _client(caller, ada, at=at) for caller in callers() if not caller.part}
     for caller in callers():
         if caller.part:
@@ -256,6 +263,8 @@ def _organisation(ada: Actor, dan: Actor, *, at: datetime) -> dict[str, str]:
         "service_token": token.token.id,
         "org_grant": grant.id,
         "custom_role": "flipper",
+        "org_alert": an_alert(at=at).id,
+        "guard_account": guard_account(dan.id, at=at),
         "zero": "0",
         "no_number": "999999",
         "no_link": "x" * 43,
@@ -281,6 +290,7 @@ def _project(project: str, ada: Actor, dan: Actor, *, at: datetime) -> dict[str,
     steps = (RampStep(percent=5, hold=60), RampStep(percent=100))
     template = templating.make(actor=dan, at=at, project=project, name="Careful", steps=steps)
     return {
+        **_integrations(project, ada, at=at),
         "template": template.id,
         "flag": flag,
         "spare": spare,
@@ -288,6 +298,22 @@ def _project(project: str, ada: Actor, dan: Actor, *, at: datetime) -> dict[str,
         "client_token": token.row.id,
         "project_grant": grant.id,
         "project_member": member.id,
+        "alert": an_alert(at=at, project=project).id,
+    }
+
+
+def _integrations(project: str, ada: Actor, *, at: datetime) -> dict[str, str]:
+    """A webhook with a message that was sent, and a ticket system."""
+    hook = integrations.make(
+        actor=ada, at=at, kind="webhook", project=project, wish=Wanted(name="Hook", url="https://1.1.1.1/hook")
+    ).integration.id
+    jira = Wanted(name="Tickets", base_url="https://tickets.example.com")
+    sent = integrations.try_out(actor=ada, at=at, id=hook)
+    Delivery.objects.filter(pk=sent.pk).update(status="sent")
+    return {
+        "integration": hook,
+        "tickets": integrations.make(actor=ada, at=at, kind="jira", project=project, wish=jira).integration.id,
+        "delivery": sent.pk,
     }
 
 
@@ -338,8 +364,12 @@ def _environment(project: str, environment: str, dan: Actor, rev: Actor, *, at: 
     timed = propose(StrategyAdd(flag=spare, strategy=rollout(40)))
     door.schedule(actor=dan, at=at, request_id=timed.id, when=at + timedelta(days=30))
     newest = Revision.objects.filter(project=project, environment=environment).latest("number")
+    talk = {"actor": dan, "at": at, "request_id": review.id}
+    thread, settled = (door.comment(text="Why?", **talk) for _ in range(2))
+    door.resolve(comment_id=settled, **talk)
+    waits = {"review": review.id, "review_digest": review.digest, "thread": thread, "settled": settled}
     return {
-        **({"review": review.id, "review_digest": review.digest} if review.status == "in_review" else {}),
+        **(waits if review.status == "in_review" else {}),
         "approved": approved.id,
         **({"approved_by_somebody": approved.id} if approved.status == "in_review" else {}),
         "draft": draft.id,
@@ -348,6 +378,52 @@ def _environment(project: str, environment: str, dan: Actor, rev: Actor, *, at: 
         "paused_ramp": paused,
         "timed": timed.id,
         "kill_record": killed.kill.id,
+        **guarded(dan, project=project, environment=environment, flag=flag, at=at),
         "number": str(newest.number),
         "strategy": flags.config(flag, environment).config.strategies[0].id,
+    }
+
+
+def _incident(project: str, environment: str, ada: Actor, dan: Actor, rev: Actor, *, at: datetime) -> dict[str, str]:
+    """An incident that goes on and one that is over; an emergency access that ended and one that is open, both Ada's;
+    an address that switches off; a plan of drills, and a drill of another one."""
+    place: dict[str, Any] = {"project": project, "environment": environment}
+
+    def declare() -> str:
+        made = declaring.declare(
+            actor=ada, at=at, title="It fails", severity="sev3", project_keys=[project], environment=environment
+        )
+        return made.incident.id
+
+    def broken(incident: str) -> str:
+        return opening.break_glass(
+            actor=ada, at=at, incident_id=incident, reason="Nobody can pay any more.", **place
+        ).id
+
+    incident, over = declare(), declare()
+    declaring.resolve(actor=ada, at=at, incident_id=over)
+    todo = declaring.follow_up(
+        actor=ada, at=at, incident_id=incident, text="Write a test.", owner=ada.id, due=at.date() + timedelta(days=9)
+    )
+    ended = broken(incident)
+    opening.end(actor=ada, at=at, emergency_id=ended)
+    flag = f"{project}-{environment}-drill"
+    create_flag(actor=dan, at=at, project=project, key=flag)
+    steps = (StrategyAdd(flag=flag, strategy=rollout(10)), FlagEnable(flag=flag))
+    made = door.propose(
+        actor=dan, at=at, operations=steps, title="A change", reason="For the table.", wish="submit", **place
+    ).request
+    if made.status == "in_review":
+        door.review(actor=rev, at=at, request_id=made.id, decision="approve", digest=made.digest)
+    door.apply(actor=dan, at=at, request_id=made.id)
+    rehearsed = drills.plan(actor=ada, at=at, flag=flag, **place)
+    return {
+        "incident": incident,
+        "resolved_incident": over,
+        "todo": todo.incident.follow_ups[0].id,
+        "emergency": ended,
+        "open_emergency": broken(incident),
+        "trigger": triggers.make(actor=ada, at=at, name="pager", flag=f"{project}-checkout", **place).trigger.id,
+        "drill_plan": drills.plan(actor=ada, at=at, flag=f"{project}-checkout", **place).id,
+        "drill": drills.run(actor=ada, at=at, plan_id=rehearsed.id, now=clock.now).id,
     }

@@ -1,10 +1,10 @@
 """Segregation of duties: which permissions nobody holds together, and where they meet. Pure.
 
 Each pair is two halves of a control of which the second is no control in the same hands. The pairs follow the toxic
-combinations that auditors look for (SOC 2 CC6.3, CC8.1), as far as Ensign has the permissions. Left out, until there is
-something to hold: importing or restoring with applying (`ensign restore` needs a shell on the server, not a role), and
-declaring with reviewing an emergency change. What is decided about one act instead of a role (nobody approves what they
-wrote, nobody reviews their own access) is no pair: developer and approver may be held together.
+combinations that auditors look for (SOC 2 CC6.3, CC8.1), as far as Ensign has the permissions. Left out, as there is
+nothing to hold: importing or restoring with applying (`ensign restore` needs a shell on the server, not a role). What
+is decided about one act instead of a role (nobody approves what they wrote, nobody reviews their own access) is no
+pair: developer and approver may be held together.
 """
 
 from __future__ import annotations
@@ -80,6 +80,13 @@ PAIRS: Mapping[str, Pair] = MappingProxyType(
                 "let in, or make, the person whose changes they approve",
                 P.ORG_SECURITY_MANAGE,
                 P.ORG_SCIM_MANAGE,
+            ),
+            _pair(
+                "break-glass-review",
+                "Breaking the glass and reviewing it",
+                "change production without approval and find their own like justified",
+                P.CHANGE_BREAK_GLASS,
+                other=(P.BREAK_GLASS_REVIEW,),
             ),
             _pair(
                 "custody-write",

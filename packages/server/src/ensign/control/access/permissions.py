@@ -99,6 +99,16 @@ class Permission(StrEnum):
     )
     ORG_LEDGER_ANCHOR = "org:ledger:anchor", Level.ORGANISATION, "anchor the log outside Ensign and set where"
     ORG_SETTINGS_MANAGE = "org:settings:manage", Level.ORGANISATION, "change settings of the whole installation"
+    ORG_ALERT_TRIAGE = (
+        "org:alert:triage",
+        Level.ORGANISATION,
+        "judge alerts that belong to no project and that they took no part in",
+    )
+    ORG_INTEGRATIONS_MANAGE = (
+        "org:integrations:manage",
+        Level.ORGANISATION,
+        "connect webhooks, chats and ticket systems to the whole installation",
+    )
 
     # Project
     PROJECT_READ = "project:read", Level.PROJECT, "see flags, segments and requests of the project"
@@ -129,13 +139,34 @@ class Permission(StrEnum):
         Level.PROJECT,
         "give and end those roles that their own role lists, within the project, never their own",
     )
-    INCIDENT_READ = "incident:read", Level.PROJECT, "see which kill switches were pressed, by whom and why"
+    PROJECT_INTEGRATIONS_MANAGE = (
+        "project:integrations:manage",
+        Level.PROJECT,
+        "connect webhooks, chats and ticket systems to the project",
+    )
+    INCIDENT_READ = (
+        "incident:read",
+        Level.PROJECT,
+        "see incidents, kill switches that were pressed, emergency changes and drills",
+    )
+    INCIDENT_DECLARE = (
+        "incident:declare",
+        Level.PROJECT,
+        "declare incidents, write their log and say when they are mitigated",
+    )
+    INCIDENT_MANAGE = (
+        "incident:manage",
+        Level.PROJECT,
+        "correct, resolve and conclude incidents: times, cause, follow-up actions, what belongs to them",
+    )
+    ALERT_READ = "alert:read", Level.PROJECT, "see alerts about what happened in the project"
+    ALERT_TRIAGE = "alert:triage", Level.PROJECT, "judge alerts of the project that they took no part in"
     FLAG_CREATE = "flag:create", Level.PROJECT, "create flags, which are off everywhere"
     FLAG_UPDATE = "flag:update", Level.PROJECT, "change a flag's description, owner and expected removal"
     FLAG_CLASSIFY = (
         "flag:classify",
         Level.PROJECT,
-        "change a flag's type and tags, which say whose narrowed roles cover it",
+        "change a flag's type, tags and risk tier, which say whose narrowed roles cover it and what policies ask",
     )
     FLAG_ARCHIVE = "flag:archive", Level.PROJECT, "archive flags, through the write door of changes"
     FLAG_REVIVE = "flag:revive", Level.PROJECT, "revive archived flags, through the write door of changes"
@@ -182,6 +213,31 @@ class Permission(StrEnum):
         "say afterwards why somebody else pressed a kill switch",
     )
     TEST_REPORT = "test:report", Level.ENVIRONMENT, "report test runs against what an environment runs"
+    KILL_TRIGGER = (
+        "kill:trigger",
+        Level.ENVIRONMENT,
+        "make addresses at which a monitoring system switches a flag off, and revoke them",
+    )
+    DRILL_MANAGE = (
+        "drill:manage",
+        Level.ENVIRONMENT,
+        "plan and run drills, which switch a flag off and measure how fast that arrives",
+    )
+    CHANGE_BREAK_GLASS = (
+        "change:break-glass",
+        Level.ENVIRONMENT,
+        "apply emergency changes without approval for a short time, reviewed by somebody else afterwards",
+    )
+    BREAK_GLASS_REVIEW = (
+        "break-glass:review",
+        Level.ENVIRONMENT,
+        "review emergency changes in which they had no part",
+    )
+    SAFEGUARD_MANAGE = (
+        "safeguard:manage",
+        Level.ENVIRONMENT,
+        "make, arm and end safeguards, which pause a ramp or switch a flag off when a metric breaks",
+    )
 
     @property
     def inert(self) -> bool:
@@ -210,6 +266,7 @@ _READING: frozenset[Permission] = frozenset(
         P.PROJECT_TOKENS_READ,
         P.PROJECT_POLICY_READ,
         P.INCIDENT_READ,
+        P.ALERT_READ,
         P.CHANGE_COMMENT,
     }
 )
@@ -224,6 +281,10 @@ _FLAGS: frozenset[Permission] = frozenset(
         P.FLAG_REVIVE,
         P.FLAG_KILL,
         P.KILL_EXPLAIN,
+        P.KILL_TRIGGER,
+        P.DRILL_MANAGE,
+        P.CHANGE_BREAK_GLASS,
+        P.SAFEGUARD_MANAGE,
         P.CHANGE_DRAFT,
         P.CHANGE_SWITCH,
         P.CHANGE_STRATEGY_ADD,
@@ -247,6 +308,8 @@ _INERT: frozenset[Permission] = (_READING - {P.ORG_READ}) | {
     P.FLAG_CLASSIFY,
     P.SEGMENT_CREATE,
     P.SEGMENT_UPDATE,
+    P.INCIDENT_DECLARE,
+    P.INCIDENT_MANAGE,
 }
 
 #: What no token confers, whoever owns it: approval is an act of a human being in a session, and a token that could
@@ -255,6 +318,8 @@ NEVER_BY_TOKEN: frozenset[Permission] = frozenset(
     {
         P.CHANGE_APPROVE,
         P.CHANGE_REVIEW,
+        P.CHANGE_BREAK_GLASS,
+        P.BREAK_GLASS_REVIEW,
         P.ORG_PEOPLE_INVITE,
         P.ORG_PEOPLE_MANAGE,
         P.ORG_PEOPLE_RECOVER,
@@ -271,14 +336,20 @@ NEVER_BY_TOKEN: frozenset[Permission] = frozenset(
 #: What changes who may do what, or how that is guarded: in a session it needs a second factor proved a short while ago,
 #: of everybody who has one (ADR 0026). ``decisions.Held.require`` asks for it, so that no operation can forget it.
 #: Approving is not here: it asks for a second factor of everybody, in ``changes.domain.trust``.
-#: Nor is what stops harm: revoking, ending and switching off wait for nothing.
-ADMINISTRATIVE: frozenset[Permission] = (NEVER_BY_TOKEN - {P.CHANGE_APPROVE, P.CHANGE_REVIEW}) | {
+#: Nor is what stops harm: revoking, ending and switching off wait for nothing. Breaking the glass asks for a second
+#: factor of everybody, in ``incidents.opening``, and what is done with it lasts as long as it stays open.
+ADMINISTRATIVE: frozenset[Permission] = (
+    NEVER_BY_TOKEN - {P.CHANGE_APPROVE, P.CHANGE_REVIEW, P.CHANGE_BREAK_GLASS, P.BREAK_GLASS_REVIEW}
+) | {
     P.ORG_GROUPS_MANAGE,
     P.ORG_GROUPS_MEMBERS,
     P.ORG_SETTINGS_MANAGE,
     P.ORG_LEDGER_ANCHOR,
     P.PROJECT_TOKENS_MANAGE,
     P.PROJECT_POLICY_PROPOSE,
+    P.KILL_TRIGGER,
+    P.ORG_INTEGRATIONS_MANAGE,
+    P.PROJECT_INTEGRATIONS_MANAGE,
 }
 
 #: The edition of this catalogue. A token's state says by which one it was narrowed; without, by the first.

@@ -67,10 +67,18 @@ def confers_approval(role: Role) -> bool:
     return role.confers(P.CHANGE_APPROVE)
 
 
-#: What lets its holders approve, or let somebody stand for somebody else: how people sign in, how they get back in, who
-#: the directory says they are, who is forgotten. Whoever could give one of these alone would be the second person too.
+#: What lets its holders approve, do without approval in an emergency, or let somebody stand for somebody else: how
+#: people sign in, how they get back in, who the directory says they are, who is forgotten. Whoever could give one of
+#: these alone would be the second person too.
 STANDING: frozenset[Permission] = frozenset(
-    {P.CHANGE_APPROVE, P.ORG_SECURITY_MANAGE, P.ORG_PEOPLE_RECOVER, P.ORG_SCIM_MANAGE, P.ORG_PRIVACY_ERASE}
+    {
+        P.CHANGE_APPROVE,
+        P.CHANGE_BREAK_GLASS,
+        P.ORG_SECURITY_MANAGE,
+        P.ORG_PEOPLE_RECOVER,
+        P.ORG_SCIM_MANAGE,
+        P.ORG_PRIVACY_ERASE,
+    }
 )
 
 
@@ -132,6 +140,10 @@ _CHANGES = (
 #: What stops harm: all of it only ever shows something to fewer people.
 _KILLS = (P.FLAG_KILL, P.KILL_EXPLAIN, P.RAMP_PAUSE)
 
+_INCIDENTS = (P.INCIDENT_DECLARE, P.INCIDENT_MANAGE)
+#: Seeing what is conspicuous and judging it: for those who answer for changes without writing them.
+_ALERTS = (P.ALERT_READ, P.ALERT_TRIAGE)
+
 
 _ALL = (
     _role("viewer", "Viewer", "Sees flags, requests and people; comments, and changes nothing.", *_SEES),
@@ -142,6 +154,7 @@ _ALL = (
         *_SEES,
         *_CHANGES,
         *_KILLS,
+        P.INCIDENT_DECLARE,
     ),
     _role(
         "developer",
@@ -159,6 +172,20 @@ _ALL = (
         *_CHANGES,
         P.TEST_REPORT,
         *_KILLS,
+        *_INCIDENTS,
+        P.KILL_TRIGGER,
+        P.DRILL_MANAGE,
+        P.SAFEGUARD_MANAGE,
+    ),
+    _role(
+        "responder",
+        "Incident responder",
+        "Runs incidents and, while one is open, applies emergency changes without approval, each reviewed afterwards.",
+        *_SEES,
+        *_CHANGES,
+        *_KILLS,
+        *_INCIDENTS,
+        P.CHANGE_BREAK_GLASS,
     ),
     _role(
         "tester",
@@ -170,13 +197,16 @@ _ALL = (
     _role(
         "approver",
         "Approver",
-        "Approves changes that others wrote and applies approved ones; drafts none.",
+        "Approves changes that others wrote and applies approved ones, reviews emergency changes; drafts none.",
         *_SEES,
         P.CHANGE_APPROVE,
         P.CHANGE_REVIEW,
         P.CHANGE_APPLY,
         P.CHANGE_SCHEDULE,
+        P.BREAK_GLASS_REVIEW,
+        P.INCIDENT_DECLARE,
         *_KILLS,
+        *_ALERTS,
     ),
     _role(
         "admin",
@@ -193,8 +223,14 @@ _ALL = (
         P.PROJECT_TOKENS_REVOKE,
         P.PROJECT_POLICY_PROPOSE,
         P.PROJECT_ACCESS_GRANT,
+        P.PROJECT_INTEGRATIONS_MANAGE,
         P.TEMPLATE_MANAGE,
         *_KILLS,
+        *_INCIDENTS,
+        P.KILL_TRIGGER,
+        P.DRILL_MANAGE,
+        *_ALERTS,
+        P.SAFEGUARD_MANAGE,
         assigns=(EVERY,),
     ),
     _role(
@@ -205,6 +241,7 @@ _ALL = (
         P.ORG_LEDGER_READ,
         P.ORG_LEDGER_EXPORT,
         P.ORG_EVIDENCE_EXPORT,
+        P.ALERT_READ,
     ),
 )
 
@@ -220,6 +257,10 @@ SYSTEM: Mapping[str, frozenset[Permission]] = MappingProxyType(
     {
         "sys_cli": frozenset({*_SEES, P.ORG_LEDGER_READ, P.ORG_LEDGER_EXPORT, P.ORG_LEDGER_ANCHOR}),
         "sys_scheduler": frozenset({P.PROJECT_READ, P.CHANGE_APPLY, P.RAMP_PAUSE}),
+        # Off alone: what a monitoring system may do by an address that somebody made for one flag.
+        "sys_kill_trigger": frozenset({P.PROJECT_READ, P.FLAG_KILL}),
+        # A drill switches off as anybody does, and asks for on as anybody must.
+        "sys_drill": frozenset({P.PROJECT_READ, P.FLAG_KILL, P.CHANGE_DRAFT, P.CHANGE_SWITCH, P.CHANGE_APPLY}),
         "sys_anchor": frozenset({P.ORG_LEDGER_ANCHOR}),
     }
 )

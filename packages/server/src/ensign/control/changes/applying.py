@@ -15,6 +15,7 @@ from ensign.control.changes.compiling import Rows, stage_rows
 from ensign.control.changes.domain import algebra, lifecycle, plans, trust
 from ensign.control.changes.domain.base import Operation
 from ensign.control.changes.domain.digests import change_digest
+from ensign.control.changes.domain.emergency import Opening
 from ensign.control.changes.domain.facts import change_facts
 from ensign.control.changes.domain.ramp_operations import RampPlan
 from ensign.control.changes.domain.requests import ChangeRequest, Mode, PolicyInForce
@@ -22,6 +23,8 @@ from ensign.control.changes.domain.signing import in_entry
 from ensign.control.changes.domain.world import Ref, World
 from ensign.control.changes.gates import Asked
 from ensign.control.changes.loading import (
+    Judges,
+    Loaded,
     behind,
     joined_policy,
     judges,
@@ -54,6 +57,55 @@ class Applied:
     """(environment, epoch, number) of each."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ground:
+    """What an apply finds with everything locked: where it reaches, the states before and after, what it must meet, who
+    may judge, and what let it pass its gates.
+    """
+
+    environments: Sequence[str]
+    before: Loaded
+    after: World
+    policy: PolicyInForce
+    people: Judges
+    passed_by: Mapping[str, Any]
+
+
+def _ground(request: ChangeRequest, *, rights: Held, mode: Mode, at: datetime) -> _Ground:
+    """Lock all that it touches or references, ask the actor's rights, and the gates."""
+    place = {"project": request.project, "environment": request.environment}
+    keys = reached(operations=request.operations, **place)
+    found = policies.policies_of(request.project, keys, lock=True)
+    loaded = load(refs=[Ref.parse(name) for name in request.base], lock=True, **place)
+    back = mode == "plan" and request.plan is not None and request.plan.step is None
+    seen = facts_of(loaded.world.flags, request.operations)
+    require_to_apply(rights, request, environments=keys, facts=seen, mode=mode, back=back)
+    people = judges(request, environments=keys, flags=loaded.world.flags, at=at)
+    trust.require_open(request, direct=mode != "request", emergency=mode == "break-glass")
+    trust.require_unmoved(request, loaded.versions)
+    after = algebra.apply_all(loaded.world, request.operations)
+    policy = joined_policy(found, change_facts(loaded.world, after, request.operations, at=at))
+    asked = Asked(
+        request=request,
+        policy=policy,
+        before=loaded.world,
+        after=after,
+        # Rolling back only takes away what the plan's approval gave: like switching off, it waits for no window.
+        mode="standard" if back else mode,
+        at=at,
+        phase="apply",
+    )
+    gates.require(asked)
+    return _Ground(
+        environments=keys,
+        before=loaded,
+        after=after,
+        policy=policy,
+        people=people,
+        passed_by=gates.witnessed(asked),
+    )
+
+
 def apply_request(
     *,
     actor: Actor,
@@ -64,74 +116,54 @@ def apply_request(
     mode: Mode,
     accompany: Callable[[], Sequence[Staged]] = tuple,
     underway: plans.Underway | None = None,
+    opening: Opening | None = None,
+    facts: Mapping[str, Any] | None = None,
 ) -> Applied:
     """Apply ``request``, whose row (None: it is made now) is locked. Call it inside the write door.
 
     ``accompany`` makes further rows that the same entry vouches for; it is called when all else is ready.
-    ``underway`` is the plan of which it is a step, for the mode ``plan``.
+    ``underway`` is the plan of which it is a step, for the mode "plan"; ``opening``, read under lock, is what the mode
+    "break-glass" rests on. ``facts`` are added to the entry's detail.
     ``rights`` are what the actor holds, read inside this write door: here they are asked, for the flags as they are
     under lock, and what makes the approvals good is checked.
 
     :raises Denied: when the actor may not apply this.
     :raises Conflict: when something moved, was edited, or the approvals no longer count; nothing is written.
     """
-    place = {"project": request.project, "environment": request.environment}
-    keys = reached(operations=request.operations, **place)
-    found = policies.policies_of(request.project, keys, lock=True)
-    loaded = load(refs=[Ref.parse(name) for name in request.base], lock=True, **place)
-    facts = facts_of(loaded.world.flags, request.operations)
-    back = mode == "plan" and request.plan is not None and request.plan.step is None
-    require_to_apply(rights, request, environments=keys, facts=facts, standard=mode == "standard", back=back)
-    answering = owners(request)
-    people = judges(request, environments=keys, flags=loaded.world.flags, at=at)
-    trust.require_open(request, direct=mode != "request")
-    trust.require_unmoved(request, loaded.versions)
-    after = algebra.apply_all(loaded.world, request.operations)
-    refs = references(after=after, operations=request.operations)
-    policy = joined_policy(found, change_facts(loaded.world, after, request.operations, at=at))
-    # Rolling back only takes away what the plan's approval gave: like switching off, it waits for no window.
-    asked = Asked(
-        request=request,
-        policy=policy,
-        before=loaded.world,
-        after=after,
-        mode="standard" if back else mode,
-        at=at,
-        phase="apply",
-    )
-    gates.require(asked)
-    passed_by = gates.witnessed(asked)
+    ground = _ground(request, rights=rights, mode=mode, at=at)
+    before, after, policy = ground.before, ground.after, ground.policy
+    refs, answering = references(after=after, operations=request.operations), owners(request)
     applied = lifecycle.applied(
         request,
         actor,
         at=at,
         policy=policy,
-        current={ref.name: loaded.versions.get(ref.name, -1) for ref in refs},
-        entitled=people.entitled,
+        current={ref.name: before.versions.get(ref.name, -1) for ref in refs},
+        entitled=ground.people.entitled,
         owners=answering,
-        who=people.who,
+        who=ground.people.who,
+        signing=signing_for(request, lock=True),
         mode=mode,
         underway=underway,
-        signing=signing_for(request, lock=True),
+        opening=opening,
     )
-    rows = stage_rows(
-        before=loaded, after=after, operations=request.operations, approved=_approved(applied, keys), at=at
-    )
+    approved = _approved(applied, ground.environments)
+    rows = stage_rows(before=before, after=after, operations=request.operations, approved=approved, at=at)
     _require_exact(rows, after)
     extra = accompany()
-    publications = _publish(rows, after, environments=keys)
+    publications = _publish(rows, after, environments=ground.environments)
     written = stage(Request, id=request.id, state=applied.to_state(), current=row)
+    weaker = {"weakened": weakened(before.world, after, at=at)} if touches_policy(applied) else {}
     done = _record(
         applied,
         actor=actor,
         at=at,
         staged=[written, *rows.staged, *extra],
         publications=publications,
-        approval=approval_object(applied, policy, owners=answering),
-        witnessed=passed_by,
-        weakened=weakened(loaded.world, after, at=at) if touches_policy(applied) else None,
+        approval=approval_object(applied, policy, owners=answering, opening=opening),
+        facts={**ground.passed_by, **weaker, **(facts or {})},
     )
-    following.follow(following.Happened(request=done.request, before=loaded.world, actor=actor, at=done.at))
+    following.follow(following.Happened(request=done.request, before=before.world, actor=actor, at=done.at))
     return done
 
 
@@ -143,11 +175,10 @@ def _record(
     staged: Sequence[Staged],
     publications: Sequence[Publication],
     approval: Mapping[str, Any],
-    witnessed: Mapping[str, Any],
-    weakened: bool | None,
+    facts: Mapping[str, Any],
 ) -> Applied:
-    """One entry for the request, the rows and the rulesets. ``weakened``: whether less is asked of changes from now
-    on; None for what alters no policy.
+    """One entry for the request, the rows and the rulesets. ``facts`` stand in its detail: what let it pass its gates,
+    what it rests on, and for a change of policies whether less is asked from now on (``weakened``).
     """
     recorded = record(
         action=actions.APPLIED,
@@ -161,8 +192,7 @@ def _record(
             "request": applied.id,
             "operations": sorted({operation.type for operation in applied.operations}),
             **({} if applied.reverts is None else {"reverts": applied.reverts}),
-            **witnessed,
-            **({} if weakened is None else {"weakened": weakened}),
+            **facts,
             **_timed(applied, actor, at=at),
             **_planned(applied),
             **({"rulesets": [publication.fact for publication in publications]} if publications else {}),
@@ -240,7 +270,9 @@ def _publish(rows: Rows, after: World, *, environments: Sequence[str]) -> list[P
     return made
 
 
-def approval_object(request: ChangeRequest, policy: PolicyInForce, *, owners: frozenset[str]) -> Mapping[str, Any]:
+def approval_object(
+    request: ChangeRequest, policy: PolicyInForce, *, owners: frozenset[str], opening: Opening | None = None
+) -> Mapping[str, Any]:
     """How the approvals stand in the entry (docs/reference/ledger-format).
 
     ``contributors`` are all who may not be among the approvers, besides the author: who edited it, and ``behind``, the
@@ -273,11 +305,19 @@ def approval_object(request: ChangeRequest, policy: PolicyInForce, *, owners: fr
         "mode": request.mode or "request",
         "protected": policy.protected,
         "compensated": policy.compensated,
+        **({} if opening is None else {"opening": dict(opening.to_approval())}),
     }
 
 
 def standard_request(
-    *, actor: Actor, at: datetime, project: str, environment: str, operations: Sequence[Operation], reason: str
+    *,
+    actor: Actor,
+    at: datetime,
+    project: str,
+    environment: str,
+    operations: Sequence[Operation],
+    reason: str,
+    incident: str | None = None,
 ) -> ChangeRequest:
     """The request of a standard change, which is made and applied in one act.
 
@@ -303,16 +343,23 @@ def standard_request(
         digest=digest,
         created_at=at,
         updated_at=at,
+        incident=incident,
     )
 
 
 def apply_standard(
-    *, actor: Actor, at: datetime, rights: Held, request: ChangeRequest, accompany: Callable[[], Sequence[Staged]]
+    *,
+    actor: Actor,
+    at: datetime,
+    rights: Held,
+    request: ChangeRequest,
+    accompany: Callable[[], Sequence[Staged]],
+    facts: Mapping[str, Any] | None = None,
 ) -> Applied:
     """Apply what :func:`standard_request` made, for ``incidents``.
 
     :raises Denied: without the right to press the kill switch, or when it is anything but switching off.
     """
     return apply_request(
-        actor=actor, at=at, rights=rights, request=request, row=None, mode="standard", accompany=accompany
+        actor=actor, at=at, rights=rights, request=request, row=None, mode="standard", accompany=accompany, facts=facts
     )

@@ -15,7 +15,7 @@ from ensign.control.access.permissions import Level, Permission
 from ensign.control.audit.rows import rows
 from ensign.control.changes.domain.base import Operation
 from ensign.control.changes.domain.classing import classified, classifying
-from ensign.control.changes.domain.requests import ChangeRequest
+from ensign.control.changes.domain.requests import ChangeRequest, Mode
 from ensign.control.flags.domain import FlagInfo
 from ensign.control.flags.models import Flag
 from ensign.control.flags.operations import require_to_classify
@@ -128,28 +128,33 @@ def apply_scopes(
     return tuple(Scope(project, key, one) for key in environments for one in facts)
 
 
+#: What applying takes where it is not the right to apply.
+_BY_MODE: Mapping[Mode, Permission] = MappingProxyType(
+    {"standard": Permission.FLAG_KILL, "break-glass": Permission.CHANGE_BREAK_GLASS}
+)
+
+
 def require_to_apply(
     rights: Held,
     request: ChangeRequest,
     *,
     environments: Sequence[str],
     facts: Collection[FlagFacts | None],
-    standard: bool = False,
+    mode: Mode = "request",
     back: bool = False,
 ) -> None:
     """What somebody needs to apply what has the approvals that the policy asks for: in every environment reached.
 
     Whoever proposes policies applies an approved one, though they may change nothing else. A standard change takes
-    the right to press the kill switch instead, and rolling a ramp ``back`` the right to pause it.
+    the right to press the kill switch instead, an emergency change that to break the glass, and rolling a ramp ``back``
+    the right to pause it.
 
     :raises Denied: when it is lacking.
     """
     settings_alone = {operation.type for operation in request.operations} <= SETTINGS
     if settings_alone and rights.allows(Permission.PROJECT_POLICY_PROPOSE, Scope(request.project)):
         return
-    permission = Permission.CHANGE_APPLY
-    if standard or back:
-        permission = Permission.FLAG_KILL if standard else Permission.RAMP_PAUSE
+    permission = Permission.RAMP_PAUSE if back else _BY_MODE.get(mode, Permission.CHANGE_APPLY)
     for scope in apply_scopes(project=request.project, environments=environments, facts=facts):
         rights.require(permission, scope)
 

@@ -50,6 +50,15 @@ class KillOut(Schema):
     reason: str
     reason_by: str | None
     reason_at: datetime | None
+    incident: str | None
+    trigger: str | None
+
+
+class RestoreOut(Schema):
+    """The draft."""
+
+    request: str
+    status: str
 
 
 def _actor(request: HttpRequest) -> Actor:
@@ -76,6 +85,13 @@ def kill(
         reason=body.reason, now=clock.now,
     )  # fmt: skip
     return Status(201, _answer(response, done.kill))
+
+
+@router.post("/kills/{id}/restore", response={201: RestoreOut}, summary="Draft switching the flag on again")
+def restore(request: HttpRequest, id: str) -> Status[RestoreOut]:
+    """An ordinary change: the answer names the draft, which is submitted, approved and applied like any other."""
+    made = operations.restore(actor=_actor(request), at=clock.now(), kill_id=id)
+    return Status(201, RestoreOut(request=made.request.id, status=made.request.status))
 
 
 @router.get("/kills", response=Page[KillOut], summary="List kill switches that were pressed")

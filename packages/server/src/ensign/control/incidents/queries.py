@@ -16,6 +16,9 @@ from ensign.control.incidents.models import Kill
 from ensign.control.kernel import clock
 from ensign.control.kernel.errors import NotFound
 
+#: By then somebody should have said why a kill switch was pressed.
+REASON_WITHIN = timedelta(hours=24)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KillView:
@@ -35,6 +38,12 @@ class KillView:
     reason: str
     reason_by: str | None
     reason_at: datetime | None
+    incident: str | None = None
+    trigger: str | None = None
+
+    def late(self, *, at: datetime) -> bool:
+        """Whether the reason should have been given by now."""
+        return self.reason_status == "open" and at - self.pressed_at > REASON_WITHIN
 
     @property
     def took(self) -> timedelta:

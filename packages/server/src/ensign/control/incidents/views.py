@@ -10,10 +10,11 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from ensign.control.access.permissions import Permission
 from ensign.control.changes import reach
+from ensign.control.flags import queries as flags
 from ensign.control.identity import queries as identity
-from ensign.control.incidents import operations, queries
+from ensign.control.incidents import operations, pages, queries
 from ensign.control.kernel import clock
-from ensign.control.kernel.errors import Conflict, Invalid
+from ensign.control.kernel.errors import Conflict, Invalid, NotFound
 from ensign.control.projects import pages as project_pages
 from ensign.control.projects import queries as projects
 from ensign.control.projects.visits import visit
@@ -65,11 +66,14 @@ def _kills(request: HttpRequest, *, wrong: str = "", typed: str = "", problem: s
             else looks.Environment(key=row.environment, name=row.environment, colour="slate"),
             "may": row.id in explainable,
             "wrong": row.id == wrong,
+            "late": row.late(at=here.at),
+            "restore": here.may_for_some(Permission.CHANGE_SWITCH, row.project, row.environment) and not _on(row),
         }
         for row in found[:_LIMIT]
     ]
     context = {
         "lines": lines,
+        "tabs": pages.tabs("Kill switches"),
         "typed": typed,
         "problem": problem,
         "pager": looks.Pager(
@@ -94,3 +98,24 @@ def reason(request: HttpRequest, id: str) -> HttpResponse:
         return _kills(request, wrong=id, typed=typed, problem=said)
     messages.success(request, "Thank you: the reason stands in the log.")
     return redirect("incidents:kills")
+
+
+@require_POST
+def restore(request: HttpRequest, id: str) -> HttpResponse:
+    """Draft switching the flag on again; the draft's page submits it."""
+    here = visit(request)
+    try:
+        made = operations.restore(actor=here.actor, at=here.at, kill_id=id)
+    except (Conflict, Invalid) as error:
+        messages.error(request, f"Nothing was drafted. {error.message} {error.remedy}".strip())
+        return redirect("incidents:kills")
+    messages.success(request, "Drafted. Look at it, then submit it: switching on is a change like any other.")
+    return redirect("changes:detail", id=made.request.id)
+
+
+def _on(kill: queries.KillView) -> bool:
+    """Whether the flag is on again; one that is archived counts as such, as nothing is to be drafted for it."""
+    try:
+        return flags.config(kill.flag, kill.environment).config.enabled
+    except NotFound:
+        return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from ensign.control.privacy.datamap import PERSON, Line
+from ensign.control.privacy.lines_of_messages import MESSAGES
 
 _STAFF: Final = "people who use Ensign"
 _ID_ONLY: Final = "holds pseudonymous ids only; they name nobody once the person is erased"
@@ -319,6 +320,44 @@ FLAGS: Final = (
         mentions=("by",), erased=_TEXTS, texts=("name", "url"),
     ),
     Line(
+        table="monitoring_alert", what="Alerts: what was conspicuous, who took part in it (ids), the verdict and why",
+        whose="whoever is named in a text", purpose="detecting misuse, evidence", kept=_FOR_EVER,
+        mentions=("acknowledged_by", "triaged_by"), erased=_TEXTS, texts=("reason", "follow_up"),
+    ),
+    Line(
+        table="monitoring_rules", what="What is watched: thresholds, working hours, deadlines",
+        purpose="detecting misuse", kept=_FOR_EVER,
+    ),
+    Line(
+        table="monitoring_cursor", what="How far the detectors have read the log", purpose="detecting misuse",
+        kept=_INSTALLED,
+    ),
+    Line(
+        table="monitoring_opened", what="Who (id) opened which change request's page, and when first in a round",
+        purpose="noticing approvals without having looked", subject="t.person", kept="90 days",
+        erased="the rows are removed", on_erasure="removed", task="opened",
+    ),
+    Line(
+        table="monitoring_safeguard", what="Safeguards: where a number comes from, the threshold, what follows",
+        purpose="switching off what does harm", kept=_FOR_EVER, mentions=("made_by",), secret=("token_hash",),
+    ),
+    Line(
+        table="monitoring_prometheus", what="Which Prometheus is asked, and since when", kept=_FOR_EVER,
+        purpose="switching off what does harm",
+    ),
+    Line(
+        table="monitoring_secret", what="Secrets of safeguards and of Prometheus, sealed", secret=("sealed",),
+        purpose="asking Prometheus, checking signatures of webhooks", kept="until they are replaced",
+    ),
+    Line(
+        table="monitoring_watch", what="What each safeguard saw last: a number, or why there was none",
+        purpose="switching off what does harm", kept="replaced by the next check",
+    ),
+    Line(
+        table="monitoring_message", what="Hashes of webhook messages that count once", purpose="against replay",
+        kept="ten minutes; looked at hourly", task="safeguard-messages",
+    ),
+    Line(
         table="releases_ramp", what="Ramps: the plan, how far it has come, whose it is (id), why it is paused",
         whose="whoever is named in a text", purpose="carrying out approved plans, evidence", kept=_FOR_EVER,
         mentions=("owner",), erased=_TEXTS, texts=("why",),
@@ -332,6 +371,46 @@ FLAGS: Final = (
         table="incidents_kill", what="Kill switches that were pressed, when, by whom (id), and why",
         whose="whoever is named in a text", purpose="incident evidence", kept=_FOR_EVER,
         mentions=("by", "reason_by"), erased=_TEXTS, texts=("reason",),
+    ),
+    Line(
+        table="incidents_incident", what="Incidents: title, times, cause, follow-up actions, who declared them (id)",
+        whose="whoever is named in a text", purpose="incident evidence", kept=_FOR_EVER, mentions=("declared_by",),
+        erased=f"{_TEXTS}; of follow-up actions, {_BY_HAND}", texts=("title", "root_cause"),
+    ),
+    Line(
+        table="incidents_update", what="The logs of incidents: what was written, when, by whom (id)",
+        whose="whoever is named in a text", purpose="incident evidence", kept=_FOR_EVER, mentions=("by",),
+        erased=_TEXTS, texts=("text",),
+    ),
+    Line(
+        table="incidents_break_glass", what="Emergency access: whose (id), where, why, what was applied, its review",
+        whose="whoever is named in a text", purpose="incident evidence", kept=_FOR_EVER,
+        mentions=("person", "ended_by", "reviewed_by"), erased=_TEXTS, texts=("reason", "finding", "follow_up"),
+    ),
+    Line(
+        table="incidents_trigger", what="Addresses that switch a flag off: name, hash, end, who made them (id)",
+        purpose="monitoring systems that switch off", secret=("token_hash",), mentions=("created_by", "revoked_by"),
+        kept=_FOR_EVER, erased=_BY_HAND,
+    ),
+    Line(
+        table="incidents_trigger_secret", what="Keys with which requests to these addresses are signed, sealed",
+        purpose="checking their signatures", secret=("sealed",), kept="until the address is revoked",
+    ),
+    Line(
+        table="incidents_trigger_seen", what="Hashes of signed requests that were acted on", purpose="no replay",
+        kept="ten minutes", task="trigger-refusals",
+    ),
+    Line(
+        table="incidents_trigger_refusals", what="How many requests were refused in the present minute",
+        purpose="a log that nobody can fill", kept="a minute", task="trigger-refusals",
+    ),
+    Line(
+        table="incidents_drill_plan", what="Plans of drills: flag, interval, target, who planned them (id)",
+        purpose="rehearsing kill switches", mentions=("planned_by",), kept=_FOR_EVER, erased=_ID_ONLY,
+    ),
+    Line(
+        table="incidents_drill", what="Drills: what was measured, who began them (id)",
+        purpose="rehearsing kill switches", mentions=("started_by",), kept=_FOR_EVER, erased=_ID_ONLY,
     ),
 )  # fmt: skip
 
@@ -368,6 +447,7 @@ LOG: Final = (
 SECTIONS: Final = (
     ("People and access", PEOPLE),
     ("Flags and changes", FLAGS),
+    ("Notices, messages and integrations", MESSAGES),
     ("The log and Ensign's own", LOG),
 )
 

@@ -60,8 +60,9 @@ class Report:
 class ReachView:
     """How far one publication has come in its environment.
 
-    ``published_at`` is the time of its entry: when the act that published it reached Ensign. ``ms``, ``p50_ms`` and
-    ``p99_ms`` count from there to the last, the median and the 99th in a hundred of those that are known to run it.
+    ``published_at`` is the time of its entry: when the act that published it reached Ensign. ``ms``, ``p50_ms``,
+    ``p90_ms`` and ``p99_ms`` count from there to the last, the median, the 90th and the 99th in a hundred of those that
+    are known to run it.
     ``known``: a node has said something about it. ``settled``: no more is to be expected. ``gone`` instances ended
     before they ran it and are in no other number.
     """
@@ -84,6 +85,7 @@ class ReachView:
     settled: bool
     groups: tuple[Group, ...]
     entry: int | None = None
+    p90_ms: int | None = None
 
     @property
     def missing(self) -> int:
@@ -195,6 +197,7 @@ def added_up(
         within=max((r.within for r in own), default=0),
         known=bool(own), settled=over or (bool(own) and (all(r.final for r in own) or running == instances)),
         groups=tuple(sorted(groups.values(), key=lambda g: (-g.missing, -g.instances, g.key))), entry=entry,
+        p90_ms=_quantile(times, 0.9, most),
     )  # fmt: skip
 
 

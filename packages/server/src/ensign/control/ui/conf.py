@@ -20,7 +20,11 @@ TEMPLATE_DIRS: Final = (PACKAGE_ROOT / "control" / "ui" / "templates",)
 STATICFILES_STORAGE: Final = "ensign.control.ui.storage.HashedStaticStorage"
 """For ``STORAGES["staticfiles"]["BACKEND"]`` where ``collectstatic`` has run."""
 
-CONTEXT_PROCESSORS: Final = ("ensign.control.ui.context.shell", "ensign.control.ui.emergency.emergency")
+CONTEXT_PROCESSORS: Final = (
+    "ensign.control.ui.context.shell",
+    "ensign.control.ui.emergency.emergency",
+    "ensign.control.incidents.emergency_views.broken_glass",
+)
 
 OUTER_MIDDLEWARE: Final = (
     "csp.middleware.CSPMiddleware",
