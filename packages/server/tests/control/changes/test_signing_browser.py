@@ -110,7 +110,7 @@ def test_a_reviewer_makes_a_key_signs_and_the_bundle_verifies_offline(
     fine(page, "2-keys")
     make_key(page)
     page.wait_for_url(f"{address}/requests/{done.request.id}")
-    page.get_by_label("Comment").fill("Looks right.")
+    page.get_by_role("textbox", name="Comment", exact=True).fill("Looks right.")
     fine(page, "3-sign")
     page.get_by_role("button", name="Approve and sign this change in Production").click()
     expect(page.get_by_text("signed this with a passkey (ES256)")).to_be_visible()

@@ -22,7 +22,7 @@ from ensign.control.changes.domain.requests import ChangeRequest, PolicyInForce
 from ensign.control.changes.domain.world import Ref
 from ensign.control.changes.drafting import new_request
 from ensign.control.changes.gates import Asked
-from ensign.control.changes.loading import entitlement, load, owners, policy_in_force, reached
+from ensign.control.changes.loading import entitlement, load, owners, policy_in_force, reached, signing_for
 from ensign.control.changes.rights import facts_of, may_apply, require_to_draft
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import EnsignError
@@ -210,7 +210,9 @@ def _approvals(
     """How many approvals are missing, and who could give them; when too few people can, it would wait for ever."""
     facts = facts_of(compiled.after.flags, compiled.operations)
     entitled = entitlement(project=request.project, environments=keys, facts=facts, at=at)
-    verdict = trust.verdict(request, at=at, policy=policy, entitled=entitled, owners=owners(request))
+    verdict = trust.verdict(
+        request, at=at, policy=policy, entitled=entitled, owners=owners(request), signing=signing_for(request)
+    )
     if not verdict.missing:
         return []
     gave = {approval.person for approval in verdict.counted}
