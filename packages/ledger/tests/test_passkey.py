@@ -18,7 +18,7 @@ from ensign_ledger import p256
 from ensign_ledger.cose import EDDSA, ES256, RS256, PublicKeyError, parse_key
 from ensign_ledger.passkey import Assertion, challenge_of, problem, unb64url
 from ensign_ledger.testing_passkeys import SimulatedPasskey, cose_map
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 CHALLENGE = bytes(range(32))
@@ -140,7 +140,7 @@ def test_another_persons_key_is_refused() -> None:
     assert judged(answered(ES256), key=parse_key(other.public_key)) == "the signature is not of this key"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_no_bit_of_an_answer_can_be_changed(data: st.DataObject) -> None:
     algorithm = data.draw(st.sampled_from(ALGORITHMS))
@@ -151,7 +151,7 @@ def test_no_bit_of_an_answer_can_be_changed(data: st.DataObject) -> None:
     assert judged(replace(answered(algorithm), **{part: changed}), algorithm) is not None
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_nothing_can_be_left_out_of_or_added_to_an_answer(data: st.DataObject) -> None:
     algorithm = data.draw(st.sampled_from(ALGORITHMS))
@@ -167,7 +167,7 @@ def test_nothing_can_be_left_out_of_or_added_to_an_answer(data: st.DataObject) -
     assert judged(replace(answered(algorithm), **{part: changed}), algorithm) is not None
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.binary(max_size=600), st.sampled_from(ALGORITHMS))
 def test_rubbish_for_a_signature_is_refused_and_raises_nothing(rubbish: bytes, algorithm: int) -> None:
     assert judged(replace(answered(algorithm), signature=rubbish), algorithm) is not None
@@ -208,7 +208,7 @@ def test_only_one_encoding_of_an_ecdsa_signature_is_accepted() -> None:
         assert judged(replace(assertion, signature=signature)) == "the signature is not of this key", what
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(1, p256.N - 1), st.binary(max_size=100), st.integers(0, 3), st.data())
 def test_p256_agrees_with_cryptography(secret: int, message: bytes, change: int, data: st.DataObject) -> None:
     private = ec.derive_private_key(secret, ec.SECP256R1())
@@ -272,7 +272,7 @@ def test_a_key_that_is_weak_odd_or_of_another_kind_is_refused(what: str) -> None
         parse_key(WRONG_KEYS[what])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.binary(max_size=120))
 def test_rubbish_for_a_key_raises_nothing_else(rubbish: bytes) -> None:
     with suppress(PublicKeyError):

@@ -80,8 +80,8 @@ def test_the_verifier_in_the_bundle_says_the_same(cast: Story, tmp_path: Path) -
     ran = subprocess.run(
         [sys.executable, "-I", "-S", tmp_path / "bundle" / "verify.py", "--json"], capture_output=True, check=True
     )
-    found = json.loads(ran.stdout)["checks"][-1]
-    assert (found["id"], found["outcome"]) == (17, "VALID")
+    found = next(check for check in json.loads(ran.stdout)["checks"] if check["id"] == 17)
+    assert found["outcome"] == "VALID"
     assert found["detail"].startswith("3 signatures by 1 keys")
 
 

@@ -97,6 +97,22 @@ def test_a_signed_approval_lets_a_change_apply_and_both_entries_hold_the_signatu
     assert rows_equal_the_log()
 
 
+def test_a_policy_that_asks_for_signatures_says_when_too_few_have_a_key(db: str) -> None:
+    cast = story()
+
+    def warned() -> str:
+        rules = PolicyRules(approvals=1, further=Demand(signed=True))
+        done = door.propose(
+            actor=cast.admin, at=cast.at, project="shop", environment="production",
+            operations=(PolicySet(rules=rules),), title="Sign approvals", reason="The auditors ask for it.",
+        )  # fmt: skip
+        return " ".join(done.request.warnings)
+
+    assert "1 signed approval asked for, but only 0 of the people" in warned()
+    signer(cast.approver)
+    assert "signed approval" not in warned()
+
+
 def test_nobody_approves_twice_but_anew_after_their_key_was_revoked(db: str) -> None:
     cast = signed_story(approvals=2)
     passkey, done = signer(cast.approver), requested(cast, launch())

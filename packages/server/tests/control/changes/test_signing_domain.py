@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
+import pytest
 from ensign.control.changes.domain import lifecycle, signing, trust
 from ensign.control.changes.domain.diff import Row
 from ensign.control.changes.domain.requests import Approval, ChangeRequest, PolicyInForce
@@ -19,7 +20,7 @@ from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Denied
 from ensign.control.projects.demands import Demand
 from ensign_ledger.testing_passkeys import SimulatedPasskey
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 AT = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -80,18 +81,18 @@ _OF_KEY: Mapping[str, Any] = {
 }  # fmt: skip
 
 
-@given(st.sampled_from(sorted(_OF_REQUEST)))
+@pytest.mark.parametrize("name", sorted(_OF_REQUEST))
 def test_no_member_of_the_request_can_differ(name: str) -> None:
     assert JUDGING.problem(replace(REQUEST, **{name: _OF_REQUEST[name]}), approval())
     assert not counted(replace(REQUEST, **{name: _OF_REQUEST[name]}), approval())
 
 
-@given(st.sampled_from(sorted(_OF_APPROVAL)))
+@pytest.mark.parametrize("name", sorted(_OF_APPROVAL))
 def test_no_member_of_the_approval_can_differ(name: str) -> None:
     assert not counted(REQUEST, replace(approval(), **{name: _OF_APPROVAL[name]}))
 
 
-@given(st.sampled_from(sorted(_OF_KEY)))
+@pytest.mark.parametrize("name", sorted(_OF_KEY))
 def test_no_member_of_the_key_can_differ(name: str) -> None:
     other = Signing(log=LOG, keys={"apk_1": replace(KEY, **{name: _OF_KEY[name]})})
     assert not counted(REQUEST, approval(), other)
@@ -111,7 +112,7 @@ def _changed(value: Any, data: st.DataObject) -> Any:
     return data.draw(st.sampled_from([value[:at] + letter + value[at + 1 :], value[:at], value + letter, None]))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_nothing_of_a_signature_can_be_changed_and_nothing_raises(data: st.DataObject) -> None:
     signature = dict(approval().signature or {})
@@ -120,19 +121,19 @@ def test_nothing_of_a_signature_can_be_changed_and_nothing_raises(data: st.DataO
     assert not counted(REQUEST, replace(approval(), signature=changed))
 
 
-@given(st.sampled_from(sorted(approval().signature or {})))
+@pytest.mark.parametrize("name", sorted(approval().signature or {}))
 def test_nothing_of_a_signature_can_be_missing(name: str) -> None:
     rest = {key: value for key, value in (approval().signature or {}).items() if key != name}
     assert not counted(REQUEST, replace(approval(), signature=rest))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
-    st.recursive(
-        st.none() | st.booleans() | st.integers() | st.text(),
-        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=4),
-        max_leaves=8,
-    ).filter(lambda value: isinstance(value, dict))
+    st.dictionaries(
+        st.text() | st.sampled_from(sorted(approval().signature or {})),
+        st.none() | st.booleans() | st.integers() | st.text() | st.lists(st.text(), max_size=3),
+        max_size=8,
+    )
 )
 def test_rubbish_for_a_signature_counts_for_nothing(rubbish: dict[str, Any]) -> None:
     assert not counted(REQUEST, replace(approval(), signature=rubbish))

@@ -12,6 +12,7 @@ from ensign.control.access.domain import Scope
 from ensign.control.access.permissions import Permission
 from ensign.control.access.queries import who_can
 from ensign.control.identity import queries as identity
+from ensign.control.identity.approval_keys import queries as approval_keys
 from ensign.control.kernel.errors import Invalid
 from ensign.control.projects import queries
 from ensign.control.projects.demands import Demand, joined
@@ -111,6 +112,12 @@ def unmeetable(rules: PolicyRules, *, project: str, environment: str, at: dateti
             said.append(
                 f"{UNMEETABLE}{name}: {count(demand.required, 'approval')} asked for, but only"
                 f" {len(fit)} {'person' if len(fit) == 1 else 'people'} could give one in {environment} now."
+            )
+        elif demand.signed and len(ready := fit & approval_keys.owners()) < demand.required:
+            said.append(
+                f"{UNMEETABLE}{name}: {count(demand.required, 'signed approval')} asked for, but only {len(ready)}"
+                f" of the people who could give one in {environment} {'has' if len(ready) == 1 else 'have'} an approval"
+                " key now."
             )
         said += [
             f"{UNMEETABLE}{name}: nobody in the group {group} could approve in {environment} now."

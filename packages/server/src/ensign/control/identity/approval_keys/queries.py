@@ -47,6 +47,12 @@ def by_ids(ids: Collection[str], *, lock: Lock | None = None) -> dict[str, KeyVi
     return {row.pk: to_view(row) for row in rows(ApprovalKey, lock=lock, id=sorted(ids))}
 
 
+def owners() -> frozenset[str]:
+    """Ids of the people who have an approval key that counts."""
+    found = ApprovalKey.objects.filter(status="active").values_list("owner", flat=True)
+    return frozenset(str(owner) for owner in found)
+
+
 def all_keys() -> tuple[KeyView, ...]:
     """Everybody's keys, oldest first."""
     return tuple(to_view(row) for row in rows(ApprovalKey))
