@@ -56,6 +56,7 @@ PAGES = (
     _row("identity:security"),
     _row("identity:authenticator"),
     _row("identity:passkey-new"),
+    _row("identity:approval-keys"),
     _row("access:people"),
     _row("access:people", query="?q=nobody+at+all", name="people-none"),
     _row("access:invite"),
@@ -137,6 +138,10 @@ PAGES = (
     _row("changes:draft", PRODUCTION),
     _row("changes:draft", {**SHOP, "environment": "staging"}, name="draft-none"),
     _row("changes:policies", SHOP),
+    _row("changes:policy", PRODUCTION),
+    _row("changes:policy", PRODUCTION, query="?preset=regulated", name="policy-preset"),
+    _row("changes:policy_plan", SHOP),
+    _row("changes:policy_timeline", PRODUCTION),
     _row("incidents:kills"),
     _row("incidents:list"),
     _row("incidents:declare"),
@@ -173,6 +178,8 @@ PAGES = (
 )
 
 WRITES = frozenset({
+    "identity:approval-key-question", "identity:approval-key-enrol", "identity:approval-key-revoke",
+    "changes:approval-question",
     "identity:passkey", "identity:passkey-question", "identity:sign-out", "identity:session-end",
     "identity:sessions-end-others", "identity:passkey-new-question", "identity:recovery-codes",
     "privacy:rules", "privacy:held", "privacy:confirm", "privacy:withdraw",
@@ -181,7 +188,7 @@ WRITES = frozenset({
     "access:service-enable", "access:grant-end", "access:role-archive",
     "access:token-revoke", "projects:update", "projects:environment-new",
     "projects:environment-move", "projects:token-revoke", "changes:decide", "changes:act", "changes:finish",
-    "changes:policy", "incidents:kill", "incidents:reason",
+    "changes:policy_file", "progression:promote", "incidents:kill", "incidents:reason",
     "incidents:restore", "incidents:export", "incidents:act", "incidents:emergency-act", "incidents:trigger-revoke",
     "incidents:drill-plan", "incidents:drill-act", "incidents:hook", "incidents:hook-secret",
     "evidence:export_ledger",

@@ -13,6 +13,7 @@ from ensign_ledger.anchors import parse_anchor
 from ensign_ledger.canonical import MAX_ENTRY, encode
 from ensign_ledger.checkpoint import Checkpoint, LogKey, format_keys, parse_checkpoint
 from ensign_ledger.container import write_zip
+from ensign_ledger.earlier import EarlierError, parse_earlier
 from ensign_ledger.manifest import CLAIMS, NAME, FileEntry, Manifest, TreeHead
 from ensign_ledger.merkle import Frontier, leaf_hash
 from ensign_ledger.note import VerifierKey
@@ -47,6 +48,7 @@ def write_bundle(
     documents: Iterable[bytes] = (),
     claim: str = "some",
     anchors: Iterable[bytes] = (),
+    earlier: Iterable[bytes] = (),
     export: Mapping[str, Any] | None = None,
 ) -> Manifest:
     """Write a bundle to ``out``, a zip file if its name ends in ``.zip`` and a new directory otherwise.
@@ -54,7 +56,8 @@ def write_bundle(
     ``entries`` are the exact bytes of the entries [start.size, end.size) in order; ``frontier`` the tree
     before them; ``start`` and ``end`` signed checkpoints; ``consistency`` the proof between their sizes, empty
     from size 0. ``documents`` are exact bytes of canonical objects with a nonce, ``claim`` says whether they
-    are all that the entries commit to ("all", "some", "none"). ``anchors`` are canonical lines, ``export`` is
+    are all that the entries commit to ("all", "some", "none"). ``anchors`` are canonical lines, ``earlier`` the lines
+    (``earlier.earlier_line``) of entries from before the range that it relies on, ``export`` is
     free canonical JSON (who exported, when, with which question). ``signer`` is one of ``keys``.
 
     Everything is streamed. Raises BundleError if the entries do not lead from the start to the end, and
@@ -84,6 +87,9 @@ def write_bundle(
         anchor_lines = [_anchor_line(line) for line in anchors]
         if anchor_lines:
             files.append(_write(folder, "anchors.jsonl", anchor_lines))
+        earlier_lines = [_earlier_line(line, first) for line in earlier]
+        if earlier_lines:
+            files.append(_write(folder, "earlier.jsonl", earlier_lines))
         manifest = _sign(first, last, claim, files, export or {}, signer)
         _write(folder, NAME, [manifest.encode()])
         _publish(folder, out)
@@ -125,6 +131,14 @@ def _document_lines(documents: Iterable[bytes]) -> Iterable[bytes]:
 
 def _anchor_line(data: bytes) -> bytes:
     parse_anchor(data)
+    return data + b"\n"
+
+
+def _earlier_line(data: bytes, first: Checkpoint) -> bytes:
+    try:
+        parse_earlier(data, log=first.origin, size=first.size, root=first.root)
+    except EarlierError as error:
+        raise BundleError(str(error)) from None
     return data + b"\n"
 
 

@@ -181,11 +181,15 @@ def _check_approval(approval: Any) -> None:
     if not isinstance(approval.get("mode"), str) or approval["mode"] not in MODES:
         raise EntryError(f"not one of {', '.join(sorted(MODES))}", path="approval.mode")
     _count(approval, "required", "approval.", least=0)
+    if "signed" in approval:
+        _count(approval, "signed", "approval.", least=0)
     _text(approval, "author", "approval.")
     _text(approval, "policy", "approval.")
     for name in ("protected", "compensated"):
         if type(approval.get(name, False)) is not bool:
             raise EntryError("neither true nor false", path=f"approval.{name}")
+    if "plan" in approval or approval["mode"] == "plan":
+        _check_plan(approval.get("plan"))
     if approval.get("request") is not None or approval["mode"] == "request":
         _text(approval, "request", "approval.")
     if not is_digest(approval.get("digest")):
@@ -201,6 +205,18 @@ def _check_approval(approval: Any) -> None:
             _check_approver(approver)
         except EntryError as error:
             raise error.under(f"approval.approvers[{i}]") from None
+
+
+def _check_plan(plan: Any) -> None:
+    if not isinstance(plan, dict):
+        raise EntryError("not an object", path="approval.plan")
+    for name in ("request", "ramp", "strategy"):
+        _text(plan, name, "approval.plan.")
+    if not is_digest(plan.get("digest")):
+        raise EntryError("not a digest", path="approval.plan.digest")
+    _count(plan, "percent", "approval.plan.", least=0)
+    if plan.get("step") is not None:
+        _count(plan, "step", "approval.plan.", least=1)
 
 
 def _check_approver(approver: Any) -> None:

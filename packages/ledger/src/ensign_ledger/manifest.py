@@ -31,7 +31,7 @@ REQUIRED_FILES = frozenset(
         "verify.py",
     }
 )
-OPTIONAL_FILES = frozenset({"anchors.jsonl"})
+OPTIONAL_FILES = frozenset({"anchors.jsonl", "earlier.jsonl"})
 CLAIMS = frozenset({"all", "some", "none"})
 MAX_MANIFEST = 1 << 20
 

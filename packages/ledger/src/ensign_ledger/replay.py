@@ -1,13 +1,14 @@
-"""One pass over a bundle's entries and documents: checks 7, 8, 10 to 16 and 18 (ledger-format, section 9)."""
+"""One pass over a bundle's entries and documents: checks 7, 8 and 10 to 18 (ledger-format, section 9)."""
 
 from collections.abc import Callable, Iterable
 from hashlib import sha256
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ensign_ledger.anchors import MAX_ANCHOR, AnchorError, AnchorRoots, parse_anchor
 from ensign_ledger.canonical import MAX_ENTRY, CanonicalError, decode
 from ensign_ledger.checkpoint import Checkpoint
 from ensign_ledger.container import Container, ContainerError, lines
+from ensign_ledger.earlier import MAX_LINE, EarlierError, parse_earlier
 from ensign_ledger.emergencies import Emergencies
 from ensign_ledger.entry import EntryError, decode_entry, parse_time
 from ensign_ledger.merkle import Frontier, leaf_hash
@@ -22,6 +23,7 @@ from ensign_ledger.semantics import (
     Problems,
     Protected,
 )
+from ensign_ledger.signed import SignedApprovals, shown_in
 
 MAX_DOCUMENT = 16 << 20
 """Largest document in bytes."""
@@ -50,7 +52,7 @@ def need(value: T | None, why: str, /) -> T:
 def replay(container: Container, *, tree: Frontier, end: Checkpoint, claim: str, semantics: bool) -> dict[int, Answer]:
     """Append every entry to ``tree`` (which stands at the start checkpoint) and answer the checks.
 
-    Check 8 is always among the answers; 16 too; 7, 10 to 15 and 18 if ``semantics``. ``claim`` is the manifest's
+    Check 8 is always among the answers; 16 too; 7, 10 to 15, 17 and 18 if ``semantics``. ``claim`` is the manifest's
     word about documents. What the bundle does wrong becomes an answer, never an exception.
     """
     run = _Replay(container, tree, end)
@@ -69,6 +71,7 @@ class _Replay:
         self._reader: _EntryReader | None = None
         self._documents: Documents | None = None
         self._anchors = self._load_anchors()
+        self._shown: dict[str, tuple[str, ...]] = {}
 
     def prepare_semantics(self, claim: str) -> None:
         checkers: list[Checker] = [Chain(start=self._start), Approvals(), ApprovedDigest(), Protected()]
@@ -76,6 +79,9 @@ class _Replay:
         self._documents = self._load_documents(claim)
         if self._documents is not None:
             checkers.append(self._documents)
+        earlier = self._load_earlier()
+        if earlier is not None:
+            checkers.append(SignedApprovals(start=self._start, shown=self._shown, earlier=earlier))
         self._reader = _EntryReader(log=self._end.origin, start=self._start, checkers=checkers)
 
     def run(self) -> dict[int, Answer]:
@@ -128,12 +134,25 @@ class _Replay:
         supplied: set[str] = set()
         try:
             for data in lines(self._container, "documents.jsonl", limit=MAX_DOCUMENT):
-                check_document(data)
-                supplied.add(sha256(data).hexdigest())
+                name, shown = sha256(data).hexdigest(), shown_in(check_document(data))
+                supplied.add(name)
+                if shown is not None:
+                    self._shown[name] = shown
         except (RefusedError, ContainerError) as error:
             self._answers[11] = Outcome.INVALID, str(error)
             return None
         return Documents(supplied=supplied, claim=claim)
+
+    def _load_earlier(self) -> list[dict[str, Any]] | None:
+        """The proven entries from before the range; None, with check 17 INVALID, if one is not proven."""
+        if "earlier.jsonl" not in self._container.sizes:
+            return []
+        place: dict[str, Any] = {"log": self._end.origin, "size": self._start, "root": self._tree.root()}
+        try:
+            return [parse_earlier(line, **place) for line in lines(self._container, "earlier.jsonl", limit=MAX_LINE)]
+        except (EarlierError, ContainerError) as error:
+            self._answers[17] = Outcome.INVALID, str(error)
+            return None
 
     def _conclude(self, reader: "_EntryReader", complete: bool) -> None:
         """Record the answers; what was seen of a part of the entries proves nothing good of the whole."""
@@ -149,8 +168,8 @@ class _Replay:
             self._answers[number] = outcome, detail
 
 
-def check_document(data: bytes, /) -> None:
-    """Raise RefusedError unless ``data`` is a canonical JSON object with a nonce (section 7)."""
+def check_document(data: bytes, /) -> dict[str, Any]:
+    """The document; raises RefusedError unless ``data`` is a canonical JSON object with a nonce (section 7)."""
     try:
         value = decode(data, free_keys=True)
     except CanonicalError as error:
@@ -158,6 +177,8 @@ def check_document(data: bytes, /) -> None:
     nonce = value.get("nonce") if isinstance(value, dict) else None
     if not isinstance(nonce, str) or len(nonce) < MIN_NONCE:
         raise RefusedError(f"a document is not an object with a nonce of at least {MIN_NONCE} characters")
+    found: dict[str, Any] = value
+    return found
 
 
 class _EntryReader:

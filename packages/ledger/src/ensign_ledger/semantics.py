@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 from ensign_ledger.entry import commitments, parse_time
+from ensign_ledger.plans import Plans
 from ensign_ledger.report import Outcome
 
 Answer = tuple[Outcome, str]
@@ -150,12 +151,13 @@ def _redactions(redacted: Mapping[str, int]) -> str:
 
 
 class Approvals:
-    """Check 13 (3.3): who approved an applied change, how many, and when."""
+    """Check 13 (3.3, 3.5): who approved an applied change, how many, when; and that steps are steps of their plan."""
 
     number = 13
 
     def __init__(self) -> None:
         self._applied = self._approved = self._exempt = 0
+        self._plans = Plans()
         self._problems = Problems()
 
     def feed(self, entry: Mapping[str, Any], /) -> None:
@@ -171,12 +173,18 @@ class Approvals:
         self._exempt += approval["mode"] in WITHOUT_PRIOR_APPROVAL
         for problem in approval_problems(approval, ts=entry["ts"]):
             self._problems.add(entry, problem)
+        for problem in self._plans.feed(entry, approval):
+            self._problems.add(entry, problem)
 
     def answer(self) -> Answer:
         """See Checker."""
         text = f"{self._applied} applied, {self._approved} with approvals"
         if self._exempt:
             text += f", {self._exempt} as standard change or break-glass"
+        if self._plans.steps:
+            text += f", {self._plans.steps} as steps of approved plans"
+        if self._plans.open:
+            text += f", {self._plans.open} of which belong to plans approved before this range, which show their digest"
         return self._problems.answer(text)
 
 

@@ -10,6 +10,7 @@ Numbered as in ``report.CHECKS`` and in the code below:
  6. the frontier is the start checkpoint's tree   14. what was approved is what was applied
  7. every entry is well formed and in order       15. protected environments needed approval
  8. all entries give the end checkpoint's root    16. anchors agree
+                                                  17. signed approvals are their approvers'
 
 Everything fails closed: a check that could not run is NOT_CHECKED, and a report is valid only if every
 required check is VALID. Keys in the bundle prove only that the bundle agrees with itself; whoever relies on
@@ -87,7 +88,7 @@ class _Verification:
         self._check(4, self._start_checkpoint)
         self._check(5, self._end_checkpoint)
         self._check(6, self._frontier)
-        self._check(8, self._entries)  # also answers 7, 10 to 16 and 18, from the same single pass
+        self._check(8, self._entries)  # also answers 7 and 10 to 18, from the same single pass
         self._check(9, self._consistency)
         return self._report()
 
@@ -191,7 +192,7 @@ class _Verification:
     # 7, 8, 10 to 18 -----------------------------------------------------------------------------------
 
     def _entries(self) -> Answer:
-        """Pass over the entries once; that one pass also answers 7, 10 to 16 and 18."""
+        """Pass over the entries once; that one pass also answers 7 and 10 to 18."""
         answers = replay(
             need(self._container, "no files"),
             tree=need(self._tree, "no start tree").copy(),

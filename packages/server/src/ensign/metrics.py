@@ -22,6 +22,9 @@ SECONDS = Histogram(
 )
 WAITING = Gauge("ensign_http_waiting", "Control plane requests that wait for a thread or are served", registry=REGISTRY)
 STREAMS = Gauge("ensign_streams", "SDKs that hold a stream open", registry=REGISTRY)
+CLOCK_AHEAD = Gauge(
+    "ensign_clock_ahead_seconds", "By how much this node's clock is ahead of its database's", registry=REGISTRY
+)
 EDGES = Gauge("ensign_edges", "Edges that follow this node", registry=REGISTRY)
 CURRENT = Gauge("ensign_rulesets_current", "1 while what rulesets come from answers", registry=REGISTRY)
 REFUSED = Gauge(

@@ -29,6 +29,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("ensign.control.flags.urls")),
     path("", include("ensign.control.publishing.urls")),
     path("", include("ensign.control.changes.urls")),
+    path("", include("ensign.control.progression.urls")),
     path("", include("ensign.control.incidents.urls")),
     path("", include("ensign.control.scim.urls")),
     path("", include("ensign.control.evidence.urls")),

@@ -26,10 +26,11 @@ from ensign.control.identity import attempts, enforcing, retention, sessions, si
 from ensign.control.identity.sso import saml_tickets
 from ensign.control.identity.sso import sessions as provider_sessions
 from ensign.control.incidents import drills, opening, triggers
-from ensign.control.kernel import clock
+from ensign.control.kernel import clock, skew
 from ensign.control.privacy import keeping
 from ensign.control.projects import token_uses
 from ensign.control.publishing import proofs, reach_rows, reached, refusals, usage
+from ensign.control.releases import running as releases
 
 log = logging.getLogger("ensign.worker")
 
@@ -126,6 +127,10 @@ def _erased_keys(at: datetime) -> object:
     return keeping.reconcile(at=at)
 
 
+def _releases(at: datetime) -> object:
+    return releases.tick(at=at)
+
+
 def _access(at: datetime) -> object:
     return access_requests.tick(at=at)
 
@@ -154,6 +159,7 @@ TASKS: tuple[Task, ...] = (
     Task("sign-ins", timedelta(minutes=1), _sign_ins),
     Task("exchanges", timedelta(minutes=1), _exchanges),
     Task("refusals", timedelta(minutes=1), _refusals),
+    Task("releases", timedelta(seconds=5), _releases),
     Task("reached", timedelta(seconds=5), _reached),
     Task("answers", timedelta(minutes=10), _answers),
     Task("usage", timedelta(hours=24), _usage),
@@ -182,6 +188,7 @@ class Worker:
         self._tasks = tasks
         self._now = now
         self._due: dict[str, datetime] = {}
+        self._drifted = False
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -209,6 +216,7 @@ class Worker:
     def beat(self) -> list[str]:
         """Do what is due now, if no other process leads; returns the names of the tasks that ended well."""
         try:
+            self._look_at_the_clock()
             if not self._leads():
                 return []
         except DatabaseError as error:
@@ -216,7 +224,23 @@ class Worker:
             connection.close()
             return []
         at = self._now()
-        return [task.name for task in self._tasks if self._due.get(task.name, at) <= at and self._do(task, at)]
+        return [task.name for task in self._tasks if self._is_due(task, at) and self._do(task, at)]
+
+    def _is_due(self, task: Task, at: datetime) -> bool:
+        """Whether its time has come. A clock that was set back must not keep it waiting until it catches up."""
+        due = self._due.get(task.name, at)
+        return due <= at or at < due - task.every
+
+    def _look_at_the_clock(self) -> None:
+        """Say when this node's clock has drifted from its database's: approvals and ends are judged by it."""
+        ahead = skew.ahead(self._now())
+        metrics.CLOCK_AHEAD.set(ahead)
+        if abs(ahead) > clock.SKEW.total_seconds():
+            if not self._drifted:
+                log.error("this node's clock differs by %.0f s from the database's: set it by NTP", ahead)
+            self._drifted = True
+        else:
+            self._drifted = False
 
     def _do(self, task: Task, at: datetime) -> bool:
         self._due[task.name] = at + task.every

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from ensign.control.access.domain import TIERS
 from ensign.control.changes.domain.base import Operation
+from ensign.control.changes.domain.classing import FlagClassify
 from ensign.control.changes.domain.content_operations import (
     DependencyRemove,
     DependencySet,
@@ -19,10 +21,12 @@ from ensign.control.changes.domain.flag_operations import (
     FlagRevive,
     FlagSetImpressions,
 )
+from ensign.control.changes.domain.ramp_operations import RampPlan, RampStep
 from ensign.control.changes.domain.settings_operations import (
     EnvironmentProtect,
     EnvironmentUnprotect,
     PolicySet,
+    SegmentMap,
     SegmentSet,
 )
 from ensign.control.changes.domain.world import World
@@ -38,6 +42,8 @@ from ensign.control.flags.domain import (
 )
 from ensign.control.projects.domain import PolicyRules
 from hypothesis import strategies as st
+
+from ensign_testkit.policies import demands, freezes, policy_rules
 
 FLAGS = ("a", "b", "c")
 SEGMENTS = ("s1", "s2")
@@ -105,6 +111,11 @@ policies = st.builds(
     requires_reason=st.booleans(),
     compensating_control=text,
     preset=st.sampled_from(["", "small-team"]),
+    further=demands,
+    rules=st.lists(policy_rules, max_size=2).map(tuple),
+    freezes=st.lists(freezes, max_size=2).map(tuple),
+    request_days=st.integers(1, 60),
+    delay_hours=st.integers(0, 48),
 )
 worlds = st.builds(
     World,
@@ -118,17 +129,25 @@ worlds = st.builds(
                 project=st.just("shop"),
                 impression_data=st.booleans(),
                 archived=st.booleans(),
+                tier=st.sampled_from(TIERS),
             )
             for key in FLAGS
         }
     ),
     configs=st.fixed_dictionaries(dict.fromkeys(FLAGS, configs)),
     segments=st.fixed_dictionaries(dict.fromkeys(SEGMENTS, constraints)),
+    mapped=st.frozensets(st.sampled_from(SEGMENTS)),
     policy=policies,
     protected=st.booleans(),
 )
 
 _flag = st.sampled_from(FLAGS)
+#: Steps that rise, all but the last held for a while.
+ramp_steps = st.lists(st.integers(1, 100), min_size=2, max_size=5, unique=True).map(
+    lambda percents: tuple(
+        RampStep(percent=percent, hold=0 if percent == max(percents) else 30) for percent in sorted(percents)
+    )
+)
 _order = st.lists(st.sampled_from(IDS), max_size=3, unique=True).map(tuple)
 _place = st.none() | st.integers(0, 4)
 BY_TYPE: dict[type[Operation], st.SearchStrategy[Operation]] = {
@@ -146,7 +165,24 @@ BY_TYPE: dict[type[Operation], st.SearchStrategy[Operation]] = {
     VariantsSet: st.builds(VariantsSet, flag=_flag, variants=variants),
     DependencySet: st.builds(DependencySet, flag=_flag, dependency=dependencies, position=_place),
     DependencyRemove: st.builds(DependencyRemove, flag=_flag, parent=_flag),
+    FlagClassify: st.builds(
+        FlagClassify,
+        flag=_flag,
+        flag_type=st.sampled_from(["release", "permission"]),
+        tags=st.lists(st.sampled_from(["payments", "web"]), max_size=2, unique=True).map(tuple),
+        tier=st.sampled_from(TIERS),
+        owner=st.sampled_from(["", "usr_1"]),
+    ),
+    RampPlan: st.builds(
+        RampPlan,
+        flag=_flag,
+        strategy=st.sampled_from(IDS),
+        steps=ramp_steps,
+        guards=st.lists(st.sampled_from(["errors", "latency"]), max_size=2, unique=True).map(tuple),
+        on_breach=st.sampled_from(["pause", "roll_back"]),
+    ),
     SegmentSet: st.builds(SegmentSet, segment=st.sampled_from(SEGMENTS), constraints=constraints),
+    SegmentMap: st.builds(SegmentMap, segment=st.sampled_from(SEGMENTS), mapped=st.booleans()),
     PolicySet: st.builds(PolicySet, rules=policies),
     EnvironmentProtect: st.builds(EnvironmentProtect),
     EnvironmentUnprotect: st.builds(EnvironmentUnprotect),

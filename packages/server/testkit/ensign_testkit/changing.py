@@ -14,10 +14,12 @@ from ensign.control.changes import operations as door
 from ensign.control.changes.domain.base import Operation
 from ensign.control.changes.domain.content_operations import StrategyAdd, StrategyUpdate
 from ensign.control.changes.domain.flag_operations import FlagEnable
+from ensign.control.changes.domain.settings_operations import PolicySet
 from ensign.control.flags import queries as flags
 from ensign.control.flags.domain import FlagConfig, Strategy
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
+from ensign.control.projects.domain import PolicyRules
 
 from ensign_testkit.people import add_person
 from ensign_testkit.targets import rollout, shop
@@ -116,6 +118,17 @@ def live(cast: Story, percent: int = 10) -> None:
     done = requested(cast, launch(percent))
     approve(cast, done)
     door.apply(actor=cast.dev, at=cast.at, request_id=done.request.id)
+
+
+def ruled(cast: Story, rules: PolicyRules, *, environment: str = "production") -> None:
+    """Put an environment under other rules, the proper way: proposed by one, approved by two others."""
+    done = door.propose(
+        actor=cast.admin, at=cast.at, project="shop", environment=environment,
+        operations=(PolicySet(rules=rules),), title="Other rules", reason="As agreed.",
+    )  # fmt: skip
+    if done.applied is None:
+        approve(cast, done)
+        door.apply(actor=cast.admin, at=cast.at, request_id=done.request.id)
 
 
 def last_entry(action: str) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from ensign.demo.company import code_of, secret_of
 from ensign.demo.run import Filled
 from ensign_testkit.databases import PostgresFactory, SqliteFactory
 from ensign_testkit.server import run as terminal
+from ensign_testkit.witness import complaints
 from rich.console import Console
 
 NOW = datetime(2026, 3, 11, 14, 30, tzinfo=UTC)
@@ -94,6 +95,12 @@ def test_its_log_is_of_its_own_origin_a_year_long_and_verifies(demo: Filled) -> 
     assert times[0].startswith("2025-03-11")
     assert times[-1].startswith("2026-03-11")
     assert inspect.verify().findings == []
+
+
+def test_an_auditor_who_reads_its_log_finds_no_change_without_its_approvals(demo: Filled) -> None:
+    found = complaints()
+    assert found.complaints == []
+    assert found.protected > 100
 
 
 def test_a_visitor_can_sign_in_and_prove_the_second_factor(demo: Filled) -> None:

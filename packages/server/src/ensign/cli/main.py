@@ -23,9 +23,12 @@ from ensign.cli import (
     remote_flags,
     remote_incidents,
     remote_inquiries,
+    remote_policies,
     remote_privacy,
+    remote_progression,
     remote_projects,
     remote_providers,
+    remote_releases,
     remote_roles,
     remote_sign_in,
     remote_tokens,
@@ -47,6 +50,11 @@ app.add_typer(remote_flags.app, name="flags")
 remote_flags.app.command()(codegen)
 app.add_typer(remote_flags.segments, name="segments")
 app.add_typer(remote_changes.app, name="changes")
+remote_progression.add_to(remote_changes.app)
+app.add_typer(remote_progression.tests, name="tests")
+app.add_typer(remote_policies.app, name="policies")
+remote_releases.add_to(remote_changes.app)
+app.add_typer(remote_releases.app, name="releases")
 app.add_typer(remote_incidents.app, name="incidents")
 app.add_typer(remote_incidents.triggers, name="triggers")
 app.add_typer(remote_incidents.drills, name="drills")

@@ -84,6 +84,9 @@ def show_change(id: Id, as_json: Json = False) -> None:
     if found["reason"]:
         lines.append(f"reason: {found['reason']}")
     lines.append(f"author {found['author']}; {found['missing']} of {found['required']} approval(s) missing")
+    lines += [f"  {said}" for said in found["lacking"]]
+    if found["tickets"]:
+        lines.append(f"tickets: {', '.join(found['tickets'])}")
     lines += [f"approved by {a['person']} at {a['at']}{' (void: ' + a['lost'] + ')' if a['lost'] else ''}"
               for a in found["approvals"]]  # fmt: skip
     lines += [f"conflict: {name} changed since this was written" for name in found["conflicted"]]

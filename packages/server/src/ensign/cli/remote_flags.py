@@ -61,13 +61,21 @@ def list_flags(
     project: Project,
     search: Annotated[str, typer.Option("--search", "-s", help="In the key, the description or a tag.")] = "",
     on: Annotated[str, typer.Option(help="Only those on in this environment.")] = "",
+    tier: Annotated[str, typer.Option(help="Only those of this risk tier.")] = "",
     stale: Annotated[bool, typer.Option("--stale", help="Only those past their intended life.")] = False,
     archived: Annotated[bool, typer.Option("--archived", help="The archived ones instead.")] = False,
     as_json: Json = False,
 ) -> None:
     """The flags of a project, with their state in each environment."""
     client = connect()
-    query = {"q": search, "on": on, "stale": stale and "true", "archived": archived and "true", "limit": 200}
+    query = {
+        "q": search,
+        "on": on,
+        "tier": tier,
+        "stale": stale and "true",
+        "archived": archived and "true",
+        "limit": 200,
+    }
     rows = list(client.pages(f"/projects/{part(project)}/flags", query=query))
     keys = [] if as_json else [row["key"] for row in client.call("GET", f"/projects/{part(project)}/environments")]
     shown = rows if as_json else [{**row, **{k: _cell(row["environments"].get(k)) for k in keys}} for row in rows]
@@ -122,12 +130,39 @@ def create(
     type: Annotated[str, typer.Option(help="release, experiment, operational, kill-switch or permission.")] = "release",
     description: Annotated[str, typer.Option()] = "",
     tag: Annotated[list[str] | None, typer.Option(help="Repeatable.")] = None,
+    tier: Annotated[str, typer.Option(help="Risk tier: low, medium or high.")] = "medium",
     as_json: Json = False,
 ) -> None:
     """Create a flag; it is off everywhere."""
-    body = {"key": flag, "type": type, "description": description, "tags": tag or []}
+    body = {"key": flag, "type": type, "description": description, "tags": tag or [], "tier": tier}
     made = connect().call("POST", f"/projects/{part(project)}/flags", body)
     show(made, as_json=as_json, text=f"Created {made['key']}; it is off everywhere.")
+
+
+@app.command()
+def classify(
+    flag: Flag,
+    project: Project,
+    environment: Annotated[str, typer.Option("--environment", "-e", help="Where the request stands.")] = "production",
+    type: Annotated[str, typer.Option(help="Another type.")] = "",
+    tier: Annotated[str, typer.Option(help="Another risk tier: low, medium or high.")] = "",
+    tag: Annotated[list[str] | None, typer.Option(help="All its tags from now on. Repeatable.")] = None,
+    owner: Annotated[str, typer.Option(help="Id of the person or group that answers for it.")] = "",
+    reason: Reason = "",
+    as_json: Json = False,
+) -> None:
+    """Request another type, risk tier, tags or owner, where a policy goes by them; it has effect everywhere."""
+    client = connect()
+    found = _flag(client, project, flag)
+    step = {
+        "type": "flag.classify",
+        "flag": flag,
+        "flag_type": type or found["type"],
+        "tier": tier or found["tier"],
+        "tags": found["tags"] if tag is None else tag,
+        "owner": owner or found["owner"],
+    }
+    tell(propose(client, project=project, environment=environment, operations=[step], reason=reason), as_json=as_json)
 
 
 @app.command("on")

@@ -110,7 +110,9 @@ row(f"POST {_D}", _DRAFT, body={"flag": "{flag}", "operation": "flag.disable"})
 row(f"POST {_D}/finish", f"author and {_DRAFT}", body={"act": "discard"})
 row("GET /projects/{project}/policies", "project:read")
 row("POST /projects/{project}/policies/{environment}", "project:policy:propose",
-    body={"{environment}-approvals": "2", "{environment}-reason": "Why"})  # fmt: skip
+    body={"base-approvals": "2", "base-request_days": "30", "base-requires_reason": "on", "reason-why": "Why",
+          **{f"{part}-{name}_FORMS": "0"
+             for part in ("who", "lower", "rule", "freeze") for name in ("TOTAL", "INITIAL")}})  # fmt: skip
 row("POST /projects/{project}/environments/{environment}/flags/{flag}/kill", "flag:kill", body={"confirm": "yes"})
 row("GET /kills", "signed-in", why="those of the projects that one may read")
 row("POST /kills/{id}/reason", "flag:kill", id="kill_record", body={"reason": "Fire"})

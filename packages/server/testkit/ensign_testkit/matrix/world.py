@@ -24,10 +24,12 @@ from ensign.control.audit.ledger import record
 from ensign.control.changes import operations as door
 from ensign.control.changes.domain.content_operations import StrategyAdd
 from ensign.control.changes.domain.flag_operations import FlagEnable
+from ensign.control.changes.domain.ramp_operations import RampPlan, RampStep
 from ensign.control.federation import operations as federation
 from ensign.control.federation.domain import GITHUB, RuleWish
 from ensign.control.flags import queries as flags
 from ensign.control.flags.operations import create_flag
+from ensign.control.identity.approval_keys import queries as approval_keys
 from ensign.control.incidents import drills, opening, triggers
 from ensign.control.incidents import incidents as declaring
 from ensign.control.incidents import operations as incidents
@@ -38,9 +40,13 @@ from ensign.control.privacy import erasure
 from ensign.control.projects.operations import create_project
 from ensign.control.projects.tokens import create_token
 from ensign.control.publishing.models import Revision
+from ensign.control.releases import operations as releases
+from ensign.control.releases import queries as ramps
+from ensign.control.releases import templating
 from ensign.control.scim import tokens as directory
 from ensign.control.segments.operations import create_segment
 
+from ensign_testkit.passkeys import signer
 from ensign_testkit.people import add_person, sign_in
 from ensign_testkit.people import give as put_grant
 from ensign_testkit.providers import add_identity, add_provider
@@ -204,6 +210,11 @@ def _duties(ada: Actor, dan: Actor, newcomer: Actor, *, at: datetime) -> dict[st
     }
 
 
+def _approval_key(owner: Actor, *, at: datetime) -> str:
+    signer(owner, at=at)
+    return approval_keys.of_person(owner.id)[0].id
+
+
 def _organisation(ada: Actor, dan: Actor, *, at: datetime) -> dict[str, str]:
     member = add_person("Mel Member", "viewer", at=at)
     gone = add_person("Gil Gone", at=at)
@@ -234,6 +245,7 @@ def _organisation(ada: Actor, dan: Actor, *, at: datetime) -> dict[str, str]:
         "rule": rule.id,
         **_duties(ada, dan, newcomer, at=at),
         "member": member.id,
+        "approval_key": _approval_key(member, at=at),
         "gone": gone.id,
         "erasure_id": asked.id,
         "users": "Users",
@@ -269,7 +281,10 @@ def _project(project: str, ada: Actor, dan: Actor, *, at: datetime) -> dict[str,
     )
     member = add_person(f"Pim of {project}", at=at)
     grant = give(actor=ada, at=at, subject=member.id, wish=Wish(role="viewer", scope=Scope(project)))
+    steps = (RampStep(percent=5, hold=60), RampStep(percent=100))
+    template = templating.make(actor=dan, at=at, project=project, name="Careful", steps=steps)
     return {
+        "template": template.id,
         "flag": flag,
         "spare": spare,
         "segment": segment,
@@ -311,6 +326,20 @@ def _environment(project: str, environment: str, dan: Actor, rev: Actor, *, at: 
     approve(old)
     door.apply(actor=dan, at=at, request_id=old.id)
     killed = incidents.kill(actor=dan, at=at, project=project, environment=environment, flag=second, now=clock.now)
+
+    def ramp(key: str) -> str:
+        create_flag(actor=dan, at=at, project=project, key=key)
+        strategy = rollout(1)
+        plan = RampPlan(flag=key, strategy=strategy.id, steps=(RampStep(percent=5, hold=10_000), RampStep(percent=100)))
+        ramped = propose(StrategyAdd(flag=key, strategy=strategy), FlagEnable(flag=key), plan)
+        approve(ramped)
+        door.apply(actor=dan, at=at, request_id=ramped.id)
+        return ramps.ramps(request=ramped.id)[0].id
+
+    running, paused = ramp(f"{project}-{environment}-up"), ramp(f"{project}-{environment}-held")
+    releases.pause(actor=dan, at=at, ramp_id=paused)
+    timed = propose(StrategyAdd(flag=spare, strategy=rollout(40)))
+    door.schedule(actor=dan, at=at, request_id=timed.id, when=at + timedelta(days=30))
     newest = Revision.objects.filter(project=project, environment=environment).latest("number")
     return {
         **({"review": review.id, "review_digest": review.digest} if review.status == "in_review" else {}),
@@ -318,6 +347,9 @@ def _environment(project: str, environment: str, dan: Actor, rev: Actor, *, at: 
         **({"approved_by_somebody": approved.id} if approved.status == "in_review" else {}),
         "draft": draft.id,
         "applied": launch.id,
+        "ramp": running,
+        "paused_ramp": paused,
+        "timed": timed.id,
         "kill_record": killed.kill.id,
         "number": str(newest.number),
         "strategy": flags.config(flag, environment).config.strategies[0].id,

@@ -156,6 +156,8 @@ def test_a_token_of_before_a_split_keeps_what_it_could_do_and_a_new_one_is_exact
 def test_what_was_split_off_is_held_by_every_built_in_role_that_held_the_whole() -> None:
     for new, broad in SPLIT_FROM.items():
         for role in ROLES.values():
+            if role.key == "tester":  # made after the split, and narrower on purpose
+                continue
             assert (new in role.permissions) == (broad in role.permissions), (role.key, new)
             assert new.inert or not broad.inert or new is P.ORG_EVIDENCE_EXPORT
         assert (new in NEVER_BY_TOKEN) == (broad in NEVER_BY_TOKEN)

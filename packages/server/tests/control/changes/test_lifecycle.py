@@ -435,3 +435,17 @@ def test_the_ends_are_final() -> None:
         for act in acts:
             with pytest.raises(Conflict):
                 act()
+
+
+def test_what_another_node_wrote_a_moment_ago_may_lie_in_the_future() -> None:
+    """Clocks of two nodes differ: two minutes are allowed for, of a second factor and of an approval."""
+    for ahead, counts in ((timedelta(minutes=2), True), (timedelta(minutes=2, seconds=1), False)):
+        assert session("usr_bob", START + ahead).recent_mfa(at=START) is counts
+        bench = approved()
+        given = tuple(replace(a, at=START + ahead) for a in bench.request.approvals)
+        bench.request = replace(bench.request, approvals=given)
+        judged = trust.verdict(bench.request, at=START, policy=bench.policy, entitled=lambda _: True)
+        assert judged.enough is counts
+        assert [why for _, why in judged.lost] == (
+            [] if counts else ["given by a node whose clock is ahead of this one's"]
+        )

@@ -260,6 +260,12 @@ def test_people_and_timeline_name_who_did_what_and_whether_an_approval_counts(db
     assert "Ola Other applied it" in page()
 
 
+EMPTY = {
+    "base-request_days": "30",
+    **{f"{part}-{name}_FORMS": "0" for part in ("who", "lower", "rule", "freeze") for name in ("TOTAL", "INITIAL")},
+}
+
+
 def test_policies_show_their_history_and_change_through_the_door(db: str) -> None:
     cast = story()
     admin = browser(cast.admin)
@@ -268,7 +274,7 @@ def test_policies_show_their_history_and_change_through_the_door(db: str) -> Non
     assert "made with the environment" in page
     answer = admin.post(
         "/projects/shop/policies/production",
-        {"production-approvals": "2", "production-requires_reason": "on", "production-reason": "Two teams now."},
+        {**EMPTY, "base-approvals": "2", "base-requires_reason": "on", "reason-why": "Two teams now."},
     )
     assert answer.status_code == 302
     waiting = Request.objects.get(status="in_review")
@@ -279,7 +285,7 @@ def test_policies_show_their_history_and_change_through_the_door(db: str) -> Non
     page = text(admin.get("/projects/shop/policies"))
     assert "the approvals of 2 other people" in page
     assert "The request" in page
-    wrong = admin.post("/projects/shop/policies/production", {"production-approvals": "0", "production-reason": "x"})
+    wrong = admin.post("/projects/shop/policies/production", EMPTY | {"base-approvals": "0"})
     assert wrong.status_code == 422
     assert "Say in a sentence what is done instead" in text(wrong)
 
@@ -324,5 +330,5 @@ def test_one_policy_request_reads_well(db: str) -> None:
         operations=(PolicySet(rules=PolicyRules(approvals=2)),), reason="Two teams now.",
     )  # fmt: skip
     page = text(browser(cast.viewer).get(f"/requests/{done.request.id}"))
-    assert "The policy of production goes from" in page
-    assert "the approvals of 2 other people" in page
+    assert "The policy of production changes" in page
+    assert "2 approvals by other people" in page

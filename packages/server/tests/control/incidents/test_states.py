@@ -7,9 +7,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from ensign.control.changes.domain import trust
 from ensign.control.changes.domain.base import Operation
-from ensign.control.changes.domain.emergency import Opening
+from ensign.control.changes.domain.emergency import Opening, require_break_glass
 from ensign.control.changes.domain.flag_operations import FlagArchive, FlagDisable, FlagEnable
 from ensign.control.changes.domain.requests import ChangeRequest
 from ensign.control.changes.domain.settings_operations import EnvironmentUnprotect
@@ -153,10 +152,10 @@ def test_only_the_very_opening_covers_a_change(
     )
     given_ = None if missing else opening
     if covered:
-        trust.require_break_glass(given_, request, actor, at=at)
+        require_break_glass(given_, request, actor, at=at)
     else:
         with pytest.raises(Denied):
-            trust.require_break_glass(given_, request, actor, at=at)
+            require_break_glass(given_, request, actor, at=at)
 
 
 def opened(**more: object) -> Emergency:

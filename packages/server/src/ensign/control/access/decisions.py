@@ -22,7 +22,9 @@ from ensign.control.access.domain import (
     GrantView,
     Narrowing,
     Scope,
+    Standing,
     TokenScope,
+    contains,
 )
 from ensign.control.access.models import Grant
 from ensign.control.access.permissions import ADMINISTRATIVE, NEVER_BY_TOKEN, Permission, as_narrowed
@@ -225,6 +227,20 @@ def entitled(subject_id: str, permission: Permission, *scopes: Scope, at: dateti
     return all(index.conferring(permission, scope) for scope in scopes)
 
 
+def standing_of(subject_id: str, *scopes: Scope, at: datetime) -> Standing:
+    """The roles that a person holds in every one of ``scopes``, also through groups, and the groups they belong to."""
+    subjects = _subjects(subject_id)
+    if subjects is None:
+        return Standing()
+    grants = [one for one in views(_all(Grant, subject=subjects, status="active")) if one.in_force(at=at)]
+    held_roles = {
+        role
+        for role in {grant.role for grant in grants}
+        if all(any(g.role == role and contains(g.scope, g.narrowing, scope) for g in grants) for scope in scopes)
+    }
+    return Standing(roles=frozenset(held_roles) if scopes else frozenset(), groups=frozenset(subjects[1:]))
+
+
 def token_scope(state: Mapping[str, object]) -> TokenScope:
     """How a token's state narrows it."""
     narrowed, edition = state.get("permissions"), state.get("edition", 1)
@@ -281,6 +297,12 @@ def views(rows_: Iterable[Grant]) -> tuple[GrantView, ...]:
 
 def _grants_of(subject_id: str) -> tuple[GrantView, ...] | None:
     """Active grants of a person (also through groups) or service account; None when it is not active."""
+    subjects = _subjects(subject_id)
+    return None if subjects is None else views(_all(Grant, subject=subjects, status="active"))
+
+
+def _subjects(subject_id: str) -> list[str] | None:
+    """Whose grants count for somebody: their own and those of their active groups; None when they are not active."""
     subjects = [subject_id]
     if subject_id.startswith("usr_"):
         person = _one(Person, id=subject_id)
@@ -296,7 +318,7 @@ def _grants_of(subject_id: str) -> tuple[GrantView, ...] | None:
             return None
     else:
         return None
-    return views(_all(Grant, subject=subjects, status="active"))
+    return subjects
 
 
 def _all(model: type[_Row], **equal: Value) -> list[_Row]:

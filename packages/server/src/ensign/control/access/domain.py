@@ -13,13 +13,21 @@ from ensign.control.access.roles import Role
 SubjectKind = Literal["person", "group", "service"]
 
 
+#: The risk tiers of flags, from what hardly matters to what must not go wrong.
+TIERS = ("low", "medium", "high")
+
+
 @dataclass(frozen=True, slots=True)
 class FlagFacts:
-    """What of a flag decides whether a narrowed grant covers it (type and tags) and what a policy asks of a change."""
+    """What of a flag decides whether a narrowed grant covers it (type and tags) and what a policy asks of a change.
+
+    ``tier`` is one of :data:`TIERS`; ``owner`` the id of the person or group that answers for it, or empty.
+    """
 
     type: str
     tags: frozenset[str] = frozenset()
     tier: str = ""
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +156,16 @@ def subject_kind(subject_id: str) -> SubjectKind | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What somebody is, in a place, for policies that say who may approve: keys of the roles that they hold there for
+    all that is touched, ids of their active groups. Whoever is not active is nothing.
+    """
+
+    roles: frozenset[str] = frozenset()
+    groups: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TokenScope:
     """How far a token is narrowed below its owner; None is no narrowing in that respect."""
 
@@ -200,6 +218,15 @@ def reaches(granted: Scope, permission: Permission, scope: Scope) -> bool:
     if permission.level is Level.PROJECT:
         return permission.inert
     return granted.environment == scope.environment
+
+
+def contains(granted: Scope, narrowing: Narrowing, scope: Scope) -> bool:
+    """Whether a role granted in ``granted``, confined to some flags, is held in all of ``scope``."""
+    if granted.project is not None and granted.project != scope.project:
+        return False
+    if granted.environment is not None and granted.environment != scope.environment:
+        return False
+    return not narrowing or (scope.flag is not None and narrowing.matches(scope.flag))
 
 
 def names_enough(permission: Permission, scope: Scope) -> bool:

@@ -18,6 +18,7 @@ from ensign.control.audit import history
 from ensign.control.audit.door import operation
 from ensign.control.audit.ledger import record
 from ensign.control.identity import accounts, actions, links, queries
+from ensign.control.identity.approval_keys import operations as approval_keys
 from ensign.control.identity.domain import PersonView, clean_email, clean_name
 from ensign.control.identity.models import Person
 from ensign.control.identity.sso.queries import enforced_for
@@ -112,6 +113,8 @@ def remove_factors(*, actor: Actor, at: datetime, person_id: str, reason: str) -
     person = accounts.locked_person(person_id)
     if history.did(actor.id, actions.LINK_CREATED.code, kind="reset", person=person.pk):
         raise _both_hands("You made this person a link to a new password, so somebody else must remove their factors.")
+    keys = approval_keys.locked_of(person.pk)
+    approval_keys.record_revocations(keys, actor=actor, at=at, because="factor")
     removed = accounts.remove_factors(person.pk)
     detail = {"kind": "all", "person": person.pk, "count": removed, "sessions": accounts.end_sessions(person.pk)}
     record(action=actions.FACTOR_REMOVED, actor=actor, at=at, reason=reason, detail=detail)

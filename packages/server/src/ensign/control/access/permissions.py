@@ -155,6 +155,7 @@ class Permission(StrEnum):
     FLAG_REVIVE = "flag:revive", Level.PROJECT, "revive archived flags, through the write door of changes"
     SEGMENT_CREATE = "segment:create", Level.PROJECT, "create segments, which nothing uses yet"
     SEGMENT_UPDATE = "segment:update", Level.PROJECT, "change a segment's name and description"
+    TEMPLATE_MANAGE = "template:manage", Level.PROJECT, "make, change and archive release templates"
     CHANGE_COMMENT = "change:comment", Level.PROJECT, "comment on change requests"
 
     # Environment
@@ -182,6 +183,12 @@ class Permission(StrEnum):
         Level.ENVIRONMENT,
         "send back and reject changes that they neither wrote nor edited",
     )
+    CHANGE_SCHEDULE = (
+        "change:schedule",
+        Level.ENVIRONMENT,
+        "set the time at which a change that they had part in applies by itself, and take it back",
+    )
+    RAMP_PAUSE = "ramp:pause", Level.ENVIRONMENT, "pause ramps, stop them and roll them back"
     FLAG_KILL = "flag:kill", Level.ENVIRONMENT, "switch a flag off at once without approval"
     KILL_EXPLAIN = (
         "kill:explain",
@@ -208,6 +215,7 @@ class Permission(StrEnum):
         Level.ENVIRONMENT,
         "review emergency changes in which they had no part",
     )
+    TEST_REPORT = "test:report", Level.ENVIRONMENT, "report test runs against what an environment runs"
 
     @property
     def inert(self) -> bool:
@@ -264,6 +272,9 @@ _FLAGS: frozenset[Permission] = frozenset(
         P.CHANGE_APPLY,
         P.CHANGE_APPROVE,
         P.CHANGE_REVIEW,
+        P.TEST_REPORT,
+        P.CHANGE_SCHEDULE,
+        P.RAMP_PAUSE,
     }
 )
 

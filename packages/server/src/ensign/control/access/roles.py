@@ -134,9 +134,11 @@ _CHANGES = (
     P.CHANGE_IMPRESSIONS,
     P.CHANGE_SEGMENTS,
     P.CHANGE_APPLY,
+    P.CHANGE_SCHEDULE,
 )
 
-_KILLS = (P.FLAG_KILL, P.KILL_EXPLAIN)
+#: What stops harm: all of it only ever shows something to fewer people.
+_KILLS = (P.FLAG_KILL, P.KILL_EXPLAIN, P.RAMP_PAUSE)
 
 _INCIDENTS = (P.INCIDENT_DECLARE, P.INCIDENT_MANAGE)
 
@@ -164,7 +166,9 @@ _ALL = (
         P.FLAG_REVIVE,
         P.SEGMENT_CREATE,
         P.SEGMENT_UPDATE,
+        P.TEMPLATE_MANAGE,
         *_CHANGES,
+        P.TEST_REPORT,
         *_KILLS,
         *_INCIDENTS,
         P.KILL_TRIGGER,
@@ -181,6 +185,13 @@ _ALL = (
         P.CHANGE_BREAK_GLASS,
     ),
     _role(
+        "tester",
+        "Test reporter",
+        "For CI: reads a project's flags and reports test runs; changes nothing.",
+        P.PROJECT_READ,
+        P.TEST_REPORT,
+    ),
+    _role(
         "approver",
         "Approver",
         "Approves changes that others wrote and applies approved ones, reviews emergency changes; drafts none.",
@@ -190,14 +201,15 @@ _ALL = (
         P.CHANGE_APPLY,
         P.BREAK_GLASS_REVIEW,
         P.INCIDENT_DECLARE,
+        P.CHANGE_SCHEDULE,
         *_KILLS,
     ),
     _role(
         "admin",
         "Administrator",
         "Manages people, access, projects, tokens and settings; neither changes nor approves what applications see,"
-        " except that it may switch a flag off in an emergency. Within a project, gives no role that approves or gives"
-        " roles.",
+        " except that it may switch a flag off and stop a ramp in an emergency. Within a project, gives no role that"
+        " approves or gives roles.",
         *(permission for permission in P if permission.level is Level.ORGANISATION),
         *_SEES,
         P.PROJECT_UPDATE,
@@ -207,6 +219,7 @@ _ALL = (
         P.PROJECT_TOKENS_REVOKE,
         P.PROJECT_POLICY_PROPOSE,
         P.PROJECT_ACCESS_GRANT,
+        P.TEMPLATE_MANAGE,
         *_KILLS,
         *_INCIDENTS,
         P.KILL_TRIGGER,
@@ -235,7 +248,7 @@ FIRST_PERSON = ("admin", "developer", "approver")
 SYSTEM: Mapping[str, frozenset[Permission]] = MappingProxyType(
     {
         "sys_cli": frozenset({*_SEES, P.ORG_LEDGER_READ, P.ORG_LEDGER_EXPORT, P.ORG_LEDGER_ANCHOR}),
-        "sys_scheduler": frozenset({P.PROJECT_READ, P.CHANGE_APPLY}),
+        "sys_scheduler": frozenset({P.PROJECT_READ, P.CHANGE_APPLY, P.RAMP_PAUSE}),
         # Off alone: what a monitoring system may do by an address that somebody made for one flag.
         "sys_kill_trigger": frozenset({P.PROJECT_READ, P.FLAG_KILL}),
         # A drill switches off as anybody does, and asks for on as anybody must.

@@ -13,6 +13,7 @@ from ninja.operation import Operation
 
 import ensign
 from ensign.control.access.api import router as access
+from ensign.control.access.approval_keys_api import router as approval_keys
 from ensign.control.access.duty_api import router as access_duties
 from ensign.control.access.emergency_api import router as emergency_access
 from ensign.control.access.inquiry_api import router as access_inquiries
@@ -24,7 +25,10 @@ from ensign.control.api import problems
 from ensign.control.api.auth import AUTHENTICATION
 from ensign.control.api.parser import StrictParser
 from ensign.control.changes.api import router as changes
+from ensign.control.changes.policy_api import router as policies
 from ensign.control.changes.reach_api import router as change_reach
+from ensign.control.changes.signing_api import router as signing
+from ensign.control.changes.timing_api import router as timing
 from ensign.control.evidence.api import router as evidence
 from ensign.control.federation.api import router as federation
 from ensign.control.flags.api import router as flags
@@ -33,10 +37,12 @@ from ensign.control.incidents.emergency_api import router as emergencies
 from ensign.control.incidents.incidents_api import router as incidents
 from ensign.control.incidents.practice_api import router as practice
 from ensign.control.privacy.api import router as privacy
+from ensign.control.progression.api import router as progression
 from ensign.control.projects.api import router as projects
 from ensign.control.projects.tokens_api import router as all_tokens
 from ensign.control.publishing.api import router as publishing
 from ensign.control.publishing.reach_api import router as flag_reach
+from ensign.control.releases.api import router as releases
 from ensign.control.scim.api import router as directory
 from ensign.control.scim.movement_api import router as movements
 from ensign.control.segments.api import router as segments
@@ -131,6 +137,8 @@ api = EnsignAPI(
 problems.install(api)
 for router in (
     access,
+    approval_keys,
+    signing,
     signing_in,
     access_inquiries,
     access_duties,
@@ -141,6 +149,8 @@ for router in (
     flags,
     publishing,
     changes,
+    timing,
+    releases,
     kills,
     incidents,
     emergencies,
@@ -151,9 +161,11 @@ for router in (
     privacy,
     flag_reach,
     change_reach,
+    policies,
     rotation,
     all_tokens,
     federation,
     roles,
+    progression,
 ):
     api.add_router("", router)

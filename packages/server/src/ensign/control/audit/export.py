@@ -14,7 +14,7 @@ from ensign_ledger.bundle import write_bundle
 from ensign_ledger.checkpoint import Checkpoint, parse_checkpoint
 from ensign_ledger.entry import commitments
 
-from ensign.control.audit import anchors, checkpoints, personal
+from ensign.control.audit import anchors, checkpoints, earlier, personal
 from ensign.control.audit.ledger import record
 from ensign.control.audit.models import Document, Entry
 from ensign.control.audit.registry import action, governed_models
@@ -76,6 +76,7 @@ def export(*, out: Path, actor: Actor, at: datetime, start: int = 0, end: int | 
             documents=_documents(start, last),
             claim="some",
             anchors=_anchors(last),
+            earlier=earlier.relied_on(start, last, leaves=leaves),
             export={
                 "exported_at": clock.text(at),
                 "exported_by": actor.id,

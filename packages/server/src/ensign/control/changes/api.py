@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
@@ -24,7 +25,9 @@ from ensign.control.kernel.actor import Actor
 
 router = Router(tags=["changes"])
 
-_Status = Literal["draft", "in_review", "changes_requested", "approved", "applied", "rejected", "withdrawn"]
+_Status = Literal[
+    "draft", "in_review", "changes_requested", "approved", "scheduled", "applied", "rejected", "withdrawn"
+]
 
 
 class ProposeIn(Input):
@@ -34,6 +37,7 @@ class ProposeIn(Input):
     title: str = ""
     reason: str = ""
     wish: Literal["apply", "submit", "draft"] = "apply"
+    tickets: list[str] = Field([], max_length=10, description="What it is for: PAY-142, or an address.")
 
 
 class EditIn(Input):
@@ -43,6 +47,7 @@ class EditIn(Input):
     title: str | None = None
     reason: str | None = None
     rebase: bool = False
+    tickets: list[str] | None = Field(None, max_length=10)
 
 
 class DecisionIn(Input):
@@ -50,6 +55,12 @@ class DecisionIn(Input):
 
     digest: str
     comment: str = ""
+
+
+class ApproveIn(DecisionIn):
+    """An approval. ``answer`` is what the browser's passkey gave to the question: needed where approvals are signed."""
+
+    answer: dict[str, Any] | None = None
 
 
 class CommentIn(Input):
@@ -66,7 +77,7 @@ class RevertIn(Input):
 
 
 class ApprovalOut(Schema):
-    """One approval; ``lost`` says why it no longer counts."""
+    """One approval; ``lost`` says why it no longer counts. ``signed``: with a passkey (see ``signatures``)."""
 
     person: str
     at: str
@@ -74,6 +85,7 @@ class ApprovalOut(Schema):
     policy: str
     digest: str
     lost: str | None = None
+    signed: bool = False
 
 
 class RowOut(Schema):
@@ -106,6 +118,7 @@ class RequestOut(Schema):
     approvals: list[ApprovalOut]
     required: int
     missing: int
+    lacking: list[str] = Field(description="In sentences, which approvals are missing.")
     policy: str
     conflicted: list[str]
     warnings: list[str]
@@ -118,6 +131,9 @@ class RequestOut(Schema):
     applied_by: str | None
     mode: str | None
     reverts: str | None
+    tickets: list[str]
+    schedule: dict[str, Any] | None = Field(description="When it applies by itself: at, by, state, problem.")
+    plan: dict[str, Any] | None = Field(description="Of which approved plan it is a step.")
     entry: int = Field(description="The number of the ledger entry that wrote this version.")
 
 
@@ -163,16 +179,17 @@ def _found(request: HttpRequest, id: str) -> queries.RequestRow:
 def _out(row: queries.RequestRow, actor: Actor) -> RequestOut:
     value = row.request
     state = value.to_state()
-    approvals = [ApprovalOut(**a.to_state()) for a in value.approvals]
+    approvals = [ApprovalOut(**a.to_state(), signed=a.signature is not None) for a in value.approvals]
     required, missing, policy = value.required or 0, 0, value.policy or ""
     moved: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
     if value.open:
         stands = queries.standing(value, reader=actor, at=clock.now())
         lost = {(a.person, a.round): why for a, why in stands.verdict.lost}
         for approval in approvals:
             approval.lost = lost.get((approval.person, approval.round))
         required, missing = stands.policy.required, stands.verdict.missing
-        policy, moved = stands.policy.ref, stands.moved
+        policy, moved, lacking = stands.policy.ref, stands.moved, stands.verdict.lacks
     effect = queries.effect(value)
     own = ("required", "policy", "approvals", "decisions")
     return RequestOut(
@@ -182,6 +199,7 @@ def _out(row: queries.RequestRow, actor: Actor) -> RequestOut:
         approvals=approvals,
         required=required,
         missing=missing,
+        lacking=list(lacking),
         policy=policy,
         conflicted=list(moved),
         sentences=list(effect.sentences),
@@ -231,7 +249,7 @@ def propose(
         return Status(200, preview)
     done = door.propose(
         actor=actor, at=at, project=project, environment=environment, operations=steps,
-        title=body.title, reason=body.reason, wish=body.wish,
+        title=body.title, reason=body.reason, wish=body.wish, tickets=body.tickets,
     )  # fmt: skip
     return Status(201, _answer(request, response, done.request.id))
 
@@ -283,7 +301,7 @@ def edit(request: HttpRequest, response: HttpResponse, id: str, body: EditIn) ->
     door.edit(
         actor=_actor(request), at=clock.now(), request_id=id,
         operations=None if body.operations is None else _operations(body.operations),
-        title=body.title, reason=body.reason, rebase=body.rebase, expected_version=row.version,
+        title=body.title, reason=body.reason, rebase=body.rebase, tickets=body.tickets, expected_version=row.version,
     )  # fmt: skip
     return _answer(request, response, id)
 
@@ -310,12 +328,13 @@ def _review(request: HttpRequest, response: HttpResponse, row: ChangeRequest, ve
 
 
 @router.post("/changes/{id}/approve", response=RequestOut, summary="Approve a change request")
-def approve(request: HttpRequest, response: HttpResponse, id: str, body: DecisionIn) -> RequestOut:
+def approve(request: HttpRequest, response: HttpResponse, id: str, body: ApproveIn) -> RequestOut:
     """In a session with a recent second factor; refused to every token, and the try is logged."""
     row = _found(request, id)
     return _review(
-        request, response, row.request, row.version, decision="approve", digest=body.digest, text=body.comment
-    )
+        request, response, row.request, row.version, decision="approve", digest=body.digest, text=body.comment,
+        answer="" if body.answer is None else json.dumps(body.answer),
+    )  # fmt: skip
 
 
 @router.post("/changes/{id}/request-changes", response=RequestOut, summary="Send a change request back")

@@ -10,27 +10,31 @@ from typing import Any
 from ensign.control.access.decisions import Held
 from ensign.control.audit.ledger import Where, record
 from ensign.control.audit.staging import Staged, stage
-from ensign.control.changes import actions, gates
+from ensign.control.changes import actions, following, gates
 from ensign.control.changes.compiling import Rows, stage_rows
-from ensign.control.changes.domain import algebra, lifecycle, trust
+from ensign.control.changes.domain import algebra, lifecycle, plans, trust
 from ensign.control.changes.domain.base import Operation
 from ensign.control.changes.domain.digests import change_digest
 from ensign.control.changes.domain.emergency import Opening
 from ensign.control.changes.domain.facts import change_facts
+from ensign.control.changes.domain.ramp_operations import RampPlan
 from ensign.control.changes.domain.requests import ChangeRequest, Mode, PolicyInForce
+from ensign.control.changes.domain.signing import in_entry
 from ensign.control.changes.domain.world import Ref, World
 from ensign.control.changes.gates import Asked
 from ensign.control.changes.loading import (
     behind,
-    entitlement,
     joined_policy,
+    judges,
     load,
     load_for,
     owners,
     reached,
     references,
+    signing_for,
 )
 from ensign.control.changes.models import Request
+from ensign.control.changes.policy_gates import touches_policy, weakened
 from ensign.control.changes.rights import facts_of, require_to_apply
 from ensign.control.kernel import clock, ids
 from ensign.control.kernel.actor import Actor
@@ -62,11 +66,13 @@ def apply_request(
     accompany: Callable[[], Sequence[Staged]] = tuple,
     opening: Opening | None = None,
     facts: Mapping[str, Any] | None = None,
+    underway: plans.Underway | None = None,
 ) -> Applied:
     """Apply ``request``, whose row (None: it is made now) is locked. Call it inside the write door.
 
     ``accompany`` makes further rows that the same entry vouches for; it is called when all else is ready.
     ``opening``, read under lock, is what mode "break-glass" rests on. ``facts`` are added to the entry's detail.
+    ``underway`` is the plan of which it is a step, for the mode ``plan``.
     ``rights`` are what the actor holds, read inside this write door: here they are asked, for the flags as they are
     under lock, and what makes the approvals good is checked.
 
@@ -78,25 +84,31 @@ def apply_request(
     found = policies.policies_of(request.project, keys, lock=True)
     loaded = load(refs=[Ref.parse(name) for name in request.base], lock=True, **place)
     seen = facts_of(loaded.world.flags, request.operations)
-    require_to_apply(rights, request, environments=keys, facts=seen, mode=mode)
+    back = mode == "plan" and request.plan is not None and request.plan.step is None
+    require_to_apply(rights, request, environments=keys, facts=seen, mode=mode, back=back)
     answering = owners(request)
+    people = judges(request, environments=keys, flags=loaded.world.flags, at=at)
     trust.require_open(request, direct=mode != "request", emergency=mode == "break-glass")
     trust.require_unmoved(request, loaded.versions)
     after = algebra.apply_all(loaded.world, request.operations)
     refs = references(after=after, operations=request.operations)
     policy = joined_policy(found, change_facts(loaded.world, after, request.operations, at=at))
-    asked = Asked(request=request, policy=policy, before=loaded.world, after=after, mode=mode, at=at, phase="apply")
-    gates.require(asked)
+    # Rolling back only takes away what the plan's approval gave: like switching off, it waits for no window.
+    through: Mode = "standard" if back else mode
+    witnessed = _pass(request, policy=policy, before=loaded.world, after=after, mode=through, at=at)
     applied = lifecycle.applied(
         request,
         actor,
         at=at,
         policy=policy,
         current={ref.name: loaded.versions.get(ref.name, -1) for ref in refs},
-        entitled=entitlement(project=request.project, environments=keys, facts=seen, at=at),
+        entitled=people.entitled,
         owners=answering,
+        who=people.who,
         mode=mode,
         opening=opening,
+        underway=underway,
+        signing=signing_for(request, lock=True),
     )
     rows = stage_rows(
         before=loaded, after=after, operations=request.operations, approved=_approved(applied, keys), at=at
@@ -105,15 +117,34 @@ def apply_request(
     extra = accompany()
     publications = _publish(rows, after, environments=keys)
     written = stage(Request, id=request.id, state=applied.to_state(), current=row)
-    return _record(
+    done = _record(
         applied,
         actor=actor,
         at=at,
         staged=[written, *rows.staged, *extra],
         publications=publications,
         approval=approval_object(applied, policy, owners=answering, opening=opening),
-        facts=facts or {},
+        facts={**witnessed, **_weakened(applied, loaded.world, after, at=at), **(facts or {})},
     )
+    following.follow(following.Happened(request=done.request, before=loaded.world, actor=actor, at=done.at))
+    return done
+
+
+def _pass(
+    request: ChangeRequest, *, policy: PolicyInForce, before: World, after: World, mode: Mode, at: datetime
+) -> Mapping[str, Any]:
+    """Ask every gate, and say what the entry keeps of what let it pass.
+
+    :raises Conflict: naming everything that stands in the way.
+    """
+    asked = Asked(request=request, policy=policy, before=before, after=after, mode=mode, at=at, phase="apply")
+    gates.require(asked)
+    return gates.witnessed(asked)
+
+
+def _weakened(applied: ChangeRequest, before: World, after: World, *, at: datetime) -> Mapping[str, bool]:
+    """Whether less is asked of changes from now on; nothing for what alters no policy."""
+    return {"weakened": weakened(before, after, at=at)} if touches_policy(applied) else {}
 
 
 def _record(
@@ -139,6 +170,8 @@ def _record(
             "request": applied.id,
             "operations": sorted({operation.type for operation in applied.operations}),
             **({} if applied.reverts is None else {"reverts": applied.reverts}),
+            **_timed(applied, actor, at=at),
+            **_planned(applied),
             **facts,
             **({"rulesets": [publication.fact for publication in publications]} if publications else {}),
         },
@@ -147,6 +180,29 @@ def _record(
         publication.finish(seq=recorded.seq)
     revisions = tuple((p.environment, p.epoch, p.number) for p in publications)
     return Applied(request=applied, seq=recorded.seq, at=recorded.ts, revisions=revisions)
+
+
+def _timed(applied: ChangeRequest, actor: Actor, *, at: datetime) -> Mapping[str, Any]:
+    """That it applied by itself: for when, who set that time, and how many whole seconds later it was."""
+    timed = applied.schedule
+    if timed is None or actor.id != trust.SCHEDULER:
+        return {}
+    late = max(0, int((at - timed.at).total_seconds()))
+    return {"scheduled": {"at": clock.text(timed.at), "by": timed.by, "late_seconds": late}}
+
+
+def _planned(applied: ChangeRequest) -> Mapping[str, Any]:
+    """The ramps that were approved with it, in clear: every further step is checked against them."""
+    found = [
+        {
+            "strategy": operation.strategy,
+            "steps": [step.percent for step in operation.steps],
+            "holds": [step.hold for step in operation.steps],
+        }
+        for operation in applied.operations
+        if isinstance(operation, RampPlan)
+    ]
+    return {"plans": found} if found else {}
 
 
 def _approved(applied: ChangeRequest, environments: Sequence[str]) -> ApprovedChange:
@@ -198,7 +254,8 @@ def approval_object(
     """How the approvals stand in the entry (docs/reference/ledger-format).
 
     ``contributors`` are all who may not be among the approvers, besides the author: who edited it, and ``behind``, the
-    people who stood behind a service account that wrote or edited it, or answer for it now (``owners``).
+    people who stood behind a service account that wrote or edited it, or answer for it now (``owners``). For a step of
+    a plan the digest is the plan's: what was approved, and ``plan`` says which step of it this is.
     """
     behind = sorted({*request.behind, *owners} - request.authors)
     return {
@@ -208,11 +265,20 @@ def approval_object(
         "behind": behind,
         "approvers": [
             # Trust refuses approvals by any other way than a session.
-            {"id": a.person, "at": clock.text(a.at), "digest": a.digest, "via": "session"}
+            {
+                "id": a.person,
+                "at": clock.text(a.at),
+                "digest": a.digest,
+                "via": "session",
+                **({} if a.signature is None else {"signature": in_entry(a.signature)}),
+            }
             for a in request.approvals
         ],
         "required": request.required or 0,
-        "digest": request.digest,
+        # How many of them had to be signed; all, or none.
+        **({"signed": request.required or 0} if policy.demand.signed else {}),
+        "digest": request.digest if request.plan is None else request.plan.digest,
+        **({} if request.plan is None else {"plan": request.plan.to_state()}),
         "policy": policy.ref,
         "mode": request.mode or "request",
         "protected": policy.protected,

@@ -9,24 +9,29 @@ from datetime import datetime
 
 from ensign.control.audit.staging import Staged
 from ensign.control.changes.domain import algebra
-from ensign.control.changes.domain.base import Operation
+from ensign.control.changes.domain.base import Operation, operation_types
+from ensign.control.changes.domain.classing import FlagClassify, classified, of_info
 from ensign.control.changes.domain.content_operations import StrategyAdd, StrategyUpdate, VariantsSet
 from ensign.control.changes.domain.digests import change_digest
-from ensign.control.changes.domain.settings_operations import SegmentSet
+from ensign.control.changes.domain.ramp_operations import RampPlan
+from ensign.control.changes.domain.settings_operations import PolicySet, SegmentSet
 from ensign.control.changes.domain.world import Ref, World
 from ensign.control.changes.loading import Loaded, load, load_for, reached
 from ensign.control.flags.domain import FlagConfig, FlagInfo
 from ensign.control.flags.surroundings import check
 from ensign.control.flags.targeting import stage_config as stage_flag
-from ensign.control.flags.targeting import stage_info
+from ensign.control.flags.targeting import stage_info, with_classes
 from ensign.control.kernel import ids
 from ensign.control.kernel.errors import Conflict, Invalid
-from ensign.control.projects.domain import ApprovedChange
+from ensign.control.projects.checking import check_rules
+from ensign.control.projects.domain import ApprovedChange, PolicyRules
+from ensign.control.projects.knowing import unmeetable
 from ensign.control.projects.models import Policy
 from ensign.control.projects.targeting import stage_policy, stage_protection
 from ensign.control.segments import validation as segment_rules
 from ensign.control.segments.domain import SegmentConfig
 from ensign.control.segments.targeting import stage_config as stage_segment
+from ensign.control.segments.targeting import stage_mapped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +70,9 @@ def stage_rows(
     """
     refs = sorted(algebra.touched(after.environment, operations))
     configs = {r.key: after.configs[r.key] for r in refs if r.kind == "config"}
-    segments = {r.key: SegmentConfig(constraints=after.segments[r.key]) for r in refs if r.kind == "segment"}
+    segments = {
+        r.key: SegmentConfig(constraints=after.segments[r.key]) for r in refs if r.kind == "segment" and r.environment
+    }
     project, environment = after.project, after.environment
     staged: list[Staged] = []
     infos: dict[str, FlagInfo] = {}
@@ -92,11 +99,23 @@ def stage_rows(
         staged.append(row)
     for ref in refs:
         if ref.kind == "flag":
-            new = after.flags[ref.key]
-            row, infos[ref.key] = stage_info(
-                flag_key=ref.key, approved=approved, archived=new.archived, impression_data=new.impression_data
+            old, new = before.world.flags[ref.key], after.flags[ref.key]
+            row, info = stage_info(
+                flag_key=ref.key,
+                approved=approved,
+                archived=new.archived,
+                impression_data=new.impression_data,
+                classes=new,
             )
             staged.append(row)
+            # What policies and roles go by reaches no application.
+            if (old.archived, old.impression_data) != (new.archived, new.impression_data):
+                infos[ref.key] = info
+    staged += [
+        stage_mapped(segment_key=ref.key, project=project, mapped=ref.key in after.mapped, approved=approved)
+        for ref in refs
+        if ref.kind == "segment" and not ref.environment
+    ]
     staged += _settings(refs, before.world, after, approved, at)
     return Rows(staged=tuple(staged), configs=made, infos=infos, segments=segments)
 
@@ -129,7 +148,7 @@ def compile_operations(*, project: str, environment: str, operations: Sequence[O
     if canonical != tuple(named):
         loaded = load_for(project=project, environment=environment, operations=canonical)
         after = algebra.apply_all(loaded.world, canonical)
-    if canonical and after == loaded.world:
+    if canonical and after == loaded.world and not any(isinstance(step, RampPlan) for step in canonical):
         raise Invalid("This would change nothing: everything is like that already.", code="no-change")
     _preflight(loaded, after, canonical, at=at)
     digest = change_digest(project=project, environment=environment, operations=canonical, base=loaded.versions)
@@ -139,7 +158,7 @@ def compile_operations(*, project: str, environment: str, operations: Sequence[O
         after=after,
         base=loaded.versions,
         digest=digest,
-        warnings=_warnings(loaded, after, canonical),
+        warnings=_warnings(loaded, after, canonical, at=at),
     )
 
 
@@ -156,11 +175,11 @@ def _canonical(loaded: Loaded, after: World, operations: Sequence[Operation]) ->
     """
     touched = algebra.touched(after.environment, operations)
     configs = {ref.key: after.configs[ref.key] for ref in touched if ref.kind == "config"}
-    new_segments = [ref.key for ref in touched if ref.kind == "segment"]
+    new_segments = [ref.key for ref in touched if ref.kind == "segment" and ref.environment]
     result = [
         replace(o, constraints=segment_rules.check_config(SegmentConfig(constraints=o.constraints)).constraints)
         if isinstance(o, SegmentSet)
-        else o
+        else settled(o, loaded.world)
         for o in operations
     ]
     for key in sorted(configs):
@@ -181,8 +200,29 @@ def _canonical(loaded: Loaded, after: World, operations: Sequence[Operation]) ->
             steps = algebra.between(key, loaded.world.configs[key], made)
             place = next(i for i, o in enumerate(result) if _is_on_config(o, key))
             rest = [o for o in result[place:] if not _is_on_config(o, key)]
-            result = [*result[:place], *steps, *rest]
+            # What a plan does now is among the steps; that it goes on is not, so that it stays, last.
+            ramps = [o for o in result[place:] if isinstance(o, RampPlan) and o.flag == key]
+            result = [*result[:place], *steps, *ramps, *rest]
     return tuple(result)
+
+
+def settled(operation: Operation, world: World) -> Operation:
+    """A policy or a flag's classes in the one form in which they are stored."""
+    if isinstance(operation, PolicySet):
+        _require_operations(operation.rules)
+        return replace(operation, rules=check_rules(operation.rules, protected=world.protected))
+    if isinstance(operation, FlagClassify) and operation.flag in world.flags:
+        info = world.flags[operation.flag]
+        return of_info(with_classes(info, classified(info, operation)))
+    return operation
+
+
+def _require_operations(rules: PolicyRules) -> None:
+    known = operation_types()
+    for place, rule in enumerate(rules.rules):
+        if any(name not in known for name in rule.when.operations):
+            said = f"Choose among {', '.join(sorted(known))}."
+            raise Invalid("There is no such operation.", fields={f"rules[{place}].when.operations": said})
 
 
 def _in_form(operation: Operation, key: str, made: FlagConfig) -> Operation:
@@ -212,8 +252,10 @@ def _preflight(loaded: Loaded, after: World, operations: Sequence[Operation], *,
     stage_rows(before=locked, after=after, operations=operations, approved=trial, at=at)
 
 
-def _warnings(loaded: Loaded, after: World, operations: Sequence[Operation]) -> tuple[str, ...]:
-    """What a person should know before this reaches every SDK: lists that look like personal data."""
+def _warnings(loaded: Loaded, after: World, operations: Sequence[Operation], *, at: datetime) -> tuple[str, ...]:
+    """What a person should know before this reaches every SDK: lists that look like personal data; what a
+    policy asks for that nobody could give.
+    """
     found: list[str] = []
     for ref in sorted(algebra.touched(after.environment, operations)):
         if ref.kind == "config" and not after.flags[ref.key].archived:
@@ -226,7 +268,10 @@ def _warnings(loaded: Loaded, after: World, operations: Sequence[Operation]) -> 
                 about=loaded.about(ref.key),
             )
             found += [f"{ref.key}, {caution.field}: {caution.message}" for caution in checked.warnings]
-        elif ref.kind == "segment":
+        elif ref.kind == "policy" and after.policy is not None:
+            place = {"project": after.project, "environment": after.environment}
+            found += unmeetable(after.policy, at=at, **place)
+        elif ref.kind == "segment" and ref.environment:
             cautions = segment_rules.warnings(after.segments[ref.key], path="constraints")
             found += [f"segment {ref.key}, {caution.field}: {caution.message}" for caution in cautions]
     return tuple(found)

@@ -114,7 +114,8 @@ def _draft(
             "edits": list(enumerate(effect.sentences)),
             "form": form
             or forms.SubmitForm(
-                initial={"title": value.title, "reason": value.reason}, needs_reason=standing.policy.requires_reason
+                initial={"title": value.title, "reason": value.reason, "tickets": " ".join(value.tickets)},
+                needs_reason=standing.policy.requires_reason,
             ),
             "conflict": None if standing.conflict is None else pages.conflict(standing.conflict),
         }
@@ -144,7 +145,8 @@ def finish(request: HttpRequest, project: str, environment: str) -> HttpResponse
         elif pressed.startswith("remove-"):
             return _without(request, value, pressed.removeprefix("remove-"), who)
         elif form.is_valid():
-            door.edit(title=form.cleaned_data["title"], reason=form.cleaned_data["reason"], **who)
+            typed = form.cleaned_data
+            door.edit(title=typed["title"], reason=typed["reason"], tickets=typed["tickets"].split(), **who)
             done = door.submit(apply=pressed == "apply", **who)
             messages.success(request, "Applied." if done.applied else "Submitted for review.")
             return redirect("changes:detail", id=value.id)

@@ -23,6 +23,7 @@ from ensign.control.changes.gates import Asked, Phase
 from ensign.control.changes.history import before_applied
 from ensign.control.changes.loading import behind, policy_for, reached
 from ensign.control.changes.models import Request
+from ensign.control.changes.policy_gates import waits
 from ensign.control.changes.rights import may_apply, require_to_draft
 from ensign.control.kernel import ids
 from ensign.control.kernel.actor import Actor
@@ -84,6 +85,21 @@ def _texts(title: str, reason: str, sentences: Sequence[str]) -> tuple[str, str]
     return title, check_text(reason, field="reason", limit=5_000)
 
 
+MAX_TICKETS = 10
+
+
+def check_tickets(tickets: Sequence[str]) -> tuple[str, ...]:
+    """References to tickets, trimmed, each once.
+
+    :raises Invalid: naming ``tickets``.
+    """
+    found = tuple(dict.fromkeys(text for ticket in tickets if (text := ticket.strip())))
+    if len(found) > MAX_TICKETS or any(len(text) > 200 or not text.isprintable() or " " in text for text in found):
+        message = f"Name at most {MAX_TICKETS} tickets, each without spaces, such as PAY-142 or its address."
+        raise Invalid("This is no list of tickets.", fields={"tickets": message})
+    return found
+
+
 def _new(
     compiled: Compiled,
     *,
@@ -113,7 +129,7 @@ def _new(
         created_at=at,
         updated_at=at,
         reverts=reverts,
-        tickets=tuple(tickets),
+        tickets=check_tickets(tickets),
         promotes=promotes,
         incident=incident,
     )
@@ -146,6 +162,7 @@ def _place(
     if (
         wish == "apply"
         and policy.required == 0
+        and not waits(request, policy, compiled.before, compiled.after, at=at)
         and may_apply(rights, project=request.project, environments=keys, operations=request.operations)
     ):
         # Nothing asks for a review, but a reason may be asked for all the same.
@@ -233,6 +250,7 @@ def edit(
     title: str | None = None,
     reason: str | None = None,
     rebase: bool = False,
+    tickets: Sequence[str] | None = None,
     expected_version: int | None = None,
 ) -> Proposed:
     """Replace what an open request says; None leaves a member as it is. Voids every approval of it.
@@ -273,7 +291,9 @@ def edit(
         reason=texts[1],
         behind=behind(actor),
     )
-    edited = replace(edited, warnings=compiled.warnings)
+    edited = replace(
+        edited, warnings=compiled.warnings, tickets=request.tickets if tickets is None else check_tickets(tickets)
+    )
     return Proposed(request=edited, version=write(edited, row=row, action=actions.EDITED, actor=actor, at=at))
 
 
@@ -298,6 +318,7 @@ def submit(
     if (
         apply
         and policy.required == 0
+        and not waits(request, policy, compiled.before, compiled.after, at=at)
         and may_apply(rights, project=request.project, environments=keys, operations=request.operations)
     ):
         done = apply_request(actor=actor, at=at, rights=rights, request=submitted, row=row, mode="request")

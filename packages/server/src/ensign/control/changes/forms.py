@@ -15,6 +15,7 @@ from django.http import QueryDict
 
 from ensign.control.api.parser import strict_json
 from ensign.control.changes.domain.base import Operation, from_json
+from ensign.control.changes.domain.classing import FlagClassify
 from ensign.control.changes.domain.content_operations import (
     DependencyRemove,
     DependencySet,
@@ -35,11 +36,11 @@ from ensign.control.changes.domain.reading import refuse
 from ensign.control.changes.domain.settings_operations import (
     EnvironmentProtect,
     EnvironmentUnprotect,
+    SegmentMap,
     SegmentSet,
 )
 from ensign.control.flags import forms as flag_forms
 from ensign.control.flags.domain import FlagConfig
-from ensign.control.projects.domain import MAX_APPROVALS, PolicyRules
 from ensign.control.projects.forms import TextForm
 from ensign.control.segments import forms as segment_forms
 
@@ -67,14 +68,28 @@ def operations(posted: QueryDict, *, config: FlagConfig, at: datetime) -> tuple[
             return (FlagRevive(flag=flag),)
         case "flag.set_impressions":
             return (FlagSetImpressions(flag=flag, enabled=posted.get("enabled") in {"1", "true", "on", "yes"}),)
+        case "flag.classify":
+            return (_classified(flag, posted),)
         case "segment.set":
             content = segment_forms.segment(posted)
             return (SegmentSet(segment=posted.get("segment", ""), constraints=content.constraints),)
+        case "segment.map":
+            return (SegmentMap(segment=posted.get("segment", ""), mapped=posted.get("mapped") == "yes"),)
         case "environment.protect":
             return (EnvironmentProtect(),)
         case "environment.unprotect":
             return (EnvironmentUnprotect(),)
     return _on_content(kind, flag, posted, config=config, at=at)
+
+
+def _classified(flag: str, posted: QueryDict) -> FlagClassify:
+    return FlagClassify(
+        flag=flag,
+        flag_type=posted.get("type", ""),
+        tags=tuple(tag for text in posted.get("tags", "").split(",") if (tag := text.strip())),
+        tier=posted.get("tier", ""),
+        owner=posted.get("owner", ""),
+    )
 
 
 def _on_content(kind: str, flag: str, posted: QueryDict, *, config: FlagConfig, at: datetime) -> tuple[Operation, ...]:
@@ -131,28 +146,11 @@ class SubmitForm(TextForm):
         help_text="Why, for the reviewer and for the log.",
         error_messages={"required": "The policy of this environment asks for a reason."},
     )
+    tickets = forms.CharField(
+        label="Tickets", required=False, max_length=2_000,
+        help_text="What it is for, such as PAY-142 or an address; separated by spaces.",
+    )  # fmt: skip
 
     def __init__(self, *args: Any, needs_reason: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["reason"].required = needs_reason
-
-
-class PolicyForm(TextForm):
-    """Another policy for one environment."""
-
-    approvals = forms.IntegerField(
-        label="Approvals by other people", min_value=0, max_value=MAX_APPROVALS,
-        help_text="How many others must approve each change. Nobody ever approves what they wrote or edited.",
-    )  # fmt: skip
-    apply_on_last_approval = forms.BooleanField(label="Apply at once on the last approval", required=False)
-    requires_reason = forms.BooleanField(label="Ask for a reason", required=False)
-    compensating_control = forms.CharField(
-        label="Compensating control", required=False, widget=_AREA,
-        help_text="Where a protected environment asks for no approval: what is done instead.",
-    )  # fmt: skip
-    reason = forms.CharField(label="Why the policy should change", required=False, widget=_AREA)
-
-    def rules(self) -> PolicyRules:
-        """The rules as typed."""
-        names = ("approvals", "apply_on_last_approval", "requires_reason", "compensating_control")
-        return PolicyRules(**{name: self.cleaned_data[name] for name in names})

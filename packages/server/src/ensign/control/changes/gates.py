@@ -8,14 +8,17 @@ no path leads round one and what would fail is said before anything is written.
 
     def frozen(asked: Asked) -> Sequence[Blocker]: ...
     gates.register("freeze", frozen)
+
+A *witness* says what let a change pass: small facts that go into the detail of the entry that applies it, so that they
+are read later as of then. It is asked once, under lock, after the gates.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from ensign.control.changes.domain.requests import ChangeRequest, Mode, PolicyInForce
 from ensign.control.changes.domain.world import World
@@ -56,7 +59,10 @@ class Blocker:
 
 Gate = Callable[[Asked], Sequence[Blocker]]
 
+Witness = Callable[[Asked], Mapping[str, Any]]
+
 _registered: dict[str, Gate] = {}
+_witnesses: dict[str, Witness] = {}
 
 
 def register(name: str, gate: Gate) -> None:
@@ -67,6 +73,21 @@ def register(name: str, gate: Gate) -> None:
     if name in _registered:
         raise ValueError(f"there is a gate {name} already")
     _registered[name] = gate
+
+
+def register_witness(name: str, witness: Witness) -> None:
+    """Have ``witness`` asked what let a change pass. Its facts hold no personal data and stand in clear for ever.
+
+    :raises ValueError: when the name is taken.
+    """
+    if name in _witnesses:
+        raise ValueError(f"there is a witness {name} already")
+    _witnesses[name] = witness
+
+
+def witnessed(asked: Asked) -> dict[str, Any]:
+    """All that the witnesses say, for the entry's detail."""
+    return {key: fact for witness in _witnesses.values() for key, fact in witness(asked).items()}
 
 
 def names() -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from ensign.control.kernel.errors import NotFound
 from ensign.control.projects.domain import PolicyRules
 from ensign.control.projects.models import Environment, Policy
 from ensign.control.segments.domain import SegmentConfig
-from ensign.control.segments.models import SegmentEnvironment
+from ensign.control.segments.models import Segment, SegmentEnvironment
 
 
 def row_of(project: str, ref: Ref) -> Governed | None:
@@ -27,6 +27,8 @@ def row_of(project: str, ref: Ref) -> Governed | None:
             return Flag.objects.filter(project=project, key=ref.key).first()
         case "config":
             return FlagEnvironment.objects.filter(flag=ref.key, **place).first()
+        case "segment" if not ref.environment:
+            return Segment.objects.filter(project=project, key=ref.key).first()
         case "segment":
             return SegmentEnvironment.objects.filter(segment=ref.key, **place).first()
         case "policy":
@@ -80,6 +82,9 @@ def _with(world: World, ref: Ref, state: Mapping[str, Any] | None) -> World:
         return world.with_info(FlagInfo.from_state(state))
     if ref.kind == "config" and ref.environment == world.environment:
         return world.with_config(ref.key, FlagConfig() if state is None else FlagConfig.from_state(state))
+    if ref.kind == "segment" and not ref.environment:
+        mapped = world.mapped | {ref.key} if state is not None and state.get("mapped") else world.mapped
+        return replace(world, mapped=mapped, segments={ref.key: (), **world.segments})
     if ref.kind == "segment":
         content = () if state is None else SegmentConfig.from_state(state).constraints
         return replace(world, segments={**world.segments, ref.key: content})

@@ -18,10 +18,9 @@ from ensign.control.changes import actions
 from ensign.control.changes.domain import lifecycle
 from ensign.control.changes.domain.requests import OPEN, ChangeRequest
 from ensign.control.changes.domain.world import Ref
-from ensign.control.changes.loading import entitlement, load, owners, policy_for, reached
+from ensign.control.changes.loading import judges, load, owners, policy_for, reached, signing_for
 from ensign.control.changes.models import Request
 from ensign.control.changes.pages import address
-from ensign.control.changes.rights import facts_of
 from ensign.control.identity import queries as identity
 
 
@@ -51,14 +50,16 @@ def _voided(row: Request, leaver: Leaver) -> Consequence:
     project, environment = request.project, request.environment
     keys = reached(project=project, environment=environment, operations=request.operations)
     loaded = load(project=project, environment=environment, refs=[Ref.parse(name) for name in request.base])
-    facts = facts_of(loaded.world.flags, request.operations)
+    people = judges(request, environments=keys, flags=loaded.world.flags, at=leaver.at)
     without = lifecycle.without_approvals_of(
         request,
         leaver.person_id,
         at=leaver.at,
         policy=policy_for(request, at=leaver.at),
-        entitled=entitlement(project=project, environments=keys, facts=facts, at=leaver.at),
+        entitled=people.entitled,
         owners=owners(request),
+        who=people.who,
+        signing=signing_for(request),
     )
     return Consequence(
         action=actions.APPROVAL_VOIDED,

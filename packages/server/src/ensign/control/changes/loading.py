@@ -5,29 +5,43 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from ensign.control.access.decisions import entitled as holds
-from ensign.control.access.domain import FlagFacts
+from ensign.control.access.decisions import standing_of
+from ensign.control.access.domain import FlagFacts, Scope
 from ensign.control.access.permissions import Permission
+from ensign.control.audit import checkpoints
 from ensign.control.audit.rows import Lock, rows
 from ensign.control.changes.domain import algebra
 from ensign.control.changes.domain.base import Operation
 from ensign.control.changes.domain.facts import change_facts
 from ensign.control.changes.domain.requests import ChangeRequest, PolicyInForce
+from ensign.control.changes.domain.signing import NO_KEYS, Key, Signing
 from ensign.control.changes.domain.world import OperationError, Ref, World
-from ensign.control.changes.rights import apply_scopes
+from ensign.control.changes.rights import CLASSIFY, apply_scopes, facts_of, flags_of
 from ensign.control.flags.domain import FlagConfig, FlagInfo
 from ensign.control.flags.models import Flag, FlagEnvironment
 from ensign.control.flags.surroundings import About
 from ensign.control.identity import queries as identity
+from ensign.control.identity.approval_keys import queries as approval_keys
 from ensign.control.kernel.actor import Actor
 from ensign.control.projects import policies
 from ensign.control.projects import queries as projects
-from ensign.control.projects.demands import ChangeFacts, joined
+from ensign.control.projects.demands import ChangeFacts, Who, joined
 from ensign.control.projects.domain import PolicyRules
+from ensign.control.projects.knowing import names_of
 from ensign.control.projects.models import Environment, Policy
 from ensign.control.segments.domain import SegmentConfig
 from ensign.control.segments.models import Segment, SegmentEnvironment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judges:
+    """What trust asks about people: whether they may approve at all, and what they are there."""
+
+    entitled: Callable[[str], bool]
+    who: Callable[[str], Who]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +83,7 @@ def load(*, project: str, environment: str, refs: Collection[Ref], lock: bool = 
     known = {
         **{f"flag:/{row.key}": row.version for row in flag_rows},
         **{f"config:{row.environment}/{row.flag}": row.version for row in config_rows},
+        **{f"segment:/{row.key}": row.version for row in segment_rows},
         **{f"segment:{environment}/{row.segment}": row.version for row in content_rows},
         **{f"environment:{environment}/": row.version for row in place},
         **{f"policy:{environment}/": row.version for row in rules},
@@ -80,6 +95,7 @@ def load(*, project: str, environment: str, refs: Collection[Ref], lock: bool = 
             flags=infos,
             configs={key: here.get(key, FlagConfig()) for key in infos},
             segments={str(row.key): contents.get(str(row.key), ()) for row in segment_rows},
+            mapped=frozenset(str(row.key) for row in segment_rows if row.state.get("mapped")),
             policy=replace(PolicyRules.from_state(rules[0].state), enforced_since="") if rules else None,
             protected=bool(place and place[0].protected),
         ),
@@ -136,7 +152,7 @@ def policy_in_force(
 def joined_policy(found: Sequence[policies.PolicyView], facts: ChangeFacts | None) -> PolicyInForce:
     """The join of the policies of all environments that a change reaches, bound to the version of each of them."""
     demand = joined(view.rules.demand(facts) for view in found)
-    bare = [view for view in found if view.protected and view.rules.demand(facts).approvals == 0]
+    bare = [view for view in found if view.protected and view.rules.demand(facts).required == 0]
     return PolicyInForce(
         ref="+".join(sorted(f"{view.id}@{view.version}" for view in found)),
         demand=demand,
@@ -147,6 +163,7 @@ def joined_policy(found: Sequence[policies.PolicyView], facts: ChangeFacts | Non
         freezes=tuple(freeze for view in found for freeze in view.rules.freezes),
         request_days=min(view.rules.request_days for view in found),
         delay_hours=max(view.rules.delay_hours for view in found),
+        names=names_of(demand),
     )
 
 
@@ -154,7 +171,7 @@ def policy_for(request: ChangeRequest, *, at: datetime) -> PolicyInForce:
     """What a request must meet as things stand; nothing is locked. What cannot be applied must meet the most."""
     place = {"project": request.project, "environment": request.environment}
     found = policies.policies_of(request.project, reached(operations=request.operations, **place))
-    if not any(view.rules.rules for view in found):
+    if not any(view.rules.conditional for view in found):
         return joined_policy(found, None)
     return joined_policy(found, facts_now(request, at=at))
 
@@ -183,6 +200,66 @@ def entitlement(
         return known[person]
 
     return entitled
+
+
+def whois(scopes: Sequence[Scope], owned: Collection[str], *, at: datetime) -> Callable[[str], Who]:
+    """What somebody is in all of ``scopes``, and whether they are, or belong to, every one of the ``owned``; read once
+    for each person, and only when a policy asks.
+    """
+    known = dict[str, Who]()
+
+    def who(person: str) -> Who:
+        if person not in known:
+            stands = standing_of(person, *scopes, at=at)
+            mine = {person, *stands.groups}
+            known[person] = Who(roles=stands.roles, groups=stands.groups, owner=mine.issuperset(owned))
+        return known[person]
+
+    return who
+
+
+def _answers(owner: str) -> bool:
+    """Whether a flag's owner is there to be asked: an active person, or a group that has members."""
+    if owner.startswith("grp_"):
+        return bool(identity.members_of(owner))
+    return bool(owner) and identity.is_active(owner)
+
+
+def judges(
+    request: ChangeRequest, *, environments: Sequence[str], flags: Mapping[str, FlagInfo], at: datetime
+) -> Judges:
+    """Who may approve a request, and what they are: both halves of what trust asks about people. ``flags`` as they are.
+
+    What touches no flag has no owner to ask, and a flag without an active owner lets nobody through as such; only what
+    classifies flags alone, which is how a flag gets an owner, is not held up by that.
+    """
+    facts = facts_of(flags, request.operations)
+    owned = {flags[key].owner for key in flags_of(request.operations) if key is not None and key in flags}
+    if request.operations and all(operation.type == CLASSIFY for operation in request.operations):
+        owned = {id for id in owned if _answers(id)}
+    place: dict[str, Any] = {"project": request.project, "environments": environments}
+    scopes = apply_scopes(facts=facts, **place)
+    return Judges(entitled=entitlement(facts=facts, at=at, **place), who=whois(scopes, owned, at=at))
+
+
+def signing_for(request: ChangeRequest, *, also: Collection[str] = (), lock: bool = False) -> Signing:
+    """What the request's signed approvals are judged against: the keys that they name and those in ``also`` (ids), held
+    until the commit with ``lock``. Without a signature nothing is read, and no signature would hold.
+    """
+    named = {str(a.signature.get("key")) for a in request.approvals if a.signature is not None} | set(also)
+    if not named:
+        return NO_KEYS
+    found = approval_keys.by_ids(named, lock="update" if lock else None)
+    return Signing(
+        log=checkpoints.head().origin,
+        keys={
+            id: Key(
+                id=id, owner=view.owner, public_key=view.public_key, host=view.host, origin=view.origin,
+                enrolled_at=view.enrolled_at, revoked_at=view.revoked_at,
+            )
+            for id, view in found.items()
+        },
+    )  # fmt: skip
 
 
 def behind(actor: Actor) -> tuple[str, ...]:

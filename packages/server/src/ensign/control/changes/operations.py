@@ -14,11 +14,13 @@ from ensign.control.changes.drafting import (
     withdraw,
 )
 from ensign.control.changes.reviewing import Reviewed, comment, review, review_and_apply
+from ensign.control.changes.timing import Timed, schedule, unschedule
 
 __all__ = [
     "Applied",
     "Proposed",
     "Reviewed",
+    "Timed",
     "apply",
     "apply_standard",
     "collect",
@@ -28,7 +30,9 @@ __all__ = [
     "revert",
     "review",
     "review_and_apply",
+    "schedule",
     "standard_request",
     "submit",
+    "unschedule",
     "withdraw",
 ]

@@ -12,11 +12,13 @@ from ensign.control.changes import actions, queries
 from ensign.control.changes.domain.diff import Row
 from ensign.control.changes.domain.requests import ChangeRequest
 from ensign.control.changes.domain.world import Ref
+from ensign.control.changes.policy_pages import policy_checks
 from ensign.control.changes.queries import CommentView, Effect, RequestRow, Standing, Step
 from ensign.control.identity import queries as identity
 from ensign.control.identity.domain import former
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import NeedsMfa
+from ensign.control.projects.knowing import UNMEETABLE
 from ensign.control.projects.pages import Place, places
 from ensign.control.ui import looks
 from ensign.control.ui.looks import Tone
@@ -112,7 +114,7 @@ def people(request: ChangeRequest, comments: Sequence[CommentView], steps: Seque
     return identity.names({*ids, request.applied_by or ""} - {""})
 
 
-def checks(request: ChangeRequest, standing: Standing, names: Mapping[str, str]) -> list[looks.Check]:
+def checks(request: ChangeRequest, standing: Standing, names: Mapping[str, str], *, at: datetime) -> list[looks.Check]:
     """What an open request has, and what it lacks."""
     verdict, policy = standing.verdict, standing.policy
     given = ", ".join(names.get(a.person) or former(a.person) for a in verdict.counted)
@@ -121,7 +123,12 @@ def checks(request: ChangeRequest, standing: Standing, names: Mapping[str, str])
         looks.Check(
             label=needed,
             met=verdict.enough if request.status != "draft" else None,
-            detail=f"By {given}." if given else "" if verdict.required else "The policy asks for none here.",
+            detail=" ".join(
+                [
+                    *([f"By {given}."] if given else [] if verdict.required else ["The policy asks for none here."]),
+                    *verdict.lacks,
+                ]
+            ),
         ),
         looks.Check(
             label="Up to date" if not standing.moved else "Something changed meanwhile",
@@ -145,9 +152,13 @@ def checks(request: ChangeRequest, standing: Standing, names: Mapping[str, str])
                 detail=f"{', '.join(policy.environments)}: the strictest policy decides.",
             )
         )
-    if request.warnings:
-        found.append(looks.Check(label="May hold personal data", met=False, detail=" ".join(request.warnings)))
-    return found
+    cautions = [text for text in request.warnings if not text.startswith(UNMEETABLE)]
+    if cautions:
+        found.append(looks.Check(label="May hold personal data", met=False, detail=" ".join(cautions)))
+    unmeetable = [text.removeprefix(UNMEETABLE) for text in request.warnings if text.startswith(UNMEETABLE)]
+    if unmeetable:
+        found.append(looks.Check(label="Nobody could meet this policy", met=False, detail=" ".join(unmeetable)))
+    return [*found, *policy_checks(request, standing, at=at)]
 
 
 _DECIDED = {

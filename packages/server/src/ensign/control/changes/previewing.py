@@ -14,6 +14,7 @@ from ensign.control.changes.domain.diff import Row, diff
 from ensign.control.changes.domain.facts import change_facts
 from ensign.control.changes.domain.requests import PolicyInForce
 from ensign.control.changes.loading import policy_in_force, reached
+from ensign.control.changes.queries import told
 from ensign.control.changes.rights import may_apply, require_to_draft
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.transactions import write_door
@@ -58,11 +59,12 @@ def preview(*, actor: Actor, at: datetime, project: str, environment: str, opera
     keys = reached(project=project, environment=environment, operations=compiled.operations)
     facts = change_facts(compiled.before, compiled.after, compiled.operations, at=at)
     policy = policy_in_force(project=project, environments=keys, facts=facts)
+    said, rows = told(algebra.describe_all(compiled.before, compiled.operations), diff(compiled.before, compiled.after))
     may = may_apply(rights, project=project, environments=keys, operations=compiled.operations)
     return Preview(
         operations=compiled.operations,
-        sentences=algebra.describe_all(compiled.before, compiled.operations),
-        rows=diff(compiled.before, compiled.after),
+        sentences=said,
+        rows=rows,
         warnings=compiled.warnings,
         digest=compiled.digest,
         base=compiled.base,

@@ -14,12 +14,12 @@ from ensign.control.changes.domain.diff import Row, diff
 from ensign.control.changes.domain.requests import OPEN, ChangeRequest, PolicyInForce, Status
 from ensign.control.changes.domain.world import OperationError, Ref, World
 from ensign.control.changes.history import world_at
-from ensign.control.changes.loading import entitlement, load, owners, policy_for, reached
+from ensign.control.changes.loading import judges, load, owners, policy_for, reached, signing_for
 from ensign.control.changes.models import Comment, Request
-from ensign.control.changes.rights import facts_of
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Denied, NotFound
+from ensign.control.projects.knowing import spelled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,11 +158,23 @@ def effect_on(before: World, request: ChangeRequest) -> Effect:
     :raises OperationError: when it cannot be applied to it.
     """
     after = algebra.apply_all(before, request.operations)
+    sentences, rows = told(algebra.describe_all(before, request.operations), diff(before, after))
     return Effect(
-        sentences=algebra.describe_all(before, request.operations),
-        rows=diff(before, after),
+        sentences=sentences,
+        rows=rows,
         before=states(before, request),
         after=states(after, request),
+    )
+
+
+def told(sentences: Sequence[str], rows: Sequence[Row]) -> tuple[tuple[str, ...], tuple[Row, ...]]:
+    """Sentences and rows of a difference with the names of groups and people in place of their ids."""
+    sides = [side for row in rows for side in (row.before or "", row.after or "")]
+    texts = spelled([*sentences, *sides])
+    said, names = texts[: len(sentences)], texts[len(sentences) :]
+    return tuple(said), tuple(
+        Row(row.path, None if row.before is None else names[2 * at], None if row.after is None else names[2 * at + 1])
+        for at, row in enumerate(rows)
     )
 
 
@@ -174,6 +186,8 @@ def states(world: World, request: ChangeRequest) -> dict[str, Any]:
             found[ref.name] = world.flags[ref.key].to_state()
         elif ref.kind == "config" and ref.key in world.configs:
             found[ref.name] = world.configs[ref.key].to_state()
+        elif ref.kind == "segment" and not ref.environment:
+            found[ref.name] = {"mapped": ref.key in world.mapped}
         elif ref.kind == "segment":
             found[ref.name] = [c.to_state() for c in world.segments.get(ref.key, ())]
         elif ref.kind == "policy" and world.policy is not None:
@@ -203,6 +217,8 @@ class Standing:
     refusal: Denied | Conflict | None
     """Why the reader may not approve it now; None: they may."""
     conflict: ConflictView | None
+    before: World
+    """The state as it is now of what the request is about."""
 
     @property
     def status(self) -> Status | str:
@@ -217,18 +233,33 @@ def standing(request: ChangeRequest, *, reader: Actor, at: datetime) -> Standing
     policy = policy_for(request, at=at)
     refs = [Ref.parse(name) for name in request.base]
     loaded = load(project=request.project, environment=request.environment, refs=refs)
-    facts = facts_of(loaded.world.flags, request.operations)
-    entitled = entitlement(project=request.project, environments=keys, facts=facts, at=at)
+    people = judges(request, environments=keys, flags=loaded.world.flags, at=at)
     answering = owners(request)
-    moved = trust.moved(request, loaded.versions)
+    moved, signing = trust.moved(request, loaded.versions), signing_for(request)
     return Standing(
         policy=policy,
-        verdict=trust.verdict(request, at=at, policy=policy, entitled=entitled, owners=answering),
+        verdict=trust.verdict(
+            request,
+            at=at,
+            policy=policy,
+            entitled=people.entitled,
+            owners=answering,
+            who=people.who,
+            signing=signing,
+        ),
         moved=moved,
         refusal=trust.refusal_to_approve(
-            request, reader, at=at, policy=policy, entitled=entitled(reader.id), owners=answering
+            request,
+            reader,
+            at=at,
+            policy=policy,
+            entitled=people.entitled(reader.id),
+            owners=answering,
+            who=people.who,
+            signing=signing,
         ),
         conflict=_conflict(request, loaded.world, moved) if moved else None,
+        before=loaded.world,
     )
 
 

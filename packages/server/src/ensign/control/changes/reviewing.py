@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from ensign.control.access.decisions import held, require
 from ensign.control.access.domain import Scope
@@ -12,14 +13,24 @@ from ensign.control.audit.door import operation
 from ensign.control.audit.ledger import Where, record
 from ensign.control.audit.registry import Action
 from ensign.control.audit.staging import Staged, stage
-from ensign.control.changes import actions, drafting
+from ensign.control.changes import actions, drafting, signing
 from ensign.control.changes.applying import Applied
 from ensign.control.changes.domain import lifecycle
 from ensign.control.changes.domain.requests import ChangeRequest, DecisionKind
+from ensign.control.changes.domain.signing import in_entry
 from ensign.control.changes.domain.world import Ref
-from ensign.control.changes.loading import entitlement, facts_now, joined_policy, load, owners, policy_for, reached
+from ensign.control.changes.loading import (
+    facts_now,
+    joined_policy,
+    judges,
+    load,
+    owners,
+    policy_for,
+    reached,
+    signing_for,
+)
 from ensign.control.changes.models import Comment, Request
-from ensign.control.changes.rights import facts_of, may_stop
+from ensign.control.changes.rights import may_stop
 from ensign.control.kernel import clock, ids
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Denied, EnsignError, Invalid, NotFound
@@ -88,18 +99,20 @@ def review(
     digest: str,
     text: str = "",
     expected_version: int | None = None,
+    answer: str = "",
 ) -> Reviewed:
     """Decide on a request. ``digest`` is that of the change the reviewer has seen; to reject and to send back takes
-    a comment.
+    a comment. ``answer`` is what the browser's passkey answered to :func:`signing.ask`: the approval's signature.
 
-    :raises Denied: for authors and editors, tokens, and who is not entitled; NeedsMfa without a recent second factor.
+    :raises Denied: for authors and editors, tokens, who is not entitled, and a signature that does not hold; NeedsMfa
+        without a recent second factor.
     :raises Conflict: when it changed meanwhile; nothing is decided.
     """
     row, request = drafting.lock_request(request_id, expected_version=expected_version)
     if request.status == "draft":
         raise NotFound("There is no such change request.", remedy="Drafts are seen by their author alone.")
     if decision == "approve":
-        decided = _approved(request, actor=actor, at=at, digest=digest)
+        decided = _approved(request, actor=actor, at=at, digest=digest, answer=answer)
     else:
         decided = _stopped(request, actor=actor, at=at, decision=decision, text=text)
     staged = stage(Request, id=request.id, state=decided.to_state(), current=row)
@@ -110,17 +123,27 @@ def review(
         at=at,
         staged=[staged] if said is None else [staged, said],
         where=Where(project=request.project, environment=request.environment),
-        detail={"request": request.id, "round": request.round, "digest": request.digest},
+        detail={"request": request.id, "round": request.round, "digest": request.digest, **_signed(decided, decision)},
     )
     return Reviewed(request=decided, version=staged.version)
 
 
-def _approved(request: ChangeRequest, *, actor: Actor, at: datetime, digest: str) -> ChangeRequest:
+def _signed(decided: ChangeRequest, decision: DecisionKind) -> dict[str, Any]:
+    """What the entry of a signed approval says for whoever verifies it (docs/reference/ledger-format, 3.5)."""
+    given = decided.approvals[-1] if decision == "approve" else None
+    if given is None or given.signature is None:
+        return {}
+    return {"policy": given.policy, "at": clock.text(given.at), "signature": in_entry(given.signature)}
+
+
+def _approved(request: ChangeRequest, *, actor: Actor, at: datetime, digest: str, answer: str) -> ChangeRequest:
     place = {"project": request.project, "environment": request.environment}
     keys = reached(operations=request.operations, **place)
     found = policies.policies_of(request.project, keys, lock=True)
     loaded = load(refs=[Ref.parse(name) for name in request.base], lock=True, **place)
     policy = joined_policy(found, facts_now(request, at=at))
+    people = judges(request, environments=keys, flags=loaded.world.flags, at=at)
+    signature = signing.accept(request, actor=actor, at=at, answer=answer) if answer else None
     return lifecycle.approve(
         request,
         actor,
@@ -128,13 +151,11 @@ def _approved(request: ChangeRequest, *, actor: Actor, at: datetime, digest: str
         digest=digest,
         policy=policy,
         current=loaded.versions,
-        entitled=entitlement(
-            project=request.project,
-            environments=keys,
-            facts=facts_of(loaded.world.flags, request.operations),
-            at=at,
-        ),
+        entitled=people.entitled,
         owners=owners(request),
+        who=people.who,
+        signature=signature,
+        signing=signing_for(request, also=[] if signature is None else [signature["key"]], lock=True),
     )
 
 
@@ -178,6 +199,7 @@ def review_and_apply(
     digest: str,
     text: str = "",
     expected_version: int | None = None,
+    answer: str = "",
 ) -> Reviewed:
     """:func:`review`; then, where the policy applies at once on the last approval, :func:`drafting.apply`.
 
@@ -192,6 +214,7 @@ def review_and_apply(
         digest=digest,
         text=text,
         expected_version=expected_version,
+        answer=answer,
     )
     request = done.request
     if request.status != "approved":

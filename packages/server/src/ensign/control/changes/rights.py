@@ -14,11 +14,16 @@ from ensign.control.access.domain import FlagFacts, Scope
 from ensign.control.access.permissions import Level, Permission
 from ensign.control.audit.rows import rows
 from ensign.control.changes.domain.base import Operation
+from ensign.control.changes.domain.classing import classified, classifying
 from ensign.control.changes.domain.requests import ChangeRequest, Mode
 from ensign.control.flags.domain import FlagInfo
 from ensign.control.flags.models import Flag
+from ensign.control.flags.operations import require_to_classify
 
 SETTINGS = frozenset({"policy.set", "environment.protect", "environment.unprotect"})
+
+#: The operation that changes what conditions of policies go by.
+CLASSIFY = "flag.classify"
 
 #: What an operation takes besides ``change:draft``. Every operation type that is no setting stands here.
 NEEDS: Mapping[str, Permission] = MappingProxyType(
@@ -28,14 +33,17 @@ NEEDS: Mapping[str, Permission] = MappingProxyType(
         "flag.archive": Permission.FLAG_ARCHIVE,
         "flag.revive": Permission.FLAG_REVIVE,
         "flag.set_impressions": Permission.CHANGE_IMPRESSIONS,
+        CLASSIFY: Permission.FLAG_CLASSIFY,
         "strategy.add": Permission.CHANGE_STRATEGY_ADD,
         "strategy.update": Permission.CHANGE_STRATEGY_UPDATE,
         "strategy.reorder": Permission.CHANGE_STRATEGY_UPDATE,
+        "ramp.plan": Permission.CHANGE_STRATEGY_UPDATE,
         "strategy.remove": Permission.CHANGE_STRATEGY_REMOVE,
         "variants.set": Permission.CHANGE_VARIANTS,
         "dependency.set": Permission.CHANGE_DEPENDENCIES,
         "dependency.remove": Permission.CHANGE_DEPENDENCIES,
         "segment.set": Permission.CHANGE_SEGMENTS,
+        "segment.map": Permission.CHANGE_SEGMENTS,
     }
 )
 
@@ -55,9 +63,13 @@ def stored_facts(keys: Collection[str | None]) -> Mapping[str | None, FlagFacts]
 
 
 def facts_of(flags: Mapping[str, FlagInfo], operations: Iterable[Operation]) -> frozenset[FlagFacts | None]:
-    """The facts of all that the operations touch, from flags that were read; None for what is no flag of these."""
+    """The facts of all that the operations touch, from flags that were read; None for what is no flag of these.
+
+    What changes a flag's class is about the flag as it is and as it would be.
+    """
     known = (flags.get(key) if key is not None else None for key in flags_of(operations))
-    return frozenset(None if info is None else info.facts for info in known)
+    made = {classified(flags[o.flag], o).facts for o in classifying(operations) if o.flag in flags}
+    return frozenset(None if info is None else info.facts for info in known) | made
 
 
 def seen_by(rights: Held, operations: Iterable[Operation]) -> frozenset[FlagFacts | None]:
@@ -102,6 +114,11 @@ def require_to_draft(
         asked[Permission.CHANGE_DRAFT, place] = None
     for permission, scope in asked:
         rights.require(permission, scope)
+    for one in classifying(operations):
+        row = rows(Flag, key=one.flag, project=project)
+        if row:
+            info = FlagInfo.from_state(row[0].state)
+            require_to_classify(rights, info, classified(info, one))
 
 
 def apply_scopes(
@@ -124,18 +141,20 @@ def require_to_apply(
     environments: Sequence[str],
     facts: Collection[FlagFacts | None],
     mode: Mode = "request",
+    back: bool = False,
 ) -> None:
     """What somebody needs to apply what has the approvals that the policy asks for: in every environment reached.
 
     Whoever proposes policies applies an approved one, though they may change nothing else. A standard change takes
-    the right to press the kill switch instead, an emergency change that to break the glass.
+    the right to press the kill switch instead, an emergency change that to break the glass, and rolling a ramp
+    ``back`` the right to pause it.
 
     :raises Denied: when it is lacking.
     """
     settings_alone = {operation.type for operation in request.operations} <= SETTINGS
     if settings_alone and rights.allows(Permission.PROJECT_POLICY_PROPOSE, Scope(request.project)):
         return
-    permission = _BY_MODE.get(mode, Permission.CHANGE_APPLY)
+    permission = Permission.RAMP_PAUSE if back else _BY_MODE.get(mode, Permission.CHANGE_APPLY)
     for scope in apply_scopes(project=request.project, environments=environments, facts=facts):
         rights.require(permission, scope)
 

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from ensign.control.access.permissions import Permission
 from ensign.control.access.queries import who_can
-from ensign.control.changes import leavers, pages, queries, reach, rights
+from ensign.control.changes import leavers, pages, panels, queries, reach, rights, signing_pages
 from ensign.control.changes import operations as door
 from ensign.control.changes.domain.requests import OPEN, ChangeRequest, DecisionKind
 from ensign.control.changes.loading import owners, reached
@@ -132,7 +132,7 @@ def _detail(request: HttpRequest, id: str, *, error: EnsignError | None = None, 
             project, ("Requests", reverse("changes:list", kwargs={"project": value.project})), (value.title, "")
         ),
         "difference": pages.difference(queries.effect(value)),
-        "checks": [] if standing is None else pages.checks(value, standing, names),
+        "checks": [] if standing is None else pages.checks(value, standing, names, at=here.at),
         "conflict": None if standing is None or standing.conflict is None else pages.conflict(standing.conflict),
         "acts": pages.acts(value, standing, reader=here.actor, may=may),
         "timeline": pages.timeline(value, said, steps, names),
@@ -144,9 +144,14 @@ def _detail(request: HttpRequest, id: str, *, error: EnsignError | None = None, 
         "applied_by": None if value.applied_by is None else pages.person(value.applied_by, names),
         "approvers": [] if standing is None else _approvers(value, standing, here),
         "needed": 0 if standing is None else standing.policy.required,
+        "signing": None
+        if standing is None
+        else signing_pages.of_reader(here.actor.id, demanded=standing.policy.demand.signed),
+        "signatures": [(pages.person(one.person, names), one) for one in signing_pages.signed(value)],
         "error": error,
         "typed": typed,
         "reach": reach_pages.of_views(reach.of_request(row, at=here.at), at=here.at),
+        "panels": panels.panels(row, at=here.at),
     }
     status = 200 if error is None else 409 if isinstance(error, Conflict) else 422
     return render(request, "changes/detail.html", context, status=status)
@@ -179,7 +184,7 @@ def decide(request: HttpRequest, id: str) -> HttpResponse:
     try:
         done = door.review_and_apply(
             actor=here.actor, at=here.at, request_id=id, decision=decision,
-            digest=request.POST.get("digest", ""), text=text,
+            digest=request.POST.get("digest", ""), text=text, answer=request.POST.get("answer", ""),
         )  # fmt: skip
     except NeedsMfa as error:
         messages.warning(request, f"{error.message} {error.remedy}")

@@ -32,6 +32,7 @@ class FlagIn(Input):
     owner: str | None = None
     tags: list[str] = []
     expected_removal_on: str | None = None
+    tier: str = "medium"
 
 
 class FlagChange(Input):
@@ -42,6 +43,7 @@ class FlagChange(Input):
     owner: str | None = None
     tags: list[str] | None = None
     expected_removal_on: str | None = None
+    tier: str | None = None
 
 
 class InfoOut(Schema):
@@ -59,6 +61,7 @@ class InfoOut(Schema):
     archived: bool
     created_at: str
     expected_removal_on: str | None
+    tier: str
     stale: bool
 
 
@@ -122,6 +125,7 @@ def list_flags(
     cursor: Cursor = None,
     q: Annotated[str, Query(max_length=200, description="In the key, the description or a tag.")] = "",
     type: str = "",
+    tier: str = "",
     tag: str = "",
     on: Annotated[str, Query(description="Key of an environment in which the flag is on.")] = "",
     off: Annotated[str, Query(description="Key of an environment in which the flag is not on.")] = "",
@@ -133,7 +137,7 @@ def list_flags(
     require(_actor(request), Permission.PROJECT_READ, Scope(project), at=at)
     projects.project(project)
     position = decode(cursor)
-    filters = listing.Filters(text=q, type=type, tag=tag, on=on, off=off, stale=stale, archived=archived)
+    filters = listing.Filters(text=q, type=type, tier=tier, tag=tag, on=on, off=off, stale=stale, archived=archived)
     after = "" if position is None else str(position[0])
     found = listing.read(filters, at=at, project=project, after=after, limit=limit)
     items = [

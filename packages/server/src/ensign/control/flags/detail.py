@@ -17,6 +17,7 @@ from ensign.control.kernel.errors import NotFound
 from ensign.control.projects import pages as project_pages
 from ensign.control.projects import queries as projects
 from ensign.control.projects.pages import Place
+from ensign.control.projects.policy_words import frozen
 from ensign.control.projects.visits import Visit
 from ensign.control.segments import queries as segments
 from ensign.control.ui.looks import Crumb
@@ -110,6 +111,7 @@ def column(
         config=config,
         version=0 if row is None else row.version,
         sentence=words.config(config, segments=names),
+        frozen=frozen(place.policy.rules.freezes, at=here.at),
         strategies=[(s, pages.strategy(s, project=project, segments=names)) for s in config.strategies],
         variants=[pages.variant(v) for v in config.variants],
         dependencies=[words.dependency(d) for d in config.dependencies],

@@ -15,6 +15,9 @@ from ensign.control.segments.domain import Constraint as Constraint
 
 FlagType = Literal["release", "experiment", "operational", "kill-switch", "permission"]
 
+#: The risk tier of a flag of which nobody has said another.
+DEFAULT_TIER = "medium"
+
 #: Expected lifetime in days; None means permanent.
 LIFETIMES: Mapping[str, int | None] = {
     "release": 40,
@@ -161,7 +164,10 @@ class FlagConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlagInfo:
-    """What all environments share. ``owner`` is a person's or group's id; dates are ISO texts."""
+    """What all environments share. ``owner`` is a person's or group's id; dates are ISO texts.
+
+    ``tier`` is the risk tier; flags from before there were any are of medium risk.
+    """
 
     key: str
     project: str
@@ -173,11 +179,12 @@ class FlagInfo:
     archived: bool = False
     created_at: str = ""
     expected_removal_on: str | None = None
+    tier: str = DEFAULT_TIER
 
     @property
     def facts(self) -> FlagFacts:
-        """What of it decides whose narrowed roles cover it."""
-        return FlagFacts(self.type, frozenset(self.tags))
+        """What of it decides whose narrowed roles cover it, what a policy asks of its changes, and who may approve."""
+        return FlagFacts(self.type, frozenset(self.tags), self.tier, self.owner)
 
     def to_state(self) -> dict[str, Any]:
         """JSON form."""
@@ -192,6 +199,7 @@ class FlagInfo:
             "archived": self.archived,
             "created_at": self.created_at,
             "expected_removal_on": self.expected_removal_on,
+            "tier": self.tier,
         }
 
     @staticmethod

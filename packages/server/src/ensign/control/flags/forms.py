@@ -18,8 +18,9 @@ from decimal import Decimal, InvalidOperation
 
 from django import forms
 
+from ensign.control.access.domain import TIERS
 from ensign.control.flags import strategies as types
-from ensign.control.flags.domain import LIFETIMES, Dependency, Payload, Strategy, Variant
+from ensign.control.flags.domain import DEFAULT_TIER, LIFETIMES, Dependency, Payload, Strategy, Variant
 from ensign.control.flags.listing import lifetime
 from ensign.control.kernel import ids
 from ensign.control.kernel.errors import Invalid
@@ -104,6 +105,12 @@ class FlagForm(TextForm):
         choices=[(key, f"{key.replace('-', ' ').capitalize()} ({lifetime(key)})") for key in LIFETIMES],
         help_text="How long it should live: when that is over, Ensign lists it as stale.",
     )
+    tier = forms.ChoiceField(
+        label="Risk tier",
+        choices=[(tier, tier.capitalize()) for tier in TIERS],
+        initial=DEFAULT_TIER,
+        help_text="What goes wrong when this flag goes wrong. Policies may ask for more of riskier flags.",
+    )
     description = forms.CharField(label="Description", required=False, widget=forms.Textarea(attrs={"rows": 2}))
     tags = forms.CharField(label="Tags", required=False, help_text="Separated by commas.")
 
@@ -115,6 +122,12 @@ class InfoForm(TextForm):
         label="Type", choices=[(key, f"{key.replace('-', ' ').capitalize()} ({lifetime(key)})") for key in LIFETIMES]
     )
     description = forms.CharField(label="Description", required=False, widget=forms.Textarea(attrs={"rows": 2}))
+    tier = forms.ChoiceField(
+        label="Risk tier",
+        choices=[(tier, tier.capitalize()) for tier in TIERS],
+        initial=DEFAULT_TIER,
+        help_text="What goes wrong when this flag goes wrong. Policies may ask for more of riskier flags.",
+    )
     owner = forms.ChoiceField(label="Owner", required=False)
     tags = forms.CharField(label="Tags", required=False, help_text="Separated by commas.")
     expected_removal_on = forms.CharField(

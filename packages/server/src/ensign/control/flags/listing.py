@@ -23,6 +23,7 @@ class Filters:
 
     text: str = ""
     type: str = ""
+    tier: str = ""
     owner: str = ""
     tag: str = ""
     on: str = ""
@@ -143,6 +144,7 @@ def _matches(info: FlagInfo, cells: Mapping[str, Cell], filters: Filters, *, at:
     text = filters.text.lower()
     return (
         (not text or text in info.key.lower() or text in info.description.lower() or text in info.tags)
+        and (not filters.tier or info.tier == filters.tier)
         and (not filters.owner or info.owner == filters.owner)
         and (not filters.tag or filters.tag in info.tags)
         and (not filters.on or cells.get(filters.on, NEVER).state == "on")

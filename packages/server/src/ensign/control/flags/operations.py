@@ -14,10 +14,10 @@ from ensign.control.access.permissions import About, Permission
 from ensign.control.audit.door import operation
 from ensign.control.audit.ledger import Where, record
 from ensign.control.audit.staging import stage
-from ensign.control.flags import actions, queries
-from ensign.control.flags.domain import LIFETIMES, FlagInfo, FlagType
+from ensign.control.flags import actions, keeping, queries
+from ensign.control.flags.domain import DEFAULT_TIER, LIFETIMES, FlagInfo, FlagType
 from ensign.control.flags.models import Flag
-from ensign.control.flags.validation import check_flag_key, check_tags, check_type
+from ensign.control.flags.validation import check_flag_key, check_tags, check_tier, check_type
 from ensign.control.identity import queries as identity
 from ensign.control.kernel import clock, ids
 from ensign.control.kernel.actor import Actor
@@ -38,6 +38,7 @@ def create_flag(
     owner: str | None = None,
     tags: Sequence[str] = (),
     expected_removal_on: str | None = None,
+    tier: str = DEFAULT_TIER,
 ) -> queries.FlagRow:
     """A flag that is off everywhere. ``owner`` is a person's or group's id (default: the actor, when a person).
 
@@ -61,10 +62,11 @@ def create_flag(
         project=project,
         type=kind,
         description=check_text(description, field="description"),
-        owner=_owner(owner if owner is not None else actor.id if actor.kind == "person" else ""),
+        owner=known_owner(owner if owner is not None else actor.id if actor.kind == "person" else ""),
         tags=check_tags(tags),
         created_at=clock.text(at),
         expected_removal_on=_removal(expected_removal_on, type=kind, at=at),
+        tier=check_tier(tier),
     )
     rights.require(Permission.FLAG_CREATE, Scope(project, flag=info.facts))
     taken = Flag.objects.filter(key=key).values_list("project", "archived").first()
@@ -96,14 +98,17 @@ def update_flag(
     owner: str | None = None,
     tags: Sequence[str] | None = None,
     expected_removal_on: str | None = None,
+    tier: str | None = None,
     expected_version: int | None = None,
 ) -> queries.FlagRow:
     """Change what people read of a flag; None leaves a member as it is. Nothing of it reaches SDKs.
 
     :raises Invalid: naming the field that is wrong.
     :raises NotFound: when there is no such flag.
-    :raises Denied: without ``flag:update``; for another type or other tags without ``flag:classify``, for the flag as
-        it is and as it would be. Nobody brings a flag under a narrowed role of their own.
+    :raises Denied: without ``flag:update``; for another type, other tags or another risk tier without
+        ``flag:classify``, for the flag as it is and as it would be. Nobody brings a flag under a narrowed role of
+        their own.
+    :raises Conflict: code ``policy-asks`` when a policy would ask for less of the flag's changes: a change itself.
     """
     row = Flag.objects.select_for_update().filter(key=key).first()
     if row is None:
@@ -118,16 +123,18 @@ def update_flag(
         info,
         type=kind,
         description=info.description if description is None else check_text(description, field="description"),
-        owner=info.owner if owner is None or owner == info.owner else _owner(owner),
+        owner=info.owner if owner is None or owner == info.owner else known_owner(owner),
         tags=info.tags if tags is None else check_tags(tags),
         expected_removal_on=info.expected_removal_on
         if expected_removal_on is None
         else _removal(expected_removal_on, type=kind, at=at),
+        tier=info.tier if tier is None else check_tier(tier),
     )
-    if changed.facts != info.facts:
-        _require_to_classify(rights, info, changed)
-    if replace(changed, type=info.type, tags=info.tags) != info:
+    if replace(changed, owner=info.owner).facts != info.facts:
+        require_to_classify(rights, info, changed)
+    if replace(changed, type=info.type, tags=info.tags, tier=info.tier) != info:
         rights.require(Permission.FLAG_UPDATE, place)
+    _require_kept(info, changed)
     if changed != info:
         record(
             action=actions.FLAG_UPDATED,
@@ -139,8 +146,18 @@ def update_flag(
     return queries.flag(key)
 
 
-def _require_to_classify(rights: Held, before: FlagInfo, after: FlagInfo) -> None:
-    """That the actor may give the flag another type or other tags: what narrowed roles go by.
+def _require_kept(before: FlagInfo, after: FlagInfo) -> None:
+    said = keeping.refusal(before, after) if after.facts != before.facts else ""
+    if said:
+        raise Conflict(
+            said,
+            remedy="Propose it as a change request (operation flag.classify), which is reviewed as its changes are.",
+            code="policy-asks",
+        )
+
+
+def require_to_classify(rights: Held, before: FlagInfo, after: FlagInfo) -> None:
+    """That the actor may give the flag another type, tags or risk tier: what narrowed roles and policies go by.
 
     :raises Denied: without the right on both sides, or code ``own-access`` when it would come under a role of theirs.
     """
@@ -177,7 +194,11 @@ def _removal(text: str | None, *, type: FlagType, at: datetime) -> str | None:
         raise Invalid("This is not a date.", fields={"expected_removal_on": message}) from None
 
 
-def _owner(id: str) -> str:
+def known_owner(id: str) -> str:
+    """``id`` when it is an active person's or a group's, or empty.
+
+    :raises Invalid: naming ``owner``.
+    """
     if not id:
         return ""
     known = id.startswith("usr_") and identity.is_active(id)

@@ -124,6 +124,7 @@ class Column:
     config: FlagConfig
     version: int
     sentence: str
+    frozen: str
     strategies: Sequence[tuple[Strategy, looks.Strategy]]
     variants: Sequence[looks.Variant]
     dependencies: Sequence[str]

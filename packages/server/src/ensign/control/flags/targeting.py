@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
+from typing import cast
 
 from ensign.control.audit import rows as governed
 from ensign.control.audit.staging import Staged, stage
 from ensign.control.flags import queries
-from ensign.control.flags.domain import FlagConfig, FlagInfo
+from ensign.control.flags.domain import FlagConfig, FlagInfo, FlagType
 from ensign.control.flags.models import Flag, FlagEnvironment
+from ensign.control.flags.operations import known_owner
 from ensign.control.flags.surroundings import About, check, children
+from ensign.control.flags.validation import check_tags, check_tier, check_type
 from ensign.control.kernel import ids
 from ensign.control.kernel.errors import Conflict, NotFound
 from ensign.control.projects import queries as projects
@@ -63,8 +66,10 @@ def stage_info(
     approved: ApprovedChange,
     archived: bool | None = None,
     impression_data: bool | None = None,
+    classes: FlagInfo | None = None,
 ) -> tuple[Staged, FlagInfo]:
-    """The next version of what all environments share, as far as SDKs see it; answers to the strictest policy.
+    """The next version of what all environments share, as far as SDKs see it or policies go by it; answers to the
+    strictest policy. ``classes``: type, tags, risk tier and owner are taken from there.
 
     The approval must cover every environment of the project.
 
@@ -89,4 +94,21 @@ def stage_info(
         archived=info.archived if archived is None else archived,
         impression_data=info.impression_data if impression_data is None else impression_data,
     )
+    if classes is not None:
+        changed = with_classes(changed, classes)
     return stage(Flag, id=row.pk, state=changed.to_state(), current=row), changed
+
+
+def with_classes(info: FlagInfo, classes: FlagInfo) -> FlagInfo:
+    """``info`` with the type, tags, risk tier and owner of ``classes``, in their canonical form. An owner that stays
+    may have left.
+
+    :raises Invalid: naming what is wrong.
+    """
+    return replace(
+        info,
+        type=cast(FlagType, check_type(classes.type)),
+        tags=check_tags(classes.tags),
+        tier=check_tier(classes.tier),
+        owner=info.owner if classes.owner == info.owner else known_owner(classes.owner),
+    )

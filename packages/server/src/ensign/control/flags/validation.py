@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from ensign_engine.validate import canonical_number, check_cidr
 
+from ensign.control.access.domain import TIERS
 from ensign.control.flags import strategies as known
 from ensign.control.flags import weights
 from ensign.control.flags.domain import LIFETIMES, Dependency, FlagConfig, Override, Payload, Strategy, Variant
@@ -105,6 +106,16 @@ def check_tags(tags: Sequence[str]) -> tuple[str, ...]:
     if len(cleaned) > MAX_TAGS:
         raise Invalid("There are too many tags.", fields={"tags": f"At most {MAX_TAGS} fit; there are {len(cleaned)}."})
     return cleaned
+
+
+def check_tier(tier: str) -> str:
+    """``tier`` when it is a risk tier.
+
+    :raises Invalid: naming ``tier``.
+    """
+    if tier not in TIERS:
+        raise Invalid("There is no such risk tier.", fields={"tier": f"Choose one of {', '.join(TIERS)}."})
+    return tier
 
 
 def check_type(type: str) -> str:

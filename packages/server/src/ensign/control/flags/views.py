@@ -11,6 +11,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
+from ensign.control.access.domain import TIERS
 from ensign.control.access.permissions import Permission
 from ensign.control.flags import beside, detail, editor, forms, listing, operations, pages, queries
 from ensign.control.flags import strategies as types
@@ -20,6 +21,7 @@ from ensign.control.kernel.errors import Conflict, Invalid, NotFound
 from ensign.control.projects import pages as project_pages
 from ensign.control.projects import queries as projects
 from ensign.control.projects.forms import attach
+from ensign.control.projects.policies import policies, strictest
 from ensign.control.projects.visits import visit
 from ensign.control.segments import editor as conditions
 from ensign.control.segments import queries as segments
@@ -44,6 +46,7 @@ def index(request: HttpRequest, project: str) -> HttpResponse:
         "filters": filters,
         "active": _active(filters, kept),
         "types": LIFETIMES,
+        "tiers": TIERS,
         "tags": listing.tags(project),
         "pager": looks.Pager(
             shown=len(found.rows),
@@ -63,6 +66,7 @@ def _filters(query: Mapping[str, str], environments: list[str]) -> listing.Filte
     return listing.Filters(
         text=query.get("q", "").strip()[:200],
         type=kind if kind in LIFETIMES else "",
+        tier=tier if (tier := query.get("tier", "")) in TIERS else "",
         tag=query.get("tag", "")[:50],
         on=on if on in environments else "",
         off=off if off in environments else "",
@@ -75,6 +79,7 @@ def _active(filters: listing.Filters, kept: Mapping[str, str]) -> list[looks.Act
     labels = {
         "q": filters.text and f"Has “{filters.text}”",
         "type": filters.type and f"Type {filters.type}",
+        "tier": filters.tier and f"Risk tier {filters.tier}",
         "tag": filters.tag and f"Tag {filters.tag}",
         "on": filters.on and f"On in {filters.on}",
         "off": filters.off and f"Off in {filters.off}",
@@ -141,7 +146,9 @@ def update(request: HttpRequest, project: str, flag: str) -> HttpResponse:
         "owner": info.owner,
         "tags": ", ".join(info.tags),
         "expected_removal_on": info.expected_removal_on,
+        "tier": info.tier,
     }
+    asks = ""
     form = forms.InfoForm(request.POST or None, owners=owners, initial=initial)
     if request.method == "POST" and form.is_valid():
         values = dict(form.cleaned_data)
@@ -149,13 +156,14 @@ def update(request: HttpRequest, project: str, flag: str) -> HttpResponse:
             operations.update_flag(
                 actor=here.actor, at=here.at, key=flag, **values | {"tags": values["tags"].split(",")}
             )
-        except Invalid as error:
+        except (Invalid, Conflict) as error:
             attach(form, error)
+            asks = strictest(policies(project).values()).environment if error.code == "policy-asks" else ""
         else:
             messages.success(request, "Saved.")
             return redirect("flags:detail", project=project, flag=flag)
     steps = detail.steps(projects.project(project), flag, "Describe")
-    context = {"project": projects.project(project), "flag": info, "form": form, "steps": steps}
+    context = {"project": projects.project(project), "flag": info, "form": form, "steps": steps, "asks": asks}
     return render(request, "flags/update.html", context, status=422 if form.errors else 200)
 
 

@@ -18,6 +18,7 @@ from qrcode.image.svg import SvgPathImage
 from ensign.control.audit.door import operation
 from ensign.control.audit.ledger import record
 from ensign.control.identity import accounts, actions, enforcing, webauthn
+from ensign.control.identity.approval_keys import operations as approval_keys
 from ensign.control.identity.domain import FactorView, clean_name
 from ensign.control.identity.models import Account
 from ensign.control.identity.operations import confirm_password, own_account
@@ -138,7 +139,8 @@ def make_recovery_codes(*, actor: Actor, at: datetime) -> list[str]:
 
 @operation
 def remove(*, actor: Actor, at: datetime, factor_id: int) -> None:
-    """Remove one of one's own factors; with the last one, the recovery codes go, too.
+    """Remove one of one's own factors; with the last one, the recovery codes go, too. A passkey that is an approval key
+    is revoked as one.
 
     :raises NeedsMfa: unless a second factor was proved within the last 30 minutes.
     :raises NotFound: when it is not theirs.
@@ -146,6 +148,8 @@ def remove(*, actor: Actor, at: datetime, factor_id: int) -> None:
     """
     account = own_account(actor, act="factor.change")
     _demand_mfa(actor, at=at)
+    # Locked first, as by whoever counts an approval that the key signed.
+    keys = approval_keys.locked_of(actor.id, factor_id=factor_id)
     row = Authenticator.objects.select_for_update().filter(pk=factor_id, user_id=account.pk).first()
     if row is None:
         raise NotFound("There is no such second factor of yours.")
@@ -156,6 +160,7 @@ def remove(*, actor: Actor, at: datetime, factor_id: int) -> None:
         if owed and not enforcing.owed(actor.id, rules=rules, at=at):
             what = "a passkey" if owed == "passkey" else "a second factor"
             raise Conflict(f"The sign-in rules ask you to have {what}.", remedy="Enrol another one first.")
+    approval_keys.record_revocations(keys, actor=actor, at=at, because="factor")
     row.delete()
     if not has_factor(account):
         accounts.remove_factors(actor.id)

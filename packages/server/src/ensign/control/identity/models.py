@@ -10,6 +10,8 @@ from django.db import models
 from ensign.control.audit.columns import derived_text
 from ensign.control.audit.models import Governed
 from ensign.control.audit.registry import exempt
+from ensign.control.identity.approval_keys.models import ApprovalKey as ApprovalKey
+from ensign.control.identity.approval_keys.models import SigningQuestion as SigningQuestion
 from ensign.control.identity.emergency.models import EmergencySeal  # noqa: F401  # Django looks for models here
 from ensign.control.identity.sign_in_models import SignInRules as SignInRules
 from ensign.control.identity.sign_in_models import Trace as Trace

@@ -118,6 +118,14 @@ def members() -> Mapping[str, tuple[str, ...]]:
     return {group_id: tuple(ids) for group_id, ids in found.items()}
 
 
+def members_of(group_id: str) -> tuple[str, ...]:
+    """Ids of the active people in an active group; () for any other."""
+    if not Group.objects.filter(pk=group_id, status="active").exists():
+        return ()
+    ids = Membership.objects.filter(group=group_id, status="active").values_list("person", flat=True)
+    return tuple(Person.objects.filter(pk__in=list(ids), status="active").order_by("pk").values_list("pk", flat=True))
+
+
 def service_account(id: str) -> ServiceAccountView:
     """One service account.
 

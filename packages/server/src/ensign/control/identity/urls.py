@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-from ensign.control.identity.views import account, factors, links, sign_in
+from ensign.control.identity.views import account, approval_keys, factors, links, sign_in
 
 app_name = "identity"
 
@@ -30,6 +30,10 @@ urlpatterns = [
     path("account/security/passkey", factors.passkey, name="passkey-new"),
     path("account/security/passkey/question", factors.passkey_question, name="passkey-new-question"),
     path("account/security/recovery-codes", factors.recovery_codes, name="recovery-codes"),
+    path("account/approval-keys", approval_keys.overview, name="approval-keys"),
+    path("account/approval-keys/<int:factor_id>/question", approval_keys.question, name="approval-key-question"),
+    path("account/approval-keys/<int:factor_id>/enrol", approval_keys.enrol, name="approval-key-enrol"),
+    path("account/approval-keys/<str:key_id>/revoke", approval_keys.revoke, name="approval-key-revoke"),
     path("account/security/<int:factor_id>/rename", factors.rename, name="factor-rename"),
     path("account/security/<int:factor_id>/remove", factors.remove, name="factor-remove"),
 ]

@@ -10,11 +10,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from allauth.mfa.models import Authenticator
 from django.conf import settings
+from fido2 import cbor
 from fido2.server import Fido2Server
 from fido2.utils import websafe_decode, websafe_encode
 from fido2.webauthn import (
@@ -126,6 +128,40 @@ def origin_allowed(origin: str) -> bool:
     if ours.hostname == "localhost" and ours.scheme == "http":
         return asked.scheme == "http" and asked.hostname == "localhost"
     return (asked.scheme, asked.hostname, asked.port) == (ours.scheme, ours.hostname, ours.port)
+
+
+def origin() -> str:
+    """The one origin whose pages may ask for a signature: that of ``ENSIGN_PUBLIC_URL``, its port included."""
+    ours = urlsplit(settings.PUBLIC_URL)
+    return f"{ours.scheme}://{ours.netloc}".lower()
+
+
+def passkey_of(account: Account, factor_id: int, *, lock: bool = False) -> Authenticator | None:
+    """One of the account's passkeys, perhaps held until the commit."""
+    rows = Authenticator.objects.filter(user_id=account.pk, type=Authenticator.Type.WEBAUTHN, pk=factor_id)
+    return (rows.select_for_update() if lock else rows).first()
+
+
+def credential_of(row: Authenticator) -> tuple[bytes, bytes]:
+    """The id of a stored passkey's credential, and its public key in COSE."""
+    response = RegistrationResponse.from_dict(row.data["credential"])
+    data = response.response.attestation_object.auth_data.credential_data
+    if data is None:
+        raise ValueError("a passkey without credential data")
+    return bytes(data.credential_id), bytes(cbor.encode(dict(data.public_key)))
+
+
+def count_use(row: Authenticator, counter: int, *, at: datetime) -> None:
+    """Note that a locked passkey was used; its counter must have grown (Level 2, section 6.1.1).
+
+    :raises Invalid: when it has not: the passkey is a copy, or has one.
+    """
+    last = row.data.get("sign_count", 0)
+    if (counter or last) and counter <= last:
+        raise Invalid("This passkey answers like a copy of another.", remedy="Remove it and enrol a new one.")
+    row.data = {**row.data, "sign_count": counter}
+    row.last_used_at = at
+    row.save(update_fields=["data", "last_used_at"])
 
 
 def _server() -> Fido2Server:

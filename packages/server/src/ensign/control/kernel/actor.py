@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from ensign.control.kernel import clock
+
 ActorKind = Literal["person", "service", "system", "anonymous"]
 Via = Literal["session", "token", "cli", "system", "setup"]
 
@@ -43,7 +45,7 @@ class Actor:
     def proved(self, *, at: datetime) -> bool:
         """Whether any second factor was proved within the window: enough to change one's own factors."""
         window = min(self.mfa_window, RECENT_MFA)
-        return self.interactive and self.mfa_at is not None and timedelta(0) <= at - self.mfa_at <= window
+        return self.interactive and self.mfa_at is not None and -clock.SKEW <= at - self.mfa_at <= window
 
     def to_entry(self) -> dict[str, str]:
         """The form in which the actor stands in a ledger entry."""

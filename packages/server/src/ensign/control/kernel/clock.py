@@ -8,7 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+
+#: By how much the clocks of two nodes may differ without anybody noticing: what one node wrote a moment ago may seem to
+#: lie in the future of another. Judgements about what people did a moment ago allow for it; docs/howto/production asks
+#: for less, and a node whose clock differs by more from its database's says so.
+SKEW = timedelta(minutes=2)
 
 _simulated: ContextVar[datetime | None] = ContextVar("ensign_simulated_now", default=None)
 

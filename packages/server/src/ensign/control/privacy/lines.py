@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Final
 
 from ensign.control.privacy.datamap import PERSON, Line
+from ensign.control.privacy.incident_lines import INCIDENTS
+from ensign.control.privacy.line_words import BY_HAND as _BY_HAND
+from ensign.control.privacy.line_words import FOR_EVER as _FOR_EVER
+from ensign.control.privacy.line_words import ID_ONLY as _ID_ONLY
+from ensign.control.privacy.line_words import TEXTS as _TEXTS
 
 _STAFF: Final = "people who use Ensign"
-_ID_ONLY: Final = "holds pseudonymous ids only; they name nobody once the person is erased"
-_FOR_EVER: Final = "for good: the log vouches for it"
 _INSTALLED: Final = "as long as the installation"
-_TEXTS: Final = "an erasure takes the person's name and address out of the present text; earlier versions are forgotten"
 _BY_ACCOUNT: Final = "(SELECT a.person_id FROM identity_account AS a WHERE a.id = t.user_id)"
-_BY_HAND: Final = "an erasure lists the objects whose text still names the person, for somebody to change"
 _UNUSED: Final = "nothing: Ensign does not use this table"
 
 PEOPLE: Final = (
@@ -56,6 +57,16 @@ PEOPLE: Final = (
     Line(
         table="identity_attempts", what="Counts of failed tries under keyed hashes; never what was typed",
         purpose="stopping guesses", kept="until the window of the count is over; looked at daily", task="tries",
+    ),
+    Line(
+        table="identity_approval_key", what="Approval keys: public keys, whose they are (ids), when they counted",
+        purpose="verifying who approved a change", subject="t.owner", mentions=("revoked_by",), kept=_FOR_EVER,
+        erased=_ID_ONLY,
+    ),
+    Line(
+        table="identity_signing_question", what="What a passkey is asked to sign: a person's id, the change in words",
+        purpose="approving by signature", subject="t.person_id", kept="five minutes; what is left over goes with the"
+        " next question", erased="the rows are removed", on_erasure="removed", backup="left out",
     ),
     Line(
         table="identity_token", what="Personal, service and federated tokens: name, scope, hash, end", whose=_STAFF,
@@ -304,50 +315,21 @@ FLAGS: Final = (
         purpose="review, evidence", kept=_FOR_EVER, mentions=("author",), erased=_TEXTS, texts=("text",),
     ),
     Line(
-        table="incidents_kill", what="Kill switches that were pressed, when, by whom (id), and why",
-        whose="whoever is named in a text", purpose="incident evidence", kept=_FOR_EVER,
-        mentions=("by", "reason_by"), erased=_TEXTS, texts=("reason",),
+        table="progression_test_run", what="Test runs: what was tested, commit, address, result, by whom (id)",
+        whose="whoever is named in a text", purpose="evidence of tests", kept=_FOR_EVER,
+        mentions=("by",), erased=_TEXTS, texts=("name", "url"),
     ),
     Line(
-        table="incidents_incident", what="Incidents: title, times, cause, follow-up actions, who declared them (id)",
-        whose="whoever is named in a text", purpose="incident evidence", kept=_FOR_EVER, mentions=("declared_by",),
-        erased=f"{_TEXTS}; of follow-up actions, {_BY_HAND}", texts=("title", "root_cause"),
+        table="releases_ramp", what="Ramps: the plan, how far it has come, whose it is (id), why it is paused",
+        whose="whoever is named in a text", purpose="carrying out approved plans, evidence", kept=_FOR_EVER,
+        mentions=("owner",), erased=_TEXTS, texts=("why",),
     ),
     Line(
-        table="incidents_update", what="The logs of incidents: what was written, when, by whom (id)",
-        whose="whoever is named in a text", purpose="incident evidence", kept=_FOR_EVER, mentions=("by",),
-        erased=_TEXTS, texts=("text",),
+        table="releases_template", what="Release templates: name, description, steps",
+        whose="whoever is named in a text", purpose="drafting ramps", kept=_FOR_EVER, erased=_TEXTS,
+        texts=("name", "description"),
     ),
-    Line(
-        table="incidents_break_glass", what="Emergency access: whose (id), where, why, what was applied, its review",
-        whose="whoever is named in a text", purpose="incident evidence", kept=_FOR_EVER,
-        mentions=("person", "ended_by", "reviewed_by"), erased=_TEXTS, texts=("reason", "finding", "follow_up"),
-    ),
-    Line(
-        table="incidents_trigger", what="Addresses that switch a flag off: name, hash, end, who made them (id)",
-        purpose="monitoring systems that switch off", secret=("token_hash",), mentions=("created_by", "revoked_by"),
-        kept=_FOR_EVER, erased=_BY_HAND,
-    ),
-    Line(
-        table="incidents_trigger_secret", what="Keys with which requests to these addresses are signed, sealed",
-        purpose="checking their signatures", secret=("sealed",), kept="until the address is revoked",
-    ),
-    Line(
-        table="incidents_trigger_seen", what="Hashes of signed requests that were acted on", purpose="no replay",
-        kept="ten minutes", task="trigger-refusals",
-    ),
-    Line(
-        table="incidents_trigger_refusals", what="How many requests were refused in the present minute",
-        purpose="a log that nobody can fill", kept="a minute", task="trigger-refusals",
-    ),
-    Line(
-        table="incidents_drill_plan", what="Plans of drills: flag, interval, target, who planned them (id)",
-        purpose="rehearsing kill switches", mentions=("planned_by",), kept=_FOR_EVER, erased=_ID_ONLY,
-    ),
-    Line(
-        table="incidents_drill", what="Drills: what was measured, who began them (id)",
-        purpose="rehearsing kill switches", mentions=("started_by",), kept=_FOR_EVER, erased=_ID_ONLY,
-    ),
+    *INCIDENTS,
 )  # fmt: skip
 
 LOG: Final = (

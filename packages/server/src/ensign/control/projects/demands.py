@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -16,8 +17,22 @@ from ensign.control.access.domain import FlagFacts
 
 T = TypeVar("T")
 
+#: Operations that change what changes must meet.
+GOVERNING = frozenset({"policy.set", "environment.unprotect"})
+
 #: How long an approval counts where no demand says less; a demand can only shorten it.
 APPROVAL_HOURS = 7 * 24
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Who:
+    """What somebody is where a change has effect: keys of the ``roles`` that they hold there, ids of their ``groups``,
+    and whether they are the ``owner`` of every flag touched. The default is closed: nothing is known of them.
+    """
+
+    roles: frozenset[str] = frozenset()
+    groups: frozenset[str] = frozenset()
+    owner: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +49,11 @@ class Approvers:
     def anybody(self) -> bool:
         """Whether it narrows nothing."""
         return not (self.roles or self.groups or self.owner)
+
+    def admits(self, who: Who) -> bool:
+        """Whether it lets somebody through."""
+        named = not (who.roles.isdisjoint(self.roles) and who.groups.isdisjoint(self.groups))
+        return self.anybody or named or (self.owner and who.owner)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +89,12 @@ class Demand:
     def lifetime(self) -> timedelta:
         """How long an approval counts."""
         return timedelta(hours=self.approval_hours)
+
+    @property
+    def required(self) -> int:
+        """How many approvals it takes: at least one where it says from whom one must come."""
+        named = bool(self.each_group) or any(not one.anybody for one in self.approvers)
+        return max(self.approvals, int(named))
 
     def join(self, other: Demand) -> Demand:
         """What meets both: associative, commutative but for the order of lists; :class:`Demand` () is neutral."""
@@ -135,6 +161,9 @@ class ChangeFacts:
     highest share of users (0 to 100) that a touched flag has afterwards; ``step``: the largest growth of one, in
     percentage points; both None where that cannot be said (a segment's constraints), which every condition on them
     takes for met. ``at``: when it is asked.
+
+    ``classifies``: it changes what conditions go by (type, tags, risk tier, owner); ``flags`` holds both sides then,
+    and of a rule only what it says about flags decides, as every later change is judged by it.
     """
 
     operations: frozenset[str]
@@ -142,6 +171,17 @@ class ChangeFacts:
     rollout: int | None
     step: int | None
     at: datetime
+    classifies: bool = False
+
+    @property
+    def governs(self) -> bool:
+        """Whether it changes what changes must meet: it answers to all rules then, whatever their conditions say."""
+        return not GOVERNING.isdisjoint(self.operations)
+
+
+@lru_cache(maxsize=64)
+def _zone(name: str) -> ZoneInfo:
+    return ZoneInfo(name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,13 +198,21 @@ class Hours:
 
     def covers(self, at: datetime) -> bool:
         """Whether ``at`` lies within."""
-        local = at.astimezone(ZoneInfo(self.zone))
+        local = at.astimezone(_zone(self.zone))
         minute = local.hour * 60 + local.minute
         if self.start <= self.end:
             return local.weekday() in self.days and self.start <= minute < self.end
         if minute >= self.start:
             return local.weekday() in self.days
         return minute < self.end and (local.weekday() - 1) % 7 in self.days
+
+    def until(self, at: datetime) -> datetime:
+        """When the time that covers ``at`` ends; later than ``at`` also where clocks are put back."""
+        local = at.astimezone(_zone(self.zone))
+        midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
+        passes = self.end < self.start and local.hour * 60 + local.minute >= self.start
+        end = midnight + timedelta(days=1 if passes else 0, minutes=self.end)
+        return max(end.replace(tzinfo=_zone(self.zone)).astimezone(UTC), at + timedelta(minutes=1))
 
     def to_state(self) -> dict[str, Any]:
         """JSON form."""
@@ -194,16 +242,26 @@ class When:
 
     def holds(self, facts: ChangeFacts) -> bool:
         """Whether a change is one of these."""
-        flags = [flag for flag in facts.flags if flag is not None]
+        if facts.classifies:
+            return self.about(facts.flags)
         return all(
             (
+                self.about(facts.flags),
                 not self.operations or not facts.operations.isdisjoint(self.operations),
                 _above(facts.rollout, self.rollout_above),
                 _above(facts.step, self.step_above),
-                not self.flag_types or any(flag.type in self.flag_types for flag in flags),
-                not self.tags or any(not flag.tags.isdisjoint(self.tags) for flag in flags),
-                not self.tiers or any(flag.tier in self.tiers for flag in flags),
                 self.hours is None or self.hours.covers(facts.at),
+            )
+        )
+
+    def about(self, flags: Collection[FlagFacts | None]) -> bool:
+        """Whether what it says of flags is true of ``flags``: of some one of them, for each member that is given."""
+        known = [flag for flag in flags if flag is not None]
+        return all(
+            (
+                not self.flag_types or any(flag.type in self.flag_types for flag in known),
+                not self.tags or any(not flag.tags.isdisjoint(self.tags) for flag in known),
+                not self.tiers or any(flag.tier in self.tiers for flag in known),
             )
         )
 
@@ -271,6 +329,10 @@ class Freeze:
             return self.weekly.covers(at)
         return datetime.fromisoformat(self.start) <= at < datetime.fromisoformat(self.end)
 
+    def until(self, at: datetime) -> datetime:
+        """When the freeze that covers ``at`` ends."""
+        return datetime.fromisoformat(self.end) if self.weekly is None else self.weekly.until(at)
+
     def to_state(self) -> dict[str, Any]:
         """JSON form."""
         weekly = None if self.weekly is None else self.weekly.to_state()
@@ -286,3 +348,20 @@ class Freeze:
 def frozen_by(freezes: Collection[Freeze], at: datetime) -> Freeze | None:
     """The first freeze window that covers ``at``, or None."""
     return next((freeze for freeze in freezes if freeze.covers(at)), None)
+
+
+def frozen_until(freezes: Collection[Freeze], at: datetime) -> datetime:
+    """When it is not frozen any more: freezes that follow each other without a gap count as one. ``at`` itself where
+    nothing is frozen then.
+    """
+    until = at
+    for _ in range(_MAX_CHAINED):
+        freeze = frozen_by(freezes, until)
+        if freeze is None:
+            break
+        until = freeze.until(until)
+    return until
+
+
+#: How many freezes in a row are looked through: a policy has at most twenty, and weekly ones leave some time free.
+_MAX_CHAINED = 400

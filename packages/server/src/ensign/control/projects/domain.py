@@ -107,9 +107,17 @@ class PolicyRules:
         return self.further.join(plain)
 
     def demand(self, facts: ChangeFacts | None) -> Demand:
-        """What a change must have. Where nothing is known of it (None) every rule holds."""
-        held = [rule.demand for rule in self.rules if facts is None or rule.when.holds(facts)]
+        """What a change must have. Where nothing is known of it (None) every rule holds, and for what changes the
+        demands themselves: nobody takes away a rule with less than the rule asks for.
+        """
+        every = facts is None or facts.governs
+        held = [rule.demand for rule in self.rules if every or (facts is not None and rule.when.holds(facts))]
         return joined([self.always, *held])
+
+    @property
+    def conditional(self) -> bool:
+        """Whether what is asked depends on the change, so that its facts are needed."""
+        return bool(self.rules)
 
     def to_state(self) -> dict[str, Any]:
         """JSON form (without project and environment)."""
@@ -130,31 +138,8 @@ class PolicyRules:
         return PolicyRules(**known)
 
 
+#: The most approvals that can be asked for.
 MAX_APPROVALS = 10
-
-
-def check_rules(rules: PolicyRules, *, protected: bool) -> PolicyRules:
-    """The rules, with texts trimmed, when they may stand.
-
-    :raises Invalid: when the number is out of range, or a protected environment asks for no approval and states
-        no compensating control.
-    """
-    if not 0 <= rules.approvals <= MAX_APPROVALS:
-        raise Invalid(
-            "This number of approvals cannot be asked for.",
-            fields={"approvals": f"Choose a number from 0 to {MAX_APPROVALS}."},
-        )
-    control = check_text(rules.compensating_control, field="compensating_control")
-    if protected and rules.approvals == 0 and len(control) < 10:
-        raise Invalid(
-            "A protected environment without approvals needs a compensating control.",
-            remedy="Ask for at least one approval, or state what is done instead.",
-            fields={
-                "compensating_control": "Say in a sentence what is done instead of an approval,"
-                " for example who looks at the log of changes, and how often."
-            },
-        )
-    return PolicyRules(**{**{n: getattr(rules, n) for n in PolicyRules.__slots__}, "compensating_control": control})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

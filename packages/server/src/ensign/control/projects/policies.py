@@ -11,6 +11,7 @@ from ensign.control.kernel import clock
 from ensign.control.kernel.errors import NotFound
 from ensign.control.projects.domain import PolicyRules
 from ensign.control.projects.models import Environment, Policy
+from ensign.control.projects.policy_words import count
 from ensign.control.projects.presets import PRESETS
 
 
@@ -28,7 +29,7 @@ class PolicyView:
     @property
     def approvals(self) -> int:
         """How many other people must approve every change; rules may ask for more."""
-        return self.rules.approvals
+        return self.rules.always.required
 
     @property
     def apply_on_last_approval(self) -> bool:
@@ -69,13 +70,15 @@ class PolicyView:
     @property
     def sentence(self) -> str:
         """What it asks for, as one sentence for people."""
-        if self.approvals:
-            people = "one other person" if self.approvals == 1 else f"{self.approvals} other people"
+        number = self.rules.always.required
+        rules = f" {count(len(self.rules.rules), 'rule')} may ask for more." if self.rules.rules else ""
+        if number:
+            people = "one other person" if number == 1 else f"{number} other people"
             applied = ", and applies with the last approval" if self.apply_on_last_approval else ""
-            return f"A change needs the approval of {people}{applied}."
+            return f"A change needs the approval of {people}{applied}.{rules}"
         if self.protected:
-            return f"A change needs no approval. Compensating control: {self.compensating_control}"
-        return "A change applies at once."
+            return f"A change needs no approval. Compensating control: {self.compensating_control}{rules}"
+        return f"A change needs no approval.{rules}" if rules else "A change applies at once."
 
 
 def to_view(row: Policy, *, protected: bool) -> PolicyView:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from ensign.control.kernel.errors import Invalid
-from ensign.control.projects.domain import PolicyRules, check_rules
+from ensign.control.projects.checking import check_rules
+from ensign.control.projects.demands import NOTHING, Demand, Freeze, Hours, Progression
+from ensign.control.projects.domain import PolicyRules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,22 +24,31 @@ class Preset:
     approvals: int
     needs_control: bool = False
 
+    further: Demand = NOTHING
+    freezes: tuple[Freeze, ...] = ()
+    delay_hours: int = 0
+
+    def wished(self, *, protected: bool, compensating_control: str = "") -> PolicyRules:
+        """What it asks for, before it is checked."""
+        if not protected:
+            return PolicyRules(preset=self.key)
+        return PolicyRules(
+            approvals=self.approvals,
+            requires_reason=True,
+            compensating_control=compensating_control if self.needs_control else "",
+            preset=self.key,
+            further=self.further,
+            freezes=self.freezes,
+            delay_hours=self.delay_hours,
+        )
+
     def rules(self, *, protected: bool, compensating_control: str, since: str) -> PolicyRules:
         """The rules that an environment of a new project gets.
 
         :raises Invalid: when a compensating control is needed and none was stated.
         """
-        approvals = self.approvals if protected else 0
-        return check_rules(
-            PolicyRules(
-                approvals=approvals,
-                requires_reason=protected,
-                compensating_control=compensating_control if protected and self.needs_control else "",
-                preset=self.key,
-                enforced_since=since if approvals else "",
-            ),
-            protected=protected,
-        )
+        wished = self.wished(protected=protected, compensating_control=compensating_control)
+        return check_rules(replace(wished, enforced_since=since if wished.always.required else ""), protected=protected)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +70,37 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
     {
         preset.key: preset
         for preset in (
+            Preset(
+                key="regulated",
+                name="Regulated",
+                description="Production is protected: two other people approve, for two days at most, what has run in"
+                " staging for a day and passed its tests, signed with their passkeys, with a ticket; nothing changes"
+                " at weekends, and a weaker policy takes effect a day after its approval.",
+                strength=5,
+                protects_production=True,
+                approvals=2,
+                further=Demand(
+                    requires_ticket=True,
+                    requires_tests=True,
+                    signed=True,
+                    approval_hours=48,
+                    max_step=50,
+                    progression=(Progression(environment="staging", hours=24),),
+                ),
+                freezes=(Freeze(name="Weekend", weekly=Hours(days=(5, 6), start=0, end=1440)),),
+                delay_hours=24,
+            ),
+            Preset(
+                key="two-person",
+                name="Two people",
+                description="Production is protected: two other people approve each change, with a ticket, and an"
+                " approval counts for two days.",
+                strength=4,
+                protects_production=True,
+                approvals=2,
+                further=Demand(requires_ticket=True, approval_hours=48),
+                delay_hours=4,
+            ),
             Preset(
                 key="small-team",
                 name="Small team",
@@ -89,6 +131,16 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
     }
 )
 DEFAULT = "small-team"
+
+
+def recognised(rules: PolicyRules, *, protected: bool) -> str:
+    """The key of the preset that asks for exactly this, or empty."""
+    for key, one in PRESETS.items():
+        control = rules.compensating_control if one.needs_control else ""
+        wished = one.wished(protected=protected, compensating_control=control)
+        if protected and replace(wished, preset=rules.preset, enforced_since=rules.enforced_since) == rules:
+            return key
+    return ""
 
 
 def preset(key: str) -> Preset:

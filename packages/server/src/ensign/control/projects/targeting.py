@@ -8,7 +8,9 @@ from datetime import datetime
 from ensign.control.audit.staging import Staged, stage
 from ensign.control.kernel import clock, ids
 from ensign.control.kernel.errors import NotFound
-from ensign.control.projects.domain import ApprovedChange, PolicyRules, check_rules
+from ensign.control.projects.checking import check_rules
+from ensign.control.projects.domain import ApprovedChange, PolicyRules
+from ensign.control.projects.knowing import require_known
 from ensign.control.projects.models import Environment, Policy
 
 
@@ -28,7 +30,8 @@ def stage_policy(
     current = Policy.objects.select_for_update().filter(project=project, environment=environment).first()
     before = PolicyRules() if current is None else PolicyRules.from_state(current.state)
     checked = check_rules(rules, protected=bool(place.protected))
-    since = (before.enforced_since or clock.text(at)) if checked.approvals else ""
+    require_known(checked, project=project, environment=environment)
+    since = (before.enforced_since or clock.text(at)) if checked.always.required else ""
     state = {"project": project, "environment": environment, **replace(checked, enforced_since=since).to_state()}
     id = ids.new_id("pol", at=at) if current is None else current.pk
     return stage(Policy, id=id, state=state, current=current)

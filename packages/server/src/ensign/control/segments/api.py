@@ -47,6 +47,7 @@ class SegmentOut(Schema):
     description: str
     wire_id: int
     created_at: str
+    mapped: bool
     environments: dict[str, Any]
 
 

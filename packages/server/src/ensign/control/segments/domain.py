@@ -57,7 +57,11 @@ class SegmentConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentInfo:
-    """What all environments share. ``wire_id`` is the small integer by which SDKs know it, unique everywhere."""
+    """What all environments share. ``wire_id`` is the small integer by which SDKs know it, unique everywhere.
+
+    ``mapped``: declared environment-mapped, so its constraints differ between environments by their nature (internal
+    users, test accounts) and are no part of what must have run in a lower environment first.
+    """
 
     key: str
     project: str
@@ -65,6 +69,7 @@ class SegmentInfo:
     wire_id: int
     description: str = ""
     created_at: str = ""
+    mapped: bool = False
 
     def to_state(self) -> dict[str, Any]:
         """JSON form."""
@@ -75,9 +80,10 @@ class SegmentInfo:
             "wire_id": self.wire_id,
             "description": self.description,
             "created_at": self.created_at,
+            "mapped": self.mapped,
         }
 
     @staticmethod
     def from_state(state: Mapping[str, Any]) -> SegmentInfo:
-        """The inverse of :meth:`to_state`."""
+        """The inverse of :meth:`to_state`; an older state lacks ``mapped``."""
         return SegmentInfo(**state)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -100,7 +102,7 @@ def detail(request: HttpRequest, project: str, segment: str) -> HttpResponse:
             return redirect("segments:detail", project=project, segment=segment)
     of = projects.project(project)
     configs = queries.configs_of(project, segment)
-    columns = [
+    columns: list[dict[str, Any]] = [
         {
             "place": place,
             "rules": pages.rules(configs[place.row.key].config) if place.row.key in configs else None,
@@ -110,11 +112,16 @@ def detail(request: HttpRequest, project: str, segment: str) -> HttpResponse:
         }
         for place in project_pages.places(project)
     ]
+    # What is said of it in every environment goes into the draft of the one that asks for most.
+    strictest = max(columns, key=lambda c: (c["place"].policy.approvals, c["place"].row.protected))
     context = {
         "project": of,
         "segment": row.info,
         "id": row.id,
         "columns": columns,
+        "map_draft": f"/projects/{project}/environments/{strictest['place'].row.key}/draft"
+        if strictest["may_draft"]
+        else "",
         "form": form,
         "steps": _steps(of, (row.info.name, "")),
         "may_update": here.may(Permission.SEGMENT_UPDATE, project),

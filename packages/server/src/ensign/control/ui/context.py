@@ -95,6 +95,8 @@ ROOMS: Final = (
                 "e",
                 "changes:policies",
                 "changes:policy",
+                "changes:policy_plan",
+                "changes:policy_timeline",
                 in_project=True,
             ),
             _room("Incidents", "siren", "incidents:list", "k"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ensign.control.changes.domain.base import Operation
+from ensign.control.changes.domain.classing import FlagClassify
 from ensign.control.changes.domain.content_operations import (
     DependencyRemove,
     DependencySet,
@@ -21,6 +22,7 @@ from ensign.control.changes.domain.flag_operations import (
     FlagRevive,
     FlagSetImpressions,
 )
+from ensign.control.changes.domain.ramp_operations import RampPlan
 from ensign.control.changes.domain.settings_operations import (
     EnvironmentProtect,
     EnvironmentUnprotect,
@@ -143,11 +145,15 @@ def _merged(old: Operation, new: Operation) -> Operation | None:
             return new
         case (StrategyAdd(), StrategyUpdate()) if old.flag == new.flag and old.strategy.id == new.strategy.id:
             return StrategyAdd(flag=old.flag, strategy=new.strategy, position=old.position)
+        case (RampPlan(), RampPlan()) if old.flag == new.flag and old.strategy == new.strategy:
+            return new
         case (StrategyReorder(), StrategyReorder()) if old.flag == new.flag:
             return new
         case (VariantsSet(), VariantsSet()) if old.flag == new.flag:
             return new
         case (FlagSetImpressions(), FlagSetImpressions()) if old.flag == new.flag:
+            return new
+        case (FlagClassify(), FlagClassify()) if old.flag == new.flag:
             return new
         case (SegmentSet(), SegmentSet()) if old.segment == new.segment:
             return new
@@ -201,7 +207,7 @@ def _dependencies(flag: str, now: list[Dependency], wanted: Sequence[Dependency]
     return made
 
 
-_LISTS = (StrategyAdd, StrategyRemove, StrategyReorder, DependencySet, DependencyRemove)
+_LISTS = (StrategyAdd, StrategyRemove, StrategyReorder, RampPlan, DependencySet, DependencyRemove)
 
 
 def _blocks(old: Operation, new: Operation) -> bool:

@@ -11,6 +11,8 @@ from ensign.control.changes.domain import words
 from ensign.control.changes.domain.content import dependency_state
 from ensign.control.changes.domain.world import World
 from ensign.control.flags.domain import Constraint, FlagConfig, FlagInfo, Strategy, Variant
+from ensign.control.projects import policy_words
+from ensign.control.projects.domain import PolicyRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +35,22 @@ def diff(before: World, after: World) -> tuple[Row, ...]:
     for key in sorted({*before.segments, *after.segments}):
         where = f"segment {key} in {after.environment}"
         rows += _segment(where, before.segments.get(key), after.segments.get(key))
-    if before.policy != after.policy:
-        sides = [None if side is None else words.policy(side) for side in (before.policy, after.policy)]
-        rows.append(_told(f"policy of {after.environment}", sides[0], sides[1], before.policy, after.policy))
+    for key in sorted({*before.segments, *after.segments, *before.mapped, *after.mapped}):
+        rows += _row(f"segment {key}: environment-mapped", _yes(key in before.mapped), _yes(key in after.mapped))
+    rows += _policy(f"policy of {after.environment}", before.policy, after.policy)
     rows += _row(f"{after.environment}: protected", _yes(before.protected), _yes(after.protected))
     return tuple(rows)
+
+
+def _policy(where: str, old: PolicyRules | None, new: PolicyRules | None) -> list[Row]:
+    """One row for each member that differs."""
+    if old is None or new is None:
+        sides = [None if side is None else words.policy(side) for side in (old, new)]
+        return _row(where, sides[0], sides[1])
+    told = [Row(f"{where} › {label}", was, now) for label, was, now in policy_words.rows(old, new)]
+    # Where their words are the same, the exact forms stand instead: a difference is never hidden.
+    exact = (_shown(old.to_state()), _shown(new.to_state()))
+    return [Row(row.path, *exact) if row.before == row.after else row for row in told]
 
 
 def _yes(value: bool) -> str:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from ensign.control.changes.domain import algebra
 from ensign.control.changes.domain.base import Operation
+from ensign.control.changes.domain.ramp_operations import RampPlan
 from ensign.control.changes.domain.world import World
 from ensign.control.flags import words
 from ensign.control.flags.domain import FlagConfig, Strategy
@@ -16,21 +17,36 @@ from ensign.control.projects.demands import ChangeFacts
 def change_facts(before: World, after: World, operations: Sequence[Operation], *, at: datetime) -> ChangeFacts:
     """The facts of a change that takes ``before`` to ``after``.
 
-    Whom a segment's constraints reach cannot be said in per cent: rollout and step are None then.
+    What plans a ramp counts with all of its plan: the share that it ends with, and the largest of its steps. Whom a
+    segment's constraints reach cannot be said in per cent: rollout and step are None then.
     """
     touched = algebra.touched(after.environment, operations)
     flags = {ref.key for ref in touched if ref.kind in {"flag", "config"}}
-    known = frozenset(None if (info := after.flags.get(key)) is None else info.facts for key in flags)
+    # What a flag was and what it becomes: they differ where it is classified anew.
+    known = frozenset(
+        None if (info := world.flags.get(key)) is None else info.facts for key in flags for world in (before, after)
+    )
     other = any(ref.kind not in {"flag", "config"} for ref in touched)
     unsaid = any(ref.kind == "segment" for ref in touched)
     sides = [(_config(before, key), _config(after, key)) for key in flags]
+    plans = [operation for operation in operations if isinstance(operation, RampPlan)]
+    shares = [words.rollout(new) or 0 for _, new in sides] + [plan.steps[-1].percent for plan in plans]
+    steps = [step(old, new) for old, new in sides] + [plan.largest_step for plan in plans]
     return ChangeFacts(
         operations=frozenset(operation.type for operation in operations),
         flags=known | {None} if other or not known else known,
-        rollout=None if unsaid else max((words.rollout(new) or 0 for _, new in sides), default=0),
-        step=None if unsaid else max((step(old, new) for old, new in sides), default=0),
+        rollout=None if unsaid else max(shares, default=0),
+        step=None if unsaid else max(steps, default=0),
         at=at,
+        classifies=any(operation.type == "flag.classify" for operation in operations),
     )
+
+
+def step_of(before: World, after: World, operations: Sequence[Operation]) -> int:
+    """By how many percentage points the share of users of a touched flag grows at most; segments left out."""
+    touched = algebra.touched(after.environment, operations)
+    flags = {ref.key for ref in touched if ref.kind in {"flag", "config"}}
+    return max((step(_config(before, key), _config(after, key)) for key in flags), default=0)
 
 
 def _config(world: World, flag: str) -> FlagConfig:

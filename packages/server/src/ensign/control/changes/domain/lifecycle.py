@@ -1,4 +1,4 @@
-"""The life of a change request: draft -> in review <-> changes requested -> approved -> applied | rejected | withdrawn.
+"""The life of a change request: draft -> in review <-> changes requested -> approved (-> scheduled) -> applied | ended.
 
 Every function takes a request and returns the next one, or raises and says why. Permissions of the organisation are
 checked by the operations; what makes a decision trustworthy is in :mod:`trust` and called from here, so that no path
@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
-from ensign.control.changes.domain import trust
+from ensign.control.changes.domain import plans, trust
 from ensign.control.changes.domain.base import Operation
 from ensign.control.changes.domain.digests import change_digest
-from ensign.control.changes.domain.emergency import Opening
+from ensign.control.changes.domain.emergency import Opening, require_break_glass
 from ensign.control.changes.domain.requests import Approval, ChangeRequest, Decision, Mode, PolicyInForce, Status
+from ensign.control.changes.domain.signing import NO_KEYS, Signing
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Denied, Invalid
 
@@ -27,8 +29,13 @@ def _require(request: ChangeRequest, states: frozenset[Status], act: str) -> Non
         raise Conflict(f"This request is {request.status.replace('_', ' ')}; it cannot be {act}.", code="wrong-state")
 
 
-_EDITABLE: frozenset[Status] = frozenset({"draft", "in_review", "changes_requested", "approved"})
-_REVIEWED: frozenset[Status] = frozenset({"in_review", "approved"})
+_EDITABLE: frozenset[Status] = frozenset({"draft", "in_review", "changes_requested", "approved", "scheduled"})
+_REVIEWED: frozenset[Status] = frozenset({"in_review", "approved", "scheduled"})
+
+
+def approved_status(request: ChangeRequest) -> Status:
+    """What a request is once it has its approvals: approved, or scheduled where a time was set before."""
+    return "scheduled" if request.schedule is not None and request.schedule.state == "pending" else "approved"
 
 
 def edit(
@@ -42,7 +49,8 @@ def edit(
     reason: str,
     behind: Collection[str] = (),
 ) -> ChangeRequest:
-    """Replace what it says. Voids every approval, begins a new round, and makes ``by`` a contributor for ever.
+    """Replace what it says. Voids every approval and its schedule, begins a new round, and makes ``by`` a contributor
+    for ever.
 
     ``behind`` are the people who stand behind ``by`` now; they stay barred from approving it, as ``by`` does.
     """
@@ -64,7 +72,8 @@ def edit(
         behind=tuple(sorted({*request.behind, *behind} - {by})),
         approvals=(),
         round=request.round if request.status == "draft" else request.round + 1,
-        status="in_review" if request.status == "approved" else request.status,
+        status="in_review" if request.status in _REVIEWED else request.status,
+        schedule=None,
         updated_at=at,
     )
 
@@ -102,13 +111,27 @@ def approve(
     current: Mapping[str, int],
     entitled: Callable[[str], bool],
     owners: frozenset[str] = frozenset(),
+    who: trust.WhoIs = trust.unknown,
+    signing: Signing = NO_KEYS,
+    signature: Mapping[str, Any] | None = None,
 ) -> ChangeRequest:
-    """Add ``actor``'s approval of ``digest``, which must be what they saw and what the request still says.
+    """Add ``actor``'s approval of ``digest``, which must be what they saw and what the request still says; with the
+    ``signature`` of a passkey where the policy asks for one.
 
-    :raises Denied: when they may not approve this; NeedsMfa when a second factor is lacking.
-    :raises Conflict: when it changed meanwhile, or isn't in review.
+    :raises Denied: when they may not approve this, or the signature is not good; NeedsMfa when a second factor is
+        lacking.
+    :raises Conflict: when it changed meanwhile, isn't in review, or must be signed.
     """
-    refusal = trust.refusal_to_approve(request, actor, at=at, policy=policy, entitled=entitled(actor.id), owners=owners)
+    refusal = trust.refusal_to_approve(
+        request,
+        actor,
+        at=at,
+        policy=policy,
+        entitled=entitled(actor.id),
+        owners=owners,
+        who=who,
+        signing=signing,
+    )
     if refusal is not None:
         raise refusal
     if digest != request.digest:
@@ -118,15 +141,18 @@ def approve(
             code="digest-mismatch",
         )
     trust.require_unmoved(request, current)
-    given = Approval(person=actor.id, at=at, digest=request.digest, policy=policy.ref, round=request.round)
+    given = Approval(
+        person=actor.id, at=at, digest=request.digest, policy=policy.ref, round=request.round, signature=signature
+    )
+    trust.require_signed(request, given, policy=policy, signing=signing)
     decided = replace(
         request,
         approvals=(*request.approvals, given),
         decisions=(*request.decisions, Decision(person=actor.id, kind="approve", at=at, round=request.round)),
         updated_at=at,
     )
-    judged = trust.verdict(decided, at=at, policy=policy, entitled=entitled, owners=owners)
-    return replace(decided, status="approved" if judged.enough else "in_review")
+    judged = trust.verdict(decided, at=at, policy=policy, entitled=entitled, owners=owners, who=who, signing=signing)
+    return replace(decided, status=approved_status(decided) if judged.enough else "in_review")
 
 
 def without_approvals_of(
@@ -137,21 +163,24 @@ def without_approvals_of(
     policy: PolicyInForce,
     entitled: Callable[[str], bool],
     owners: frozenset[str] = frozenset(),
+    who: trust.WhoIs = trust.unknown,
+    signing: Signing = NO_KEYS,
 ) -> ChangeRequest:
     """Void the approvals of somebody who left. What they decided stays told; what lacks it now is in review again."""
-    _require(request, frozenset({"draft", "in_review", "changes_requested", "approved"}), "changed")
+    _require(request, _EDITABLE, "changed")
     left = replace(
         request, approvals=tuple(given for given in request.approvals if given.person != person), updated_at=at
     )
-    if request.status != "approved":
+    if request.status not in {"approved", "scheduled"}:
         return left
-    judged = trust.verdict(left, at=at, policy=policy, entitled=entitled, owners=owners)
-    return replace(left, status="approved" if judged.enough else "in_review")
+    judged = trust.verdict(left, at=at, policy=policy, entitled=entitled, owners=owners, who=who, signing=signing)
+    return replace(left, status=request.status if judged.enough else "in_review")
 
 
 def _decided(request: ChangeRequest, by: str, at: datetime, kind: str, status: Status) -> ChangeRequest:
     decision = Decision(person=by, kind="reject" if kind == "reject" else "request_changes", at=at, round=request.round)
-    return replace(request, decisions=(*request.decisions, decision), approvals=(), status=status, updated_at=at)
+    decided = (*request.decisions, decision)
+    return replace(request, decisions=decided, approvals=(), status=status, schedule=None, updated_at=at)
 
 
 def request_changes(request: ChangeRequest, *, by: str, at: datetime) -> ChangeRequest:
@@ -163,7 +192,7 @@ def request_changes(request: ChangeRequest, *, by: str, at: datetime) -> ChangeR
 
 def reject(request: ChangeRequest, *, by: str, at: datetime) -> ChangeRequest:
     """End it without applying. Final."""
-    _require(request, frozenset({"in_review", "approved", "changes_requested"}), "rejected")
+    _require(request, _REVIEWED | {"changes_requested"}, "rejected")
     return _decided(request, by, at, "reject", "rejected")
 
 
@@ -178,7 +207,7 @@ def withdraw(request: ChangeRequest, *, by: str, at: datetime) -> ChangeRequest:
             code="not-involved",
         )
     _require(request, _EDITABLE, "withdrawn")
-    return replace(request, approvals=(), status="withdrawn", updated_at=at)
+    return replace(request, approvals=(), status="withdrawn", schedule=None, updated_at=at)
 
 
 def applied(
@@ -190,14 +219,18 @@ def applied(
     current: Mapping[str, int],
     entitled: Callable[[str], bool],
     owners: frozenset[str] = frozenset(),
+    who: trust.WhoIs = trust.unknown,
     mode: Mode = "request",
     opening: Opening | None = None,
+    underway: plans.Underway | None = None,
+    signing: Signing = NO_KEYS,
 ) -> ChangeRequest:
     """Apply it: the only function that makes a request ``applied``.
 
     ``mode`` "standard" is for what needs no approval anywhere (switching off); "direct" for what is proposed and
-    applied in one act, where the policy asks for no approval. Neither can be reached with what was a request before.
-    "break-glass" is an emergency under ``opening``: what the policy asks for stays told, and is reviewed afterwards.
+    applied in one act, where the policy asks for no approval; "plan" for a step of the approved plan that is
+    ``underway``. None of them can be reached with what was a request before. "break-glass" is an emergency under
+    ``opening``: what the policy asks for stays told, and is reviewed afterwards.
 
     :raises Conflict: when it changed, was not approved, or its approvals no longer count. :raises Denied: see trust.
     """
@@ -207,7 +240,7 @@ def applied(
         operations=request.operations,
         base=current,
     )
-    judged = trust.verdict(request, at=at, policy=policy, entitled=entitled, owners=owners)
+    judged = trust.verdict(request, at=at, policy=policy, entitled=entitled, owners=owners, who=who, signing=signing)
     if mode == "standard":
         if not all(operation.type == "flag.disable" for operation in request.operations):
             raise Denied(
@@ -219,11 +252,21 @@ def applied(
         judged = trust.Verdict(counted=(), required=0)
     required, emergency = judged.required, mode == "break-glass"
     if emergency:
-        trust.require_break_glass(opening, request, actor, at=at)
-        judged = replace(judged, required=0)
+        require_break_glass(opening, request, actor, at=at)
+        judged = trust.Verdict(counted=judged.counted, required=0, lost=judged.lost)
+    if mode == "plan":
+        judged = plans.require_step_of_plan(request, actor, underway=underway, at=at, policy=policy)
+        required = judged.required
     trust.require_unmoved(request, current)
     trust.require_applicable(
-        request, actor, digest=digest, current=current, judged=judged, direct=mode != "request", emergency=emergency
+        request,
+        digest=digest,
+        current=current,
+        judged=judged,
+        direct=mode != "request",
+        emergency=emergency,
+        # Who takes a step was settled by the plan, and who may act in an emergency by its opening.
+        acting=request.author if emergency or mode == "plan" else trust.acting(request, actor, at=at),
     )
     return replace(
         request,
@@ -236,4 +279,5 @@ def applied(
         approvals=judged.counted,
         required=required,
         policy=policy.ref,
+        schedule=None if request.schedule is None else replace(request.schedule, state="done"),
     )

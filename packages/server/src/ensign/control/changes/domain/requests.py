@@ -50,11 +50,13 @@ class PolicyInForce:
     request_days: int = REQUEST_DAYS
     delay_hours: int = 0
     """How long after its last approval a change of a policy takes effect; for others it has no meaning."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """The names of the groups that the demand names, by id."""
 
     @property
     def required(self) -> int:
         """How many approvals it takes."""
-        return self.demand.approvals
+        return self.demand.required
 
     @property
     def requires_reason(self) -> bool:
@@ -121,12 +123,12 @@ class Decision:
 class Schedule:
     """When an approved request applies by itself: not before ``at``; asked for by ``by`` (who it applies as).
 
-    ``state``: ``pending``, or ``failed`` when it was due and could not apply, with why in ``problem``.
+    ``state``: ``pending``; ``failed`` when it was due and could not apply, with why in ``problem``; ``done``.
     """
 
     at: datetime
     by: str
-    state: Literal["pending", "failed"] = "pending"
+    state: Literal["pending", "failed", "done"] = "pending"
     problem: str = ""
 
     def to_state(self) -> dict[str, Any]:
@@ -137,6 +139,26 @@ class Schedule:
     def from_state(state: Mapping[str, Any]) -> Schedule:
         """The inverse of :meth:`to_state`."""
         return Schedule(**{**state, "at": clock.parse(state["at"])})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanRef:
+    """Of which approved plan a change is a step: the ``request`` that was approved, its ``digest``, the ``ramp``, the
+    ``strategy`` whose share it sets, and to how many ``percent``.
+
+    ``step`` is the place of the step in the plan (0 is what the request itself applied); None when it rolls back.
+    """
+
+    request: str
+    digest: str
+    ramp: str
+    strategy: str
+    step: int | None
+    percent: int
+
+    def to_state(self) -> dict[str, Any]:
+        """JSON form."""
+        return {name: getattr(self, name) for name in PlanRef.__slots__}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +173,7 @@ class ChangeRequest:
     ``tickets`` are references to what it is for (``PAY-142``, an address). ``reviewers`` are people and groups asked to
     look. ``expires_at``: it ends by itself then. ``schedule``: when it applies by itself, once approved. ``promotes``:
     from which environment its content was taken. ``incident``: the incident that an emergency change belongs to.
+    ``plan``: of which approved plan this is a step.
     """
 
     id: str
@@ -184,6 +207,7 @@ class ChangeRequest:
     schedule: Schedule | None = None
     promotes: str | None = None
     incident: str | None = None
+    plan: PlanRef | None = None
 
     @property
     def open(self) -> bool:
@@ -211,12 +235,13 @@ class ChangeRequest:
             "approvals": [approval.to_state() for approval in self.approvals],
             "decisions": [decision.to_state() for decision in self.decisions],
             "schedule": None if self.schedule is None else self.schedule.to_state(),
+            "plan": None if self.plan is None else self.plan.to_state(),
         }
 
     @staticmethod
     def from_state(id: str, state: Mapping[str, Any]) -> ChangeRequest:
         """The inverse of :meth:`to_state`; what older requests lack has its default."""
-        planned = state.get("schedule")
+        timed, plan = state.get("schedule"), state.get("plan")
         return ChangeRequest(
             id=id,
             **{
@@ -226,7 +251,8 @@ class ChangeRequest:
                 "operations": tuple(from_json(value) for value in state["operations"]),
                 "approvals": tuple(Approval.from_state(value) for value in state["approvals"]),
                 "decisions": tuple(Decision.from_state(value) for value in state["decisions"]),
-                "schedule": None if planned is None else Schedule.from_state(planned),
+                "schedule": None if timed is None else Schedule.from_state(timed),
+                "plan": None if plan is None else PlanRef(**plan),
             },
         )
 

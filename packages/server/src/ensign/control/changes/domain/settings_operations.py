@@ -12,6 +12,7 @@ from ensign.control.changes.domain.policy_reading import read_rules
 from ensign.control.changes.domain.reading import Reader
 from ensign.control.changes.domain.world import OperationError, Ref, World
 from ensign.control.flags.domain import Constraint
+from ensign.control.projects import policy_words
 from ensign.control.projects.domain import PolicyRules
 
 
@@ -45,6 +46,50 @@ class SegmentSet(Operation):
         return f"The segment {self.segment} in {before.environment} goes from {old} to {new}."
 
 
+@operation_type("segment.map")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentMap(Operation):
+    """Declare a segment environment-mapped, or end that: whether its constraints are part of what must have run in a
+    lower environment first. It is said of the segment in every environment, and answers to all of their policies.
+    """
+
+    reach = "project"
+
+    segment: str
+    mapped: bool
+
+    def body(self) -> dict[str, Any]:
+        return {"segment": self.segment, "mapped": self.mapped}
+
+    @classmethod
+    def read(cls, reader: Reader) -> Operation:
+        return cls(segment=reader.text("segment"), mapped=reader.boolean("mapped"))
+
+    def touches(self, environment: str) -> tuple[Ref, ...]:  # noqa: ARG002 — the same in every environment
+        return (Ref("segment", "", self.segment),)
+
+    def apply(self, world: World) -> World:
+        world.constraints(self.segment)
+        if (self.segment in world.mapped) is self.mapped:
+            state = "environment-mapped already" if self.mapped else "not environment-mapped"
+            raise OperationError(f"The segment {self.segment} is {state}.")
+        return replace(world, mapped=world.mapped ^ {self.segment})
+
+    def invert(self, before: World) -> tuple[Operation, ...]:
+        self.apply(before)
+        return (SegmentMap(segment=self.segment, mapped=not self.mapped),)
+
+    def describe(self, before: World) -> str:
+        if self.mapped:
+            act, what = "is declared environment-mapped", "no longer need to have run in a lower environment first"
+        else:
+            act, what = (
+                "is no longer environment-mapped",
+                "must have run in a lower environment first, where that is asked",
+            )
+        return f"The segment {self.segment} of {before.project} {act}: its constraints {what}."
+
+
 @operation_type("policy.set")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicySet(Operation):
@@ -75,8 +120,7 @@ class PolicySet(Operation):
         return (PolicySet(rules=self._old(before)),)
 
     def describe(self, before: World) -> str:
-        old, new = words.policy(self._old(before)), words.policy(self.rules)
-        return f"The policy of {before.environment} goes from “{old}” to “{new}”."
+        return f"The policy of {before.environment} changes: {policy_words.change(self._old(before), self.rules)}."
 
     def _old(self, world: World) -> PolicyRules:
         if world.policy is None:

@@ -2,24 +2,28 @@
 
 The rules are those of segregation of duties (docs/controls): an approver wrote and edited nothing of it, nor stood
 behind a service account that did (1); an approval binds digest, base and policy (2) and expires (3); the approver is
-still entitled when it applies (4); only people in a session with a recent second factor approve (5); nobody is
-exempt (6); an emergency change has an opening of the same person, of this environment, that has not ended, under an
-incident that is open, and reaches nothing that decides about later changes (7).
+still entitled, and among those whom the policy asks for, when it applies (4); only people in a session with a recent
+second factor approve (5); nobody is exempt (6). Where a policy asks for it, an approval is a passkey's signature over
+all of that (7). What an emergency change rests on instead is in :mod:`emergency` (8).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from ensign.control.changes.domain.emergency import Opening
 from ensign.control.changes.domain.requests import OPEN, Approval, ChangeRequest, PolicyInForce
+from ensign.control.changes.domain.signing import NO_KEYS, Signing
+from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Denied, NeedsMfa
+from ensign.control.projects import policy_words as words
+from ensign.control.projects.demands import Who
 
 APPROVE = "change:approve"
-BREAK_GLASS = "change:break-glass"
+#: Ensign itself at the time that a person has set: it applies what is scheduled, and the steps of plans.
+SCHEDULER = "sys_scheduler"
 
 
 def moved(request: ChangeRequest, current: Mapping[str, int]) -> tuple[str, ...]:
@@ -43,13 +47,39 @@ def require_unmoved(request: ChangeRequest, current: Mapping[str, int]) -> None:
         )
 
 
+WhoIs = Callable[[str], Who]
+
+
+def unknown(_person: str) -> Who:
+    """Of nobody is anything known: whoever is asked for by role, group or ownership is not there."""
+    return Who()
+
+
+def admitted(who: WhoIs, person: str, policy: PolicyInForce) -> bool:
+    """Whether every narrowing of who may approve lets somebody through; who they are is asked where there is one."""
+    narrowings = [one for one in policy.demand.approvers if not one.anybody]
+    if not narrowings:
+        return True
+    known = who(person)
+    return all(one.admits(known) for one in narrowings)
+
+
 def refusal_to_approve(
-    request: ChangeRequest, actor: Actor, *, at: datetime, policy: PolicyInForce, entitled: bool, owners: frozenset[str]
+    request: ChangeRequest,
+    actor: Actor,
+    *,
+    at: datetime,
+    policy: PolicyInForce,
+    entitled: bool,
+    owners: frozenset[str],
+    who: WhoIs = unknown,
+    signing: Signing = NO_KEYS,
 ) -> Denied | Conflict | None:
     """Why ``actor`` may not approve this, or None. What can be put right with a second factor comes last.
 
     ``entitled``: holds ``change:approve`` in every environment reached. ``owners``: the people who answer now for the
-    service accounts among the authors; like those who stood behind them then, they are no second person.
+    service accounts among the authors; like those who stood behind them then, they are no second person. ``who``:
+    what somebody is there, for policies that say who may approve.
     """
     scope = f"{request.project}/{request.environment}"
 
@@ -72,9 +102,16 @@ def refusal_to_approve(
             "not-entitled",
             "An administrator can give you the role approver there.",
         )
-    if request.status not in {"in_review", "approved"}:
+    if not admitted(who, actor.id, policy):  # 4
+        asked = "; ".join(words.approvers(one, policy.names) for one in policy.demand.approvers)
+        return no(
+            f"The policy asks for the approval of {asked}; you are not among them.",
+            "not-among-approvers",
+            "Ask one of them.",
+        )
+    if request.status not in {"in_review", "approved", "scheduled"}:
         return Conflict(f"This request is {request.status.replace('_', ' ')}, not in review.", code="not-in-review")
-    if any(given.person == actor.id for given in in_force(request, at=at, policy=policy)):
+    if any(given.person == actor.id for given in in_force(request, at=at, policy=policy, signing=signing)):
         return Conflict("You have approved this already.", code="already-approved")
     if not actor.recent_mfa(at=at):  # 5
         return NeedsMfa(
@@ -95,16 +132,54 @@ def _part(person: str, request: ChangeRequest) -> str:
     return "answer for the service account that wrote this request, or made the token that it used"
 
 
-def in_force(request: ChangeRequest, *, at: datetime, policy: PolicyInForce) -> tuple[Approval, ...]:
-    """The approvals that still bind: of this digest, round and policy, unexpired, one per person, nobody barred."""
+def signature_lack(request: ChangeRequest, approval: Approval, *, policy: PolicyInForce, signing: Signing) -> str:
+    """Why the approval's signature does not let it count, or empty. A signature that was given must hold (7), also
+    where the policy does not ask for one: what its key's owner revoked is no approval of theirs.
+    """
+    if approval.signature is None and not policy.demand.signed:
+        return ""
+    return signing.problem(request, approval)
+
+
+def require_signed(request: ChangeRequest, approval: Approval, *, policy: PolicyInForce, signing: Signing) -> None:
+    """Refuse an approval that lacks the signature that the policy asks for, or has one that does not hold (7).
+
+    :raises Conflict: when there is none. :raises Denied: when it does not hold.
+    """
+    lack = signature_lack(request, approval, policy=policy, signing=signing)
+    if not lack:
+        return
+    if approval.signature is None:
+        raise Conflict(
+            f"An approval in {', '.join(policy.environments) or request.environment} is signed with a passkey.",
+            remedy="Approve in the browser, with a passkey that is an approval key;"
+            " you make one under Your account → Approval keys.",
+            code="signature-required",
+        )
+    raise Denied(
+        f"The passkey's signature does not hold: {lack}.",
+        permission=APPROVE,
+        scope=f"{request.project}/{request.environment}",
+        remedy="Reload the request and approve again.",
+        code="signature-refused",
+    )
+
+
+def in_force(
+    request: ChangeRequest, *, at: datetime, policy: PolicyInForce, signing: Signing = NO_KEYS
+) -> tuple[Approval, ...]:
+    """The approvals that still bind: of this digest, round and policy, unexpired, one per person, nobody barred; and
+    signed, where the policy asks for it. By default no key is known, and no signature holds.
+    """
     found: dict[str, Approval] = {}
     for approval in request.approvals:
         if (
             approval.digest == request.digest
             and approval.round == request.round
             and approval.policy == policy.ref
-            and approval.at <= at < approval.at + policy.lifetime
+            and approval.at - clock.SKEW <= at < approval.at + policy.lifetime
             and approval.person not in request.barred
+            and not signature_lack(request, approval, policy=policy, signing=signing)
         ):
             found.setdefault(approval.person, approval)
     return tuple(found.values())
@@ -112,21 +187,27 @@ def in_force(request: ChangeRequest, *, at: datetime, policy: PolicyInForce) -> 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What a request has of what the policy asks for. ``lost`` says why each other approval no longer counts."""
+    """What a request has of what the policy asks for. ``lost`` says why each other approval no longer counts.
+
+    ``absent`` are the groups (ids) none of whose members has approved though each must; ``lacks`` says in sentences
+    what is missing.
+    """
 
     counted: tuple[Approval, ...]
     required: int
     lost: tuple[tuple[Approval, str], ...] = ()
+    absent: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
 
     @property
     def enough(self) -> bool:
         """Whether it may apply as far as approvals go."""
-        return len(self.counted) >= self.required
+        return len(self.counted) >= self.required and not self.absent
 
     @property
     def missing(self) -> int:
         """How many approvals it lacks."""
-        return max(0, self.required - len(self.counted))
+        return max(0, self.required - len(self.counted), 1 if self.absent else 0)
 
 
 def verdict(
@@ -136,24 +217,55 @@ def verdict(
     policy: PolicyInForce,
     entitled: Callable[[str], bool],
     owners: frozenset[str] = frozenset(),
+    who: WhoIs = unknown,
+    signing: Signing = NO_KEYS,
 ) -> Verdict:
-    """Count the approvals as they stand now: in force, and of people who are still active and entitled."""
-    binding = in_force(request, at=at, policy=policy)
-    counted = tuple(a for a in binding if a.person not in owners and entitled(a.person))
+    """Count the approvals as they stand now: in force, and of people who are still active, entitled and asked for.
+
+    One person may stand for several groups that each must approve, but counts once.
+    """
+    binding = in_force(request, at=at, policy=policy, signing=signing)
+    able = [a for a in binding if a.person not in owners and entitled(a.person)]
+    counted = tuple(a for a in able if admitted(who, a.person, policy))
     lost = []
     for approval in request.approvals:
         if approval in counted:
             continue
-        if approval in binding:
+        if approval in able:
+            why = "not among those who must approve this"
+        elif approval in binding:
             why = "no longer entitled to approve here"
         elif approval.policy != policy.ref:
             why = "the policy changed since"
         elif approval.digest != request.digest or approval.round != request.round:
             why = "the request was edited since"
+        elif approval.at > at + clock.SKEW:
+            why = "given by a node whose clock is ahead of this one's"
         else:
-            why = "expired"
+            why = signature_lack(request, approval, policy=policy, signing=signing) or "expired"
         lost.append((approval, why))
-    return Verdict(counted=counted, required=policy.required, lost=tuple(lost))
+    groups = policy.demand.each_group
+    present = frozenset[str]().union(*(who(a.person).groups for a in counted)) if groups else frozenset[str]()
+    absent = tuple(group for group in groups if group not in present)
+    return Verdict(
+        counted=counted,
+        required=policy.required,
+        lost=tuple(lost),
+        absent=absent,
+        lacks=_lacks(policy, len(counted), absent),
+    )
+
+
+def _lacks(policy: PolicyInForce, counted: int, absent: Sequence[str]) -> tuple[str, ...]:
+    """What is missing, in sentences."""
+    said = []
+    missing = policy.required - counted
+    if missing > 0:
+        whose = " and ".join(words.approvers(one, policy.names) for one in policy.demand.approvers)
+        number = "One approval" if missing == 1 else f"{missing} approvals"
+        said.append(f"{number}{f' of {whose}' if whose else ''} {'is' if missing == 1 else 'are'} missing.")
+    said += [f"One approval from {policy.names.get(group, group)} is missing." for group in absent]
+    return tuple(said)
 
 
 def require_open(request: ChangeRequest, *, direct: bool, emergency: bool = False) -> None:
@@ -165,26 +277,48 @@ def require_open(request: ChangeRequest, *, direct: bool, emergency: bool = Fals
     """
     if request.status == "applied":
         raise Conflict("This request has been applied already.", code="wrong-state")
-    if request.status not in (OPEN if emergency else {"draft"} if direct else {"in_review", "approved"}):
+    direct_states = {"draft"} if direct else {"in_review", "approved", "scheduled"}
+    if request.status not in (OPEN if emergency else direct_states):
         raise Conflict(f"This request is {request.status.replace('_', ' ')}; it cannot apply.", code="not-approved")
+
+
+def acting(request: ChangeRequest, actor: Actor, *, at: datetime) -> str:
+    """Who it is that applies it: the actor, or for what is scheduled and due, who set the time.
+
+    Whatever waits for a time applies by nobody's hand before it.
+
+    :raises Conflict: when its time has not come. :raises Denied: when Ensign would apply what nobody scheduled.
+    """
+    timed = request.schedule if request.schedule is not None and request.schedule.state == "pending" else None
+    if timed is not None and at < timed.at:
+        raise Conflict(
+            f"This is scheduled for {timed.at:%Y-%m-%d %H:%M} UTC and does not apply before.",
+            remedy="To apply it now, cancel the schedule first.",
+            code="not-due",
+        )
+    if actor.id != SCHEDULER:
+        return actor.id
+    if timed is None:
+        scope = f"{request.project}/{request.environment}"
+        raise Denied("Nobody scheduled this.", permission="change:apply", scope=scope, code="not-scheduled")
+    return timed.by
 
 
 def require_applicable(
     request: ChangeRequest,
-    actor: Actor,
     *,
     digest: str,
     current: Mapping[str, int],
     judged: Verdict,
+    acting: str,
     direct: bool = False,
     emergency: bool = False,
 ) -> None:
     """The last gate before state changes, asked under lock. ``digest`` was computed anew from what would apply.
 
     1. it is submitted and open; 2. what would apply is what was approved; 3. nothing moved; 4. the approvals that the
-    policy in force asks for are there; 5. who applies wrote, edited or approved it. ``direct`` is for what is proposed
-    and applied in one act, which was never submitted. ``emergency``: :func:`require_break_glass` said who may, so that
-    a colleague's fix can be applied, too.
+    policy in force asks for are there; 5. who applies (``acting``, an id) wrote, edited or approved it. ``direct`` is
+    for what is proposed and applied in one act, which was never submitted.
 
     :raises Conflict: for 1 to 4, :raises Denied: for 5.
     """
@@ -199,11 +333,16 @@ def require_applicable(
     if not judged.enough:  # 4
         lost = "; ".join(sorted({why for _, why in judged.lost}))
         raise Conflict(
-            f"{len(judged.counted)} of {judged.required} approvals count now{f' ({lost})' if lost else ''}.",
+            " ".join(
+                (
+                    f"{len(judged.counted)} of {judged.required} approvals count now{f' ({lost})' if lost else ''}.",
+                    *judged.lacks,
+                )
+            ),
             remedy="Ask for approval, then apply.",
             code="not-approved",
         )
-    if not emergency and actor.id not in request.authors and all(actor.id != a.person for a in judged.counted):  # 5
+    if acting not in request.authors and all(acting != a.person for a in judged.counted):  # 5
         raise Denied(
             "Only who wrote, edited or approved this request applies it.",
             permission="change:apply",
@@ -211,49 +350,3 @@ def require_applicable(
             remedy="Approve it, or ask its author to apply it.",
             code="not-involved",
         )
-
-
-#: What decides about later changes, or has effect beyond one environment: never an emergency.
-_NEVER_IN_A_HURRY = frozenset({"policy.set", "environment.protect", "environment.unprotect"})
-
-
-def require_break_glass(opening: Opening | None, request: ChangeRequest, actor: Actor, *, at: datetime) -> None:
-    """That this emergency change rests on an opening: rule 7.
-
-    1. it is the opening of who applies, who sits in a session; 2. of this project and environment; 3. it has neither
-    expired nor been ended; 4. its incident is open, and the request belongs to it; 5. every operation stays in the
-    environment, touches no policy and no protection; 6. and, where the opening names flags, is about one of them.
-
-    :raises Denied: naming the first of these that does not hold.
-    """
-
-    def no(message: str, code: str, remedy: str = "") -> Denied:
-        scope = f"{request.project}/{request.environment}"
-        return Denied(message, permission=BREAK_GLASS, scope=scope, remedy=remedy, code=code)
-
-    if opening is None:
-        raise no("No emergency access is open.", "no-opening", "Break the glass on the incident's page first.")
-    if not actor.interactive:  # 1
-        raise no("A token cannot apply an emergency change.", "break-glass-by-token", "Sign in.")
-    if actor.id != opening.person:  # 1
-        raise no("Somebody else broke the glass, not you.", "not-your-opening", "Break it yourself, on the incident.")
-    if (request.project, request.environment) != (opening.project, opening.environment):  # 2
-        raise no("The emergency access is for another environment.", "outside-scope")
-    if not opening.lasts(at=at):  # 3
-        raise no("The emergency access has ended.", "opening-ended", "Break the glass again if it is still needed.")
-    if not opening.incident_open or request.incident != opening.incident:  # 4
-        raise no("The incident is resolved, or another one.", "incident-closed", "Declare an incident first.")
-    for operation in request.operations:
-        if operation.type in _NEVER_IN_A_HURRY or operation.reach != "environment":  # 5
-            raise no(
-                f"{operation.type} is never an emergency change: it has effect beyond this, or decides about later"
-                " changes.",
-                "not-in-an-emergency",
-                "Make a change request.",
-            )
-        if opening.flags and getattr(operation, "flag", None) not in opening.flags:  # 6
-            raise no(
-                f"The emergency access covers {', '.join(sorted(opening.flags))} alone.",
-                "outside-scope",
-                "End it and break the glass for what is needed.",
-            )

@@ -8,6 +8,7 @@ from dataclasses import replace
 from ensign.control.flags import strategies as types
 from ensign.control.flags import words as flag_words
 from ensign.control.flags.domain import Dependency, Strategy, Variant
+from ensign.control.projects import policy_words
 from ensign.control.projects.domain import PolicyRules
 from ensign.control.segments import words as conditions
 
@@ -46,17 +47,7 @@ def dependency(value: Dependency) -> str:
 
 def policy(rules: PolicyRules) -> str:
     """A policy's rules in a phrase."""
-    people = {0: "no approval", 1: "the approval of one other person"}.get(
-        rules.approvals, f"the approvals of {rules.approvals} other people"
-    )
-    said = [people]
-    if rules.apply_on_last_approval:
-        said.append("applies with the last approval")
-    if rules.requires_reason:
-        said.append("a reason is asked for")
-    if rules.compensating_control:
-        said.append(f"compensating control: {rules.compensating_control}")
-    return "; ".join(said)
+    return policy_words.phrase_of(rules)
 
 
 def strategy_change(flag: str, environment: str, old: Strategy, new: Strategy) -> str:

@@ -23,7 +23,8 @@ class OperationError(Invalid):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Ref:
-    """Names one governed object: ``kind`` is ``flag|config|segment|policy|environment``, ``key`` its key.
+    """Names one governed object: ``kind`` is ``flag|config|segment|policy|environment``, ``key`` its key. A segment's
+    content has an environment; without one it is what all environments share of the segment.
 
     ``environment`` is empty for what all environments share. As text (:attr:`name`) it stands in base versions.
     """
@@ -49,9 +50,9 @@ class Ref:
 class World:
     """Values of the objects that a change set touches or references.
 
-    ``configs``, ``segments`` (constraints by segment key), ``policy`` and ``protected`` are those of
-    ``environment``; ``flags`` is shared by all environments. Every flag has a config: where it was never configured,
-    the empty one that is off.
+    ``configs``, ``segments`` (constraints by segment key), ``policy`` and ``protected`` are those of ``environment``;
+    ``flags`` and ``mapped`` (the segments that are environment-mapped) are shared by all environments. Every flag has a
+    config: where it was never configured, the empty one that is off.
     """
 
     project: str
@@ -59,6 +60,7 @@ class World:
     flags: Mapping[str, FlagInfo] = field(default_factory=dict)
     configs: Mapping[str, FlagConfig] = field(default_factory=dict)
     segments: Mapping[str, tuple[Constraint, ...]] = field(default_factory=dict)
+    mapped: frozenset[str] = frozenset()
     policy: PolicyRules | None = None
     protected: bool = False
 

@@ -25,6 +25,7 @@ def tabs(current: str) -> tuple[Choice, ...]:
     rooms = (
         ("Profile", reverse("identity:account")),
         ("Second factors", reverse("identity:security")),
+        ("Approval keys", reverse("identity:approval-keys")),
         ("Sessions", reverse("identity:sessions")),
         ("Sign-ins", reverse("access:own-logins")),
         ("Tokens", reverse("access:tokens")),

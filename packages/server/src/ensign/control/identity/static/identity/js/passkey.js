@@ -23,7 +23,10 @@ async function question(address) {
     headers: { "X-CSRFToken": page.body.dataset.csrf, Accept: "application/json" },
     credentials: "same-origin",
   });
-  if (!answer.ok) throw new Error(`the question was refused: ${answer.status}`);
+  if (!answer.ok) {
+    const said = await answer.json().catch(() => ({}));
+    throw Object.assign(new Error(`the question was refused: ${answer.status}`), { said: said.message });
+  }
   return (await answer.json()).publicKey;
 }
 
@@ -80,8 +83,17 @@ const REASONS = {
 
 function complain(form, error) {
   const place = form.querySelector("[data-passkey-problem]");
-  place.textContent = REASONS[error?.name] ?? "The passkey did not work. Reload the page and try again.";
+  place.textContent = error?.said ?? REASONS[error?.name] ?? "The passkey did not work. Reload the page and try again.";
   place.hidden = false;
+}
+
+// A form that a script sends says nothing of the button that was pressed.
+function pressed(button) {
+  const input = page.createElement("input");
+  input.type = "hidden";
+  input.name = button.name;
+  input.value = button.value;
+  return input;
 }
 
 page.addEventListener("click", async (event) => {
@@ -95,6 +107,7 @@ page.addEventListener("click", async (event) => {
     const options = await question(button.dataset.question);
     const answer = button.dataset.passkey === "create" ? await create(options) : await get(options);
     form.elements.namedItem("answer").value = JSON.stringify(answer);
+    if (button.name) form.append(pressed(button));
     form.submit();
   } catch (error) {
     complain(form, error);

@@ -1,0 +1,1 @@
+"""Approval keys: passkeys of people with which they sign approvals."""

@@ -1,0 +1,1 @@
+"""What progression decides: pure, without Django, without a clock."""
