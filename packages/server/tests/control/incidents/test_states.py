@@ -10,6 +10,7 @@ import pytest
 from ensign.control.changes.domain.base import Operation
 from ensign.control.changes.domain.emergency import Opening, require_break_glass
 from ensign.control.changes.domain.flag_operations import FlagArchive, FlagDisable, FlagEnable
+from ensign.control.changes.domain.ramp_operations import RampPlan, RampStep
 from ensign.control.changes.domain.requests import ChangeRequest
 from ensign.control.changes.domain.settings_operations import EnvironmentUnprotect
 from ensign.control.incidents import emergency, states, timing
@@ -112,6 +113,7 @@ def test_one_in_twenty_warns_and_one_in_ten_says_redesign() -> None:
 PEOPLE = ("usr_ray", "usr_dan", "usr_rev")
 OPERATIONS: tuple[Operation, ...] = (
     FlagEnable(flag="a"), FlagDisable(flag="b"), FlagArchive(flag="a"), EnvironmentUnprotect(),
+    RampPlan(flag="a", strategy="str_1", steps=(RampStep(percent=9, hold=5), RampStep(percent=50))),
 )  # fmt: skip
 
 
