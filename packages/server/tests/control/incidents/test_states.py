@@ -16,6 +16,7 @@ from ensign.control.changes.domain.settings_operations import EnvironmentUnprote
 from ensign.control.incidents import emergency, states, timing
 from ensign.control.incidents.emergency import Emergency
 from ensign.control.incidents.states import FollowUp, Incident
+from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Denied, EnsignError, Invalid
 from hypothesis import given
@@ -146,7 +147,7 @@ def test_only_the_very_opening_covers_a_change(
     covered = (
         not missing
         and (who, via, place) == ("usr_ray", "session", ("shop", "production"))
-        and T0 <= at < end
+        and T0 - clock.SKEW <= at < end
         and incident_open
         and belongs == "inc_1"
         and all(isinstance(one, FlagEnable | FlagDisable) for one in operations)
