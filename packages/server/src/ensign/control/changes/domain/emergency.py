@@ -38,7 +38,7 @@ class Opening:
     ended_at: datetime | None = None
 
     def lasts(self, *, at: datetime) -> bool:
-        """Whether it is open at ``at``, the incident left out of account. Another node's clock may be a little behind."""
+        """Whether it is open at ``at``, the incident left out of account. A node's clock may be a little behind."""
         begun = self.opened_at - clock.SKEW <= at
         return begun and at < self.expires_at and (self.ended_at is None or at < self.ended_at)
 
