@@ -62,6 +62,7 @@ MEASUREMENTS = (
         figures=True,
     ),
     Measurement(name="sdk", about="what the SDK costs at an application's start", quick=("--runs", "2")),
+    Measurement(name="signed_approvals", about="verifying signed approvals offline", quick=("50",)),
     Measurement(name="ledger_verify", about="verifying evidence offline", quick=("20000",)),
     Measurement(name="ledger_commits", about="commits to the log", quick=("--seconds", "2")),
     Measurement(name="publishing", about="publishing a ruleset of 1,000 flags", quick=("--changes", "20")),

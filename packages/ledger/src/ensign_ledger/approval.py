@@ -1,4 +1,4 @@
-"""What an approver signs, and what binds a key to its owner (ledger-format, section 3.5).
+"""What an approver signs, and what binds a key to its owner (ledger-format, sections 3.6 and 3.7).
 
 A statement is canonical JSON after a line that names its kind, so that no statement can be taken for another one; the
 passkey signs its SHA-256 as WebAuthn's challenge. Of a statement only what cannot be read elsewhere in the entry is

@@ -1,4 +1,4 @@
-"""Check 18 (3.7): an emergency change rests on an opening, and somebody else reviews the opening."""
+"""Check 18 (3.8): an emergency change rests on an opening, and somebody else reviews the opening."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

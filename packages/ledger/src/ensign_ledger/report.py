@@ -33,8 +33,8 @@ CHECKS: Mapping[int, tuple[str, str]] = {
     14: ("what was approved is what was applied", "ledger-format 3.3"),
     15: ("no policy let a protected environment change without approval", "ledger-format 3.4"),
     16: ("anchors agree with the log", "ledger-format 8"),
-    17: ("signed approvals are signed by their approvers' own keys, over what applied", "ledger-format 3.5, 3.6"),
-    18: ("emergency changes rest on an opening, and somebody else reviews it", "ledger-format 3.7"),
+    17: ("signed approvals are signed by their approvers' own keys, over what applied", "ledger-format 3.6, 3.7"),
+    18: ("emergency changes rest on an opening, and somebody else reviews it", "ledger-format 3.8"),
 }
 """Number: title and clause. Numbers and their meanings are never reused."""
 

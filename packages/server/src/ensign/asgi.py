@@ -22,6 +22,7 @@ from django.db import DatabaseError, connection
 from ensign import metrics
 from ensign.control.kernel import clock
 from ensign.control.kernel.transactions import write_door
+from ensign.control.monitoring import impact
 from ensign.control.projects import token_uses
 from ensign.control.projects.hints import TOKENS
 from ensign.control.publishing import hints as revisions
@@ -30,7 +31,7 @@ from ensign.delivery.app import DeliveryApp
 from ensign.delivery.source import Source, SqliteSource
 from ensign.delivery.usage import UsageBatch
 from ensign.operators import answer, answer_metrics
-from ensign.worker import Worker
+from ensign.worker import Crew
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -92,7 +93,7 @@ class Ensign:
     """The ASGI application: delivery's paths, three for operators, the rest for the control plane."""
 
     def __init__(
-        self, *, control: ControlPlane, delivery: DeliveryApp, worker: Worker | None, publisher: Publisher | None = None
+        self, *, control: ControlPlane, delivery: DeliveryApp, worker: Crew | None, publisher: Publisher | None = None
     ) -> None:
         self._control = control
         self._delivery = delivery
@@ -176,6 +177,7 @@ def build(*, worker: bool = True) -> Ensign:
         cors_origins=settings.CORS_ORIGINS, max_streams=settings.MAX_STREAMS, stream_key=_stream_key(),
         ruleset_keys=settings.RULESET_KEYS,
     )  # fmt: skip
+    impact.register("delivery", delivery.usage.impact.text)
     metrics.watch(
         streams=lambda: delivery.hub.count,
         edges=lambda: delivery.edges.count,
@@ -183,9 +185,7 @@ def build(*, worker: bool = True) -> Ensign:
         refused=lambda: delivery.feed.refused,
     )
     control = ControlPlane(threads=settings.THREADS)
-    return Ensign(
-        control=control, delivery=delivery, worker=Worker() if worker else None, publisher=_publisher(delivery)
-    )
+    return Ensign(control=control, delivery=delivery, worker=Crew() if worker else None, publisher=_publisher(delivery))
 
 
 def _publisher(delivery: DeliveryApp) -> Publisher | None:

@@ -79,3 +79,25 @@ def nats() -> dict[str, str]:
     if found and "url" not in found:
         raise ValueError("ENSIGN_NATS must be set where other settings of NATS are")
     return found
+
+
+def mail() -> tuple[str, int, str, str, str, str]:
+    """The server for e-mails: host, port, ``starttls|tls|none``, user, password, sender. No host: there is none.
+
+    :raises ValueError: when there are settings for it, but no host or sender; or a password would go unencrypted.
+    """
+    names = ("HOST", "PORT", "TLS", "USER", "PASSWORD", "FROM")
+    given = {name: os.environ.get(f"ENSIGN_SMTP_{name}", "").strip() for name in names}
+    if not given["HOST"]:
+        if any(given.values()):
+            raise ValueError("ENSIGN_SMTP_HOST must be set where other settings of SMTP are")
+        return "", 0, "none", "", "", ""
+    tls = given["TLS"].lower() or "starttls"
+    if tls not in {"starttls", "tls", "none"}:
+        raise ValueError(f"ENSIGN_SMTP_TLS must be starttls, tls or none, not {tls!r}")
+    if tls == "none" and given["PASSWORD"]:
+        raise ValueError("ENSIGN_SMTP_TLS is none: the password would be sent unencrypted")
+    if "@" not in given["FROM"] or any(mark in given["FROM"] for mark in "\r\n"):
+        raise ValueError("ENSIGN_SMTP_FROM must be the address that e-mails come from")
+    port = number("ENSIGN_SMTP_PORT", 465 if tls == "tls" else 587, low=1, high=65_535)
+    return given["HOST"], port, tls, given["USER"], given["PASSWORD"], given["FROM"]

@@ -10,7 +10,7 @@ from ensign import logs
 from ensign.control.identity import conf as identity
 from ensign.control.kernel.keys import load_or_create
 from ensign.control.ui import conf as ui
-from ensign.environment import database, flag, nats, number, public_keys
+from ensign.environment import database, flag, mail, nats, number, public_keys
 
 DATA_DIR = Path(os.environ.get("ENSIGN_DATA_DIR") or Path.cwd() / "var").absolute()
 KEYS_DIR = Path(os.environ.get("ENSIGN_KEYS_DIR") or DATA_DIR / "keys")
@@ -180,6 +180,9 @@ RULESET_KEYS = public_keys("ENSIGN_RULESET_KEYS")
 METRICS_TOKEN = os.environ.get("ENSIGN_METRICS_TOKEN", "")
 #: Where rulesets are published for edges that follow NATS (delivery.nats_records); nowhere when empty.
 NATS = nats()
+
+#: The server that e-mails are handed to; without a host none are sent.
+SMTP_HOST, SMTP_PORT, SMTP_TLS, SMTP_USER, SMTP_PASSWORD, SMTP_FROM = mail()
 
 LOG_LEVEL = os.environ.get("ENSIGN_LOG_LEVEL", "INFO").upper()
 LOGGING = logs.configuration(level=LOG_LEVEL, console=os.environ.get("ENSIGN_LOG_FORMAT", "json") == "console")

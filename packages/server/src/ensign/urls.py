@@ -31,9 +31,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("ensign.control.changes.urls")),
     path("", include("ensign.control.progression.urls")),
     path("", include("ensign.control.incidents.urls")),
+    path("", include("ensign.control.monitoring.urls")),
     path("", include("ensign.control.scim.urls")),
     path("", include("ensign.control.evidence.urls")),
     path("", include("ensign.control.privacy.urls")),
+    path("", include("ensign.control.integrations.urls")),
     path("", include("ensign.control.ui.urls")),
 ]
 

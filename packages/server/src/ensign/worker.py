@@ -20,13 +20,18 @@ from ensign import metrics
 from ensign.control.access import requests as access_requests
 from ensign.control.access import segregation
 from ensign.control.api import idempotency
-from ensign.control.audit import schedule
+from ensign.control.audit import following, schedule
+from ensign.control.changes import expiring
 from ensign.control.federation import refusals as exchanges
 from ensign.control.identity import attempts, enforcing, retention, sessions, sign_in, traces
 from ensign.control.identity.sso import saml_tickets
 from ensign.control.identity.sso import sessions as provider_sessions
 from ensign.control.incidents import drills, opening, triggers
+from ensign.control.integrations import digests, finding_notices, follower, sending
+from ensign.control.integrations import retention as retention_of_messages
 from ensign.control.kernel import clock, skew
+from ensign.control.monitoring import checking, detecting, hooks, raising
+from ensign.control.monitoring import opening as looked
 from ensign.control.privacy import keeping
 from ensign.control.projects import token_uses
 from ensign.control.publishing import proofs, reach_rows, reached, refusals, usage
@@ -36,11 +41,14 @@ log = logging.getLogger("ensign.worker")
 
 BEAT = 5.0
 """Seconds between looks at what is due."""
+REST = 0.2
+"""Seconds between being woken and looking."""
 KEEP_USAGE = timedelta(days=400)
 """How long counts of evaluations are kept: a year and a month, for a yearly audit."""
 KEEP_REACH = timedelta(days=90)
 """How long the details of propagation are kept; what came of it stands in the log."""
 _LEADER = 0x656E7369676E  # "ensign": the advisory lock's number
+_FOLLOWER, _POSTMAN = _LEADER + 1, _LEADER + 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +147,10 @@ def _duties(at: datetime) -> object:
     return segregation.check_everybody(at=at)
 
 
+def _expired_requests(at: datetime) -> object:
+    return expiring.end_due(at=at)
+
+
 def _emergencies(at: datetime) -> object:
     return opening.tick(at=at)
 
@@ -150,6 +162,42 @@ def _drills(at: datetime) -> object:
 def _trigger_refusals(at: datetime) -> object:
     triggers.summarise(at=at)
     return None
+
+
+def _watch(at: datetime) -> object:
+    return detecting.follow(at=at) + raising.escalate(at=at)
+
+
+def _safeguards(at: datetime) -> object:
+    return checking.check(at=at, now=clock.now)
+
+
+def _safeguard_messages(at: datetime) -> object:
+    return hooks.forget_messages(at=at)
+
+
+def _opened(at: datetime) -> object:
+    return looked.forget(at=at)
+
+
+def _messages(at: datetime) -> object:
+    return retention_of_messages.forget(at=at)
+
+
+def _following(at: datetime) -> object:
+    return follower.follow(at=at)
+
+
+def _sending(at: datetime) -> object:
+    return sending.send_due(at=at, now=clock.now)
+
+
+def _digests(at: datetime) -> object:
+    return digests.release(at=at)
+
+
+def _findings(at: datetime) -> object:
+    return finding_notices.tell(at=at)
 
 
 #: A checkpoint is due within a minute of any entry; half of that leaves room for a slow beat.
@@ -168,28 +216,49 @@ TASKS: tuple[Task, ...] = (
     Task("traces", timedelta(hours=24), _traces),
     Task("access", timedelta(minutes=1), _access),
     Task("duties", timedelta(hours=1), _duties),
+    Task("expired requests", timedelta(minutes=1), _expired_requests),
     Task("tries", timedelta(hours=24), _tries),
     Task("sessions", timedelta(hours=6), _sessions),
     Task("providers", timedelta(hours=1), _providers),
     Task("links", timedelta(hours=24), _links),
     Task("token-uses", timedelta(hours=24), _token_uses),
     Task("applications", timedelta(hours=24), _applications),
+    Task("safeguards", timedelta(seconds=15), _safeguards),
+    Task("watch", timedelta(seconds=15), _watch),
+    Task("safeguard-messages", timedelta(hours=1), _safeguard_messages),
+    Task("opened", timedelta(hours=24), _opened),
     Task("erased-keys", timedelta(minutes=10), _erased_keys),
     Task("emergencies", timedelta(minutes=1), _emergencies),
     Task("drills", timedelta(seconds=5), _drills),
     Task("trigger-refusals", timedelta(minutes=1), _trigger_refusals),
+    Task("messages", timedelta(hours=24), _messages),
+)
+
+#: Who is to know of what was appended to the log, which wakes it.
+FOLLOW: tuple[Task, ...] = (
+    Task("following", timedelta(0), _following),
+    Task("findings", timedelta(hours=1), _findings),
+)
+#: What waits for servers outside has a thread of its own: no checkpoint and no notice is late because a chat is.
+POST: tuple[Task, ...] = (
+    Task("digests", timedelta(minutes=10), _digests),
+    Task("sending", timedelta(0), _sending),
 )
 
 
 class Worker:
     """Runs ``tasks`` when they are due; one after the other, in one thread."""
 
-    def __init__(self, tasks: Sequence[Task] = TASKS, *, now: Callable[[], datetime] = clock.now) -> None:
+    def __init__(
+        self, tasks: Sequence[Task] = TASKS, *, now: Callable[[], datetime] = clock.now, leader: int = _LEADER
+    ) -> None:
         self._tasks = tasks
         self._now = now
+        self._leader = leader
         self._due: dict[str, datetime] = {}
         self._drifted = False
         self._stopping = threading.Event()
+        self._woken = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -200,16 +269,23 @@ class Worker:
     def stop(self, *, timeout: float = 30.0) -> None:
         """Ask it to end and wait until the present task is done."""
         self._stopping.set()
+        self._woken.set()
         if self._thread is not None:
             self._thread.join(timeout)
             self._thread = None
+
+    def wake(self) -> None:
+        """Look at once at what is due. Returns at once."""
+        self._woken.set()
 
     def run(self) -> None:
         """Work until :meth:`stop`, in this thread."""
         try:
             while not self._stopping.is_set():
+                self._woken.clear()  # first: what comes while it works is looked at afterwards
                 self.beat()
-                self._stopping.wait(BEAT)
+                if self._woken.wait(BEAT):
+                    self._stopping.wait(REST)  # many commits in a moment are one look
         finally:
             connection.close()
 
@@ -264,6 +340,28 @@ class Worker:
             cursor.execute(
                 "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
                 " AND (classid::bigint << 32 | objid::bigint) = %s) OR pg_try_advisory_lock(%s)",
-                [_LEADER, _LEADER],
+                [self._leader, self._leader],
             )
             return bool(cursor.fetchone()[0])
+
+
+class Crew:
+    """The workers of an installation: what is due by the clock, who follows the log, and the post."""
+
+    def __init__(self) -> None:
+        self._follow, self._post = Worker(FOLLOW, leader=_FOLLOWER), Worker(POST, leader=_POSTMAN)
+        self._all = (Worker(), self._follow, self._post)
+        self._unsubscribe: list[Callable[[], None]] = []
+
+    def start(self) -> None:
+        """Begin, each in a thread of its own."""
+        self._unsubscribe = [following.subscribe(one.wake) for one in (self._follow, self._post)]
+        for worker in self._all:
+            worker.start()
+
+    def stop(self) -> None:
+        """Ask all to end and wait until the present tasks are done."""
+        for end in self._unsubscribe:
+            end()
+        for worker in reversed(self._all):
+            worker.stop()

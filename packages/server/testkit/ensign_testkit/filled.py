@@ -52,6 +52,12 @@ class Filled:
     erased: str
     asked: str
     exception: str
+    alert: str
+    judged: str
+    safeguard: str
+    fired: str
+    integration: str
+    tickets: str
 
 
 def fill(*, many: bool) -> Filled:
@@ -131,9 +137,16 @@ def fill(*, many: bool) -> Filled:
                     tags=("team:checkout",))  # fmt: skip
     create_segment(actor=dan, at=at, project="shop", key="nordics", name="Customers in the Nordics")
 
-    def propose(environment: str, *operations: Any, by: Any = dan, wish: Any = "apply", title: str = "") -> Any:
+    def propose(
+        environment: str,
+        *operations: Any,
+        by: Any = dan,
+        wish: Any = "apply",
+        title: str = "",
+        tickets: tuple[str, ...] = (),
+    ) -> Any:
         return door.propose(actor=by, at=at, project="shop", environment=environment, operations=operations,
-                            title=title, reason="The canary was fine.", wish=wish)  # fmt: skip
+                            title=title, reason="The canary was fine.", wish=wish, tickets=tickets)  # fmt: skip
 
     where = Constraint(context_name="country", operator="IN", values=("SE", "NO"))
     for environment in ("development", "staging"):
@@ -162,7 +175,8 @@ def fill(*, many: bool) -> Filled:
 
     live = flags.config("new-checkout", "production").config.strategies[0]
     wider = replace(live, parameters={**live.parameters, "rollout": "50"})
-    waiting = propose("production", StrategyUpdate(flag="new-checkout", strategy=wider), title="Half of the Nordics")
+    waiting = propose("production", StrategyUpdate(flag="new-checkout", strategy=wider), title="Half of the Nordics",
+                      tickets=("PAY-142", "https://wiki.example.com/nordics"))  # fmt: skip
     stopped = propose("production", FlagEnable(flag="search-ranking-v3"), title="Ranking for all " + LONG[:60])
     door.review(actor=rev, at=at, request_id=stopped.request.id, decision="reject", digest=stopped.request.digest,
                 text="Not before the sale.")  # fmt: skip
@@ -194,7 +208,46 @@ def fill(*, many: bool) -> Filled:
         directory_token=made.directory,
         **_duties(ada, dan, at=at),
         **_incident(ada, dan, person("Ray Responder", "responder"), killed.kill.id, at=clock.now()),
+        **_alerts(dan, rev, bea, at=at),
+        **_integrations(ada, at=at),
     )  # fmt: skip
+
+
+def _alerts(dan: Any, rev: Any, bea: Any, *, at: datetime) -> dict[str, str]:
+    """One of every kind that waits, one that is overdue, one that was judged."""
+    # Deferred: Django must be set up before its models are imported.
+    from ensign.control.kernel import clock
+    from ensign.control.monitoring import operations
+
+    from ensign_testkit.alerting import an_alert, guarded, one_of_each
+
+    for found in one_of_each(dan.id, rev.id):
+        an_alert(at=clock.now(), found=found)
+    judged = an_alert(at=at, project="shop", caused_by=(dan.id,), subject="judged")
+    operations.triage(actor=bea, at=at, alert_id=judged.id, verdict="unexpected", follow_up="INC-12",
+                      reason="Dan had lent his laptop; the change was reverted.")  # fmt: skip
+    late = an_alert(at=at - timedelta(days=9), project="shop", caused_by=(dan.id, rev.id), subject="late")
+    made = guarded(dan, project="shop", environment="production", flag="new-checkout", at=at)
+    return {
+        "alert": late.id, "judged": judged.id, "safeguard": made["safeguard"], "fired": made["fired_safeguard"],
+    }  # fmt: skip
+
+
+def _integrations(ada: Any, *, at: datetime) -> dict[str, str]:
+    """A webhook with a message that waits, a ticket system, and everything told to whom it concerns."""
+    # Deferred: Django must be set up before its models are imported.
+    from ensign.control.integrations import follower, operations
+    from ensign.control.integrations.operations import Wish
+
+    hook = operations.make(
+        actor=ada, at=at, kind="webhook", project="shop",
+        wish=Wish(name="Release channel's bot", url="https://1.1.1.1/hook", topics=("review", "emergency")),
+    ).integration.id  # fmt: skip
+    operations.try_out(actor=ada, at=at, id=hook)
+    jira = Wish(name="Jira of the shop", base_url="https://tickets.example.com", prefixes=("PAY", "OPS"))
+    tickets = operations.make(actor=ada, at=at, kind="jira", project="shop", wish=jira).integration.id
+    follower.follow(at=at)
+    return {"integration": hook, "tickets": tickets}
 
 
 def _duties(ada: Any, dan: Any, *, at: datetime) -> dict[str, str]:

@@ -23,14 +23,18 @@ from ensign.cli import (
     remote_flags,
     remote_incidents,
     remote_inquiries,
+    remote_integrations,
+    remote_monitoring,
     remote_policies,
     remote_privacy,
     remote_progression,
     remote_projects,
     remote_providers,
     remote_releases,
+    remote_reviews,
     remote_roles,
     remote_sign_in,
+    remote_signing,
     remote_tokens,
 )
 from ensign.cli.codegen import codegen
@@ -55,12 +59,16 @@ app.add_typer(remote_progression.tests, name="tests")
 app.add_typer(remote_policies.app, name="policies")
 remote_releases.add_to(remote_changes.app)
 app.add_typer(remote_releases.app, name="releases")
+remote_reviews.add_to(remote_changes.app)
 app.add_typer(remote_incidents.app, name="incidents")
 app.add_typer(remote_incidents.triggers, name="triggers")
 app.add_typer(remote_incidents.drills, name="drills")
+app.add_typer(remote_monitoring.app, name="alerts")
+app.add_typer(remote_monitoring.safeguards, name="safeguards")
 app.add_typer(remote_access.app, name="access")
 remote_access.app.command()(remote_sign_in.logins)
 remote_access.app.add_typer(remote_sign_in.rules, name="rules")
+remote_signing.add_to(changes=remote_changes.app, access=remote_access.app)
 remote_inquiries.add_to(remote_access.app)
 remote_duties.add_to(remote_access.app)
 remote_access.app.add_typer(remote_providers.app, name="providers")
@@ -70,6 +78,8 @@ app.add_typer(remote_directory.app, name="directory")
 remote_access.app.command()(remote_directory.leavers)
 remote_access.app.command()(remote_directory.movements)
 app.add_typer(remote_privacy.app, name="privacy")
+app.add_typer(remote_integrations.app, name="integrations")
+app.add_typer(remote_integrations.inbox, name="inbox")
 sso = group(help="Getting people in again when their identity provider fails. On this machine's database.")
 app.add_typer(sso, name="sso")
 emergency = group(help="Sealed emergency access. On this machine's database.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +13,7 @@ from ensign.cli import reach
 from ensign.cli.client import connect, part
 from ensign.cli.frame import Json, group, out, show, show_rows
 from ensign.cli.remote_flags import Environment, Project, Reason, propose, tell
+from ensign.cli.remote_reviews import Take, choices, print_lines, read_json
 from ensign.control.kernel.errors import Denied, Invalid
 
 app = group(help="Change requests. Over the API. Approving needs a person in a browser, with a second factor.")
@@ -81,19 +81,30 @@ def show_change(id: Id, as_json: Json = False) -> None:
     """One request: what it changes, who approved it, what it still needs, and how far it has come once applied."""
     found = _get(id)
     lines = [f"{found['title']} ({found['status'].replace('_', ' ')})", *("  " + s for s in found["sentences"])]
+    if found["tickets"]:
+        lines += [_ticket(one) for one in connect().call("GET", f"/changes/{part(id)}/tickets")]
     if found["reason"]:
         lines.append(f"reason: {found['reason']}")
     lines.append(f"author {found['author']}; {found['missing']} of {found['required']} approval(s) missing")
     lines += [f"  {said}" for said in found["lacking"]]
     if found["tickets"]:
         lines.append(f"tickets: {', '.join(found['tickets'])}")
-    lines += [f"approved by {a['person']} at {a['at']}{' (void: ' + a['lost'] + ')' if a['lost'] else ''}"
+    lines += [f"approved by {a['person']} at {a['at']}{', signed' if a['signed'] else ''}"
+              f"{' (void: ' + a['lost'] + ')' if a['lost'] else ''}"
               for a in found["approvals"]]  # fmt: skip
     lines += [f"conflict: {name} changed since this was written" for name in found["conflicted"]]
     if found["status"] == "applied":
         found["reach"] = connect().call("GET", f"/changes/{part(id)}/reach")
         lines += reach.lines(found["reach"])
     show(found, as_json=as_json, text="\n".join(lines))
+
+
+def _ticket(one: dict[str, Any]) -> str:
+    """A ticket with its address and, as far as it could be read, its status."""
+    status = (
+        f" ({one['status']})" if one["status"] else f" (status unknown: {one['problem']})" if one["problem"] else ""
+    )
+    return f"ticket {one['reference']}{status}" + (f" {one['url']}" if one["url"] != one["reference"] else "")
 
 
 @app.command()
@@ -118,18 +129,18 @@ def propose_change(
     file: Annotated[Path, typer.Argument(help="JSON: a list of operations; - reads standard input.")],
     reason: Reason = "",
     draft: Annotated[bool, typer.Option("--draft", help="Only keep it.")] = False,
+    ticket: Annotated[
+        list[str] | None, typer.Option("--ticket", help="What it belongs to: PAY-142, an address; repeatable.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Propose operations from a file. They apply at once where the policy asks for no approval."""
-    try:
-        text = sys.stdin.read() if str(file) == "-" else file.read_text("utf-8")
-        operations = json.loads(text)
-    except (OSError, ValueError) as error:
-        raise Invalid(f"{file} cannot be read: {error}", remedy="Give a file with a JSON list.") from error
-    if not isinstance(operations, list):
-        raise Invalid(f"{file} does not hold a list.", remedy='Write [{"type": "flag.enable", "flag": "…"}].')
+    operations = read_json(file, what="operations")
     wish = "draft" if draft else "apply"
-    made = propose(connect(), project=project, environment=environment, operations=operations, reason=reason, wish=wish)
+    made = propose(
+        connect(), project=project, environment=environment, operations=operations, reason=reason, wish=wish,
+        tickets=ticket,
+    )  # fmt: skip
     tell(made, as_json=as_json)
 
 
@@ -139,24 +150,62 @@ def _act(id: str, verb: str, body: dict[str, Any] | None, *, as_json: bool, text
 
 
 @app.command()
-def submit(id: Id, as_json: Json = False) -> None:
-    """Put a draft up for review."""
-    _act(id, "submit", None, as_json=as_json, text="{id} is {status}; {missing} approval(s) missing.")
+def submit(
+    id: Id,
+    ask: Annotated[
+        list[str] | None, typer.Option("--ask", help="Id of a person or group to ask to look; repeat it.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Put a draft, or what came back, up for review."""
+    _act(
+        id, "submit", {"reviewers": ask or []}, as_json=as_json, text="{id} is {status}; {missing} approval(s) missing."
+    )
 
 
 @app.command()
-def comment(id: Id, text: Annotated[str, typer.Argument(help="What to say.")], as_json: Json = False) -> None:
-    """Comment on a request."""
-    _act(id, "comments", {"comment": text}, as_json=as_json, text="Commented on {id}.")
+def edit(
+    id: Id,
+    file: Annotated[
+        Path | None, typer.Argument(help="JSON: the operations that it shall have; - is standard input.")
+    ] = None,
+    title: Annotated[str | None, typer.Option(help="Another title.")] = None,
+    reason: Annotated[str | None, typer.Option("--reason", "-r", help="Another reason.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Edit an open request. Begins a new round: approvals given so far count no more."""
+    given = {"title": title, "reason": reason, "operations": file and read_json(file, what="operations")}
+    body = {name: value for name, value in given.items() if value is not None}
+    if not body:
+        raise Invalid("Nothing was given to edit.", remedy="Give a file, --title or --reason.")
+    done = connect().call("PATCH", f"/changes/{part(id)}", body)
+    show(done, as_json=as_json, text="{id} is {status}, round {round}.".format(**done))
+
+
+@app.command()
+def comment(
+    id: Id,
+    text: Annotated[str, typer.Argument(help="What to say.")],
+    line: Annotated[str, typer.Option(help="A line of the difference, as `ensign changes diff` names it.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Comment on a request, or on one line of its difference."""
+    if not line:
+        _act(id, "comments", {"comment": text}, as_json=as_json, text="Commented on {id}.")
+        return
+    body = {"comment": text, "line": {"digest": _get(id)["digest"], "path": line}}
+    made = connect().call("POST", f"/changes/{part(id)}/threads", body)
+    show(made, as_json=as_json, text=f"Commented on {line}, as {made['id']}.")
 
 
 @app.command()
 def approve(id: Id) -> None:
-    """Always refused: an approval is an act of a person in a session, never of a token."""
+    """Always refused: an approval is an act of a person in a session, never of a token; passkeys sign in browsers."""
     raise Denied(
-        "A request is approved by a person in a browser, with a recent second factor, never from here.",
+        "A request is approved by a person in a browser, with a recent second factor, never from here."
+        " Where the policy asks for a signature, their passkey gives it there.",
         permission="change:approve",
-        remedy=f"Open it there: {connect().url}/requests/{id}",
+        remedy=f"Open it there: {connect().url}/requests/{part(id)}",
         code="approval-by-token",
     )
 
@@ -174,6 +223,11 @@ def withdraw(id: Id, as_json: Json = False) -> None:
 
 
 @app.command()
-def revert(id: Id, reason: Reason = "", as_json: Json = False) -> None:
-    """Propose to undo an applied request; it passes through the same door."""
-    tell(connect().call("POST", f"/changes/{part(id)}/revert", {"reason": reason}), as_json=as_json)
+def revert(id: Id, reason: Reason = "", take: Take = None, as_json: Json = False) -> None:
+    """Propose to undo an applied request; it passes through the same door. Later changes stay as they are."""
+    client = connect()
+    merge = client.call("POST", f"/changes/{part(id)}/revert/merge", {"choices": {}})
+    if merge["clashes"] and not as_json:
+        print_lines(merge)
+    body = {"reason": reason, "choices": choices(merge, take)}
+    tell(client.call("POST", f"/changes/{part(id)}/revert", body), as_json=as_json)

@@ -33,10 +33,11 @@ def propose(
     operations: list[dict[str, Any]],
     reason: str,
     wish: str = "apply",
+    tickets: list[str] | None = None,
 ) -> dict[str, Any]:
     """Propose a change set; the request that came of it."""
     path = f"/projects/{part(project)}/environments/{part(environment)}/changes"
-    body = {"operations": operations, "reason": reason, "wish": wish}
+    body = {"operations": operations, "reason": reason, "wish": wish, "tickets": tickets or []}
     made: dict[str, Any] = client.call("POST", path, body)
     return made
 

@@ -20,7 +20,7 @@ from ensign.control.audit import boot, checkpoints, schema
 from ensign.control.identity import operations, queries
 from ensign.control.kernel import clock
 from ensign.control.kernel.errors import Unavailable
-from ensign.worker import Worker
+from ensign.worker import Crew
 
 
 def migrate(*, at: datetime) -> list[str]:
@@ -128,7 +128,7 @@ def work() -> None:
         with database_errors():
             schema.check()
             checkpoints.signer(checkpoints.head().origin)
-        worker = Worker()
+        worker = Crew()
         stopped = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stopped.set())

@@ -33,6 +33,9 @@ from ensign.control.identity.approval_keys import queries as approval_keys
 from ensign.control.incidents import drills, opening, triggers
 from ensign.control.incidents import incidents as declaring
 from ensign.control.incidents import operations as incidents
+from ensign.control.integrations import operations as integrations
+from ensign.control.integrations.models import Delivery
+from ensign.control.integrations.operations import Wish as Wanted
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.transactions import write_door
@@ -46,6 +49,7 @@ from ensign.control.releases import templating
 from ensign.control.scim import tokens as directory
 from ensign.control.segments.operations import create_segment
 
+from ensign_testkit.alerting import an_alert, guard_account, guarded
 from ensign_testkit.passkeys import signer
 from ensign_testkit.people import add_person, sign_in
 from ensign_testkit.people import give as put_grant
@@ -259,6 +263,8 @@ def _organisation(ada: Actor, dan: Actor, *, at: datetime) -> dict[str, str]:
         "service_token": token.token.id,
         "org_grant": grant.id,
         "custom_role": "flipper",
+        "org_alert": an_alert(at=at).id,
+        "guard_account": guard_account(dan.id, at=at),
         "zero": "0",
         "no_number": "999999",
         "no_link": "x" * 43,
@@ -284,6 +290,7 @@ def _project(project: str, ada: Actor, dan: Actor, *, at: datetime) -> dict[str,
     steps = (RampStep(percent=5, hold=60), RampStep(percent=100))
     template = templating.make(actor=dan, at=at, project=project, name="Careful", steps=steps)
     return {
+        **_integrations(project, ada, at=at),
         "template": template.id,
         "flag": flag,
         "spare": spare,
@@ -291,6 +298,22 @@ def _project(project: str, ada: Actor, dan: Actor, *, at: datetime) -> dict[str,
         "client_token": token.row.id,
         "project_grant": grant.id,
         "project_member": member.id,
+        "alert": an_alert(at=at, project=project).id,
+    }
+
+
+def _integrations(project: str, ada: Actor, *, at: datetime) -> dict[str, str]:
+    """A webhook with a message that was sent, and a ticket system."""
+    hook = integrations.make(
+        actor=ada, at=at, kind="webhook", project=project, wish=Wanted(name="Hook", url="https://1.1.1.1/hook")
+    ).integration.id
+    jira = Wanted(name="Tickets", base_url="https://tickets.example.com")
+    sent = integrations.try_out(actor=ada, at=at, id=hook)
+    Delivery.objects.filter(pk=sent.pk).update(status="sent")
+    return {
+        "integration": hook,
+        "tickets": integrations.make(actor=ada, at=at, kind="jira", project=project, wish=jira).integration.id,
+        "delivery": sent.pk,
     }
 
 
@@ -341,8 +364,12 @@ def _environment(project: str, environment: str, dan: Actor, rev: Actor, *, at: 
     timed = propose(StrategyAdd(flag=spare, strategy=rollout(40)))
     door.schedule(actor=dan, at=at, request_id=timed.id, when=at + timedelta(days=30))
     newest = Revision.objects.filter(project=project, environment=environment).latest("number")
+    talk = {"actor": dan, "at": at, "request_id": review.id}
+    thread, settled = (door.comment(text="Why?", **talk) for _ in range(2))
+    door.resolve(comment_id=settled, **talk)
+    waits = {"review": review.id, "review_digest": review.digest, "thread": thread, "settled": settled}
     return {
-        **({"review": review.id, "review_digest": review.digest} if review.status == "in_review" else {}),
+        **(waits if review.status == "in_review" else {}),
         "approved": approved.id,
         **({"approved_by_somebody": approved.id} if approved.status == "in_review" else {}),
         "draft": draft.id,
@@ -351,6 +378,7 @@ def _environment(project: str, environment: str, dan: Actor, rev: Actor, *, at: 
         "paused_ramp": paused,
         "timed": timed.id,
         "kill_record": killed.kill.id,
+        **guarded(dan, project=project, environment=environment, flag=flag, at=at),
         "number": str(newest.number),
         "strategy": flags.config(flag, environment).config.strategies[0].id,
     }

@@ -15,11 +15,15 @@ from ensign.control.audit import checkpoints
 from ensign.control.audit.export import export
 from ensign.control.audit.models import Entry
 from ensign.control.changes import operations as door
+from ensign.control.changes import queries, signing_pages
 from ensign.control.changes.domain.settings_operations import PolicySet
+from ensign.control.changes.models import Request
 from ensign.control.identity.approval_keys import operations as keys
 from ensign.control.identity.approval_keys import queries as key_queries
 from ensign.control.projects.demands import Demand
 from ensign.control.projects.domain import PolicyRules
+from ensign.control.releases import queries as ramps
+from ensign.control.releases import running
 from ensign_ledger.bundle import write_bundle
 from ensign_ledger.canonical import encode
 from ensign_ledger.checkpoint import Checkpoint
@@ -29,6 +33,7 @@ from ensign_ledger.verify import verify_bundle
 from ensign_testkit.changing import Story, launch, requested, story, widen
 from ensign_testkit.passkeys import approve_signed, signer
 from ensign_testkit.people import SYSTEM
+from ensign_testkit.ramping import later, plan
 
 
 def told(report: Report) -> str:
@@ -86,6 +91,25 @@ def test_a_range_after_the_enrolment_carries_it_with_its_proof(cast: Story, tmp_
     assert report.outcome(17) is Outcome.VALID, report.as_json()
     assert told(report).startswith("2 signatures by 1 keys, 1 of the keys enrolled before this range")
     assert (tmp_path / "bundle" / "earlier.jsonl").read_text().count("\n") == 1
+
+
+def test_the_steps_of_a_plan_that_was_approved_with_a_signature_verify(cast: Story, tmp_path: Path) -> None:
+    done = requested(cast, (plan(60, 80, 100),))
+    approve_signed(cast.approver, signer(cast.approver, seed=4), done.request, at=cast.at)
+    door.apply(actor=cast.dev, at=cast.at, request_id=done.request.id)
+    [ramp] = ramps.ramps(request=done.request.id)
+    for minutes in (60, 120):
+        running.tick(at=later(ramp, minutes))
+    step = json.loads(Entry.objects.filter(action="change_request.applied").latest("seq").body)["approval"]
+    assert (step["mode"], step["plan"]["percent"]) == ("plan", 100)
+    assert "signed" not in step
+    assert "signature" not in step["approvers"][0]
+    last = queries.to_row(Request.objects.get(pk=step["request"])).request
+    assert last.approvals
+    assert signing_pages.signed(last) == []
+    report = exported(cast, tmp_path / "bundle")
+    assert report.valid, report.as_json()
+    assert told(report).startswith("4 signatures by 2 keys")
 
 
 def test_a_key_revoked_before_the_range_travels_with_its_end(cast: Story, tmp_path: Path) -> None:

@@ -205,3 +205,82 @@ def test_a_kill_by_api_tells_how_long_it_took(db: str) -> None:
     status, given, _ = dev.post(f"/api/v1/kills/{killed['id']}/reason", {"reason": "Errors."})
     assert (status, given["reason_status"]) == (200, "given")
     assert dev.get("/api/v1/kills?project=shop")[1]["items"][0]["id"] == killed["id"]
+
+
+def test_a_check_says_everything_that_would_fail_and_writes_nothing(db: str) -> None:
+    cast = story()
+    live(cast, 10)
+    other = requested(cast, widen(20), author=cast.other)
+    dev = Caller(cast.dev, cast=cast, token=True)
+    entries = Entry.objects.count()
+    asked = {"operations": [o.to_json() for o in widen(50)]}
+    status, report, _ = dev.post(f"{PLACE}/changes/check", asked)
+    assert (status, report["blocked"]) == (200, True), report
+    told = {finding["code"]: finding for finding in report["findings"]}
+    assert told["no-reason"]["level"] == "blocks"
+    assert (told["not-approved"]["level"], told["not-approved"]["rule"]) == ("waits", "CM-01")
+    assert "Rev Reviewer, Sec Second" in told["not-approved"]["remedy"]
+    assert told["same-objects"]["href"] == f"/requests/{other.request.id}"
+    assert {one["name"] for one in report["approvers"]} == {"Rev Reviewer", "Sec Second"}
+    assert report["estimates"][0]["sentence"].startswith(f"{FLAG}: about 10 % → 50 % of users; no application asked")
+    assert Entry.objects.count() == entries
+    status, report, _ = dev.post(f"{PLACE}/changes/check", {**asked, "reason": "The canary was fine."})
+    assert (status, report["blocked"]) == (200, False), report
+    status, report, _ = dev.post(f"{PLACE}/changes/check", {"operations": [{"type": "flag.enable", "flag": "nope"}]})
+    assert (status, report["blocked"], report["findings"][0]["code"]) == (200, True, "operation-refused")
+    status, report, _ = dev.post(f"{PLACE}/changes/check", {"operations": [{"type": "flag.enable", "flag": FLAG}]})
+    assert "already on" in report["findings"][0]["message"]
+
+
+def test_a_request_is_checked_discussed_and_rebased_by_api(db: str) -> None:
+    cast = story()
+    live(cast, 10)
+    dev, viewer = Caller(cast.dev, cast=cast, token=True), Caller(cast.viewer, cast=cast)
+    mine = requested(cast, widen(50))
+    address = f"/api/v1/changes/{mine.request.id}"
+    _, shown, _ = viewer.get(address)
+    line = {"digest": shown["digest"], "path": shown["diff"][0]["path"]}
+    status, said, _ = viewer.post(f"{address}/threads", {"comment": "Why half?", "line": line})
+    assert status == 201, said
+    status, _, _ = dev.post(f"{address}/threads", {"comment": "It was fine.", "reply_to": said["id"]})
+    assert status == 201
+    status, _, _ = dev.post(f"{address}/threads/{said['id']}/resolve")
+    assert status == 200
+    status, _, _ = dev.post(f"{address}/reviewers", {"reviewers": [cast.second.id]}, method="put")
+    assert status == 200
+    theirs = requested(cast, widen(25), author=cast.other)
+    approve(cast, theirs)
+    status, _, _ = Caller(cast.other, cast=cast).post(f"/api/v1/changes/{theirs.request.id}/apply")
+    assert status == 200
+    _, report, _ = dev.get(f"{address}/check")
+    assert ("conflicted", "CM-04") in {(f["code"], f["rule"]) for f in report["findings"]}
+    _, merge, _ = dev.post(f"{address}/merge")
+    (clash,) = [one for one in merge["lines"] if one["state"] == "clash"]
+    assert (merge["open"], clash["base"], clash["theirs"], clash["mine"]) == (1, "10", "25", "50")
+    status, refused, _ = dev.post(f"{address}/rebase")
+    assert (status, refused["code"], refused["errors"][0]["pointer"].endswith("rollout")) == (409, "clash", True)
+    status, done, _ = dev.post(f"{address}/rebase", {"choices": {clash["key"]: "mine"}})
+    assert (status, done["round"], done["status"]) == (200, 2, "in_review"), done
+    _, comments, _ = viewer.get(f"{address}/threads")
+    assert [(c["text"], c["outdated"], bool(c["resolved_by"])) for c in comments if c["path"]] == [
+        ("Why half?", True, True)
+    ]
+    _, listed, _ = viewer.get(f"{address}/rounds")
+    assert [(one["round"], one["diff"][0]["after"]) for one in listed] == [(1, "50 %"), (2, "50 %")]
+
+
+def test_contexts_are_tried_before_and_after_by_the_engine(db: str) -> None:
+    cast = story()
+    live(cast, 10)
+    mine = requested(cast, widen(100))
+    contexts = [{"userId": str(number)} for number in range(40)]
+    status, tried, _ = Caller(cast.viewer, cast=cast).post(
+        f"/api/v1/changes/{mine.request.id}/try", {"contexts": contexts}
+    )
+    assert status == 200, tried
+    assert all(one["after"]["enabled"] for one in tried)
+    on = sum(one["before"]["enabled"] for one in tried)
+    assert 0 < on < 20
+    assert sum(one["differs"] for one in tried) == 40 - on
+    status, _, _ = Caller(cast.viewer, cast=cast).post(f"/api/v1/changes/{mine.request.id}/try", {"contexts": []})
+    assert status == 422

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from typing import Any
 
@@ -205,7 +206,11 @@ def test_a_conflict_shows_both_sides_and_the_way_out(db: str) -> None:
     assert "Theirs: what changed since" in page
     assert re.search(r"10 %\s+50 %", page)
     assert re.search(r"50 %\s+90 %", page)
-    other.post(f"/requests/{mine.request.id}/act", {"act": "rebase"})
+    take = re.search(r'name="(take:[^"]+)"', other.get(f"/requests/{mine.request.id}").content.decode())
+    assert take is not None
+    refused = other.post(f"/requests/{mine.request.id}/rebase")
+    assert (refused.status_code, "Nothing was carried over" in text(refused)) == (409, True)
+    other.post(f"/requests/{mine.request.id}/rebase", {take[1]: "mine"})
     assert "Somebody else changed this meanwhile" not in text(other.get(f"/requests/{mine.request.id}"))
 
 
@@ -332,3 +337,204 @@ def test_one_policy_request_reads_well(db: str) -> None:
     page = text(browser(cast.viewer).get(f"/requests/{done.request.id}"))
     assert "The policy of production changes" in page
     assert "2 approvals by other people" in page
+
+
+def field(page: Any, name: str) -> str:
+    """The value of a hidden field."""
+    found = re.search(rf'name="{re.escape(name)}" value="([^"]*)"', page.content.decode())
+    assert found is not None, name
+    return html.unescape(found[1])
+
+
+def test_a_line_is_commented_replied_to_and_resolved_and_nothing_typed_is_lost(db: str) -> None:
+    cast = story()
+    live(cast, 10)
+    done = requested(cast, widen(50))
+    viewer, dev = browser(cast.viewer), browser(cast.dev)
+    address = f"/requests/{done.request.id}"
+    line, digest = field(viewer.get(address), "line"), field(viewer.get(address), "digest")
+    answer = viewer.post(f"{address}/discuss", {"act": "line", "line": line, "digest": digest, "comment": "Why half?"})
+    thread = answer["Location"].partition("#")[2]
+    assert thread.startswith("cmt_")
+    assert "Why half?" in text(dev.get(address))
+    dev.post(f"{address}/discuss", {"act": "reply", "thread": thread, "comment": "The canary was fine."})
+    assert "The canary was fine." in text(viewer.get(address))
+    dev.post(f"{address}/discuss", {"act": "resolve", "thread": thread})
+    assert "Resolved" in text(viewer.get(address))
+    door.edit(actor=cast.dev, at=cast.at, request_id=done.request.id, operations=widen(25))
+    late = viewer.post(f"{address}/discuss", {"act": "line", "line": line, "digest": digest, "comment": "My words"})
+    assert late.status_code == 409
+    assert "My words" in late.content.decode(), "what was typed is still there"
+    page = viewer.get(address)
+    assert "On an earlier version" in text(page)
+    assert f"{address}?round=1" in page.content.decode()
+
+
+def test_an_earlier_round_is_shown_as_it_was_to_everybody_and_decides_nothing(db: str) -> None:
+    cast = story()
+    live(cast, 10)
+    done = requested(cast, widen(50))
+    door.edit(actor=cast.dev, at=cast.at, request_id=done.request.id, operations=widen(25))
+    address = f"/requests/{done.request.id}"
+    for actor in (cast.viewer, cast.approver):
+        page = text(browser(actor).get(f"{address}?round=1"))
+        assert "goes from 10 % to 50 %" in page
+        assert "This is what round 1 proposed." in page
+        assert "Approve this change" not in page
+    page = text(browser(cast.viewer).get(address))
+    assert "goes from 10 % to 25 %" in page
+    assert "1 line differs from the round before" in page
+    assert re.search(r"10 % → 50 %\s+10 % → 25 %", page)
+    assert browser(cast.viewer).get(f"{address}?round=7").status_code == 404
+
+
+def test_reviewers_are_asked_by_the_page_and_find_it_in_their_queue_and_at_home(db: str) -> None:
+    cast = story()
+    live(cast, 10)
+    done = requested(cast, widen(50))
+    address = f"/requests/{done.request.id}"
+    page = text(browser(cast.dev).get(address))
+    assert "approved 1 change here lately" in page
+    assert "Vi Viewer" in page
+    browser(cast.dev).post(f"{address}/reviewers", {"reviewers": [cast.viewer.id, cast.approver.id, ""]})
+    page = text(browser(cast.dev).get(address))
+    assert "waits; may look, not approve" in page
+    viewer = browser(cast.viewer)
+    assert "Widen the rollout" in text(viewer.get("/requests?show=requested"))
+    assert "you were asked to look at it" in text(viewer.get("/"))
+    refused = browser(cast.dev).post(f"{address}/reviewers", {"reviewers": [cast.dev.id]})
+    assert refused.status_code == 422
+    assert "had a part" in text(refused)
+
+
+def test_the_queue_is_filtered_by_flag_environment_state_and_author_with_counts(db: str) -> None:
+    cast = story()
+    live(cast, 10)
+    mine, other = requested(cast, widen(50)), requested(cast, widen(20), author=cast.other)
+    door.ask_reviewers(actor=cast.dev, at=cast.at, request_id=mine.request.id, reviewers=[cast.viewer.id])
+    viewer = browser(cast.viewer)
+
+    def shown(query: str) -> set[str]:
+        return set(re.findall(r'href="/requests/(crq_\w+)"', viewer.get(f"/requests?{query}").content.decode()))
+
+    assert shown("show=requested") == {mine.request.id}
+    assert shown("show=open") == {mine.request.id, other.request.id}
+    assert shown(f"show=open&author={cast.other.id}") == {other.request.id}
+    assert shown(f"show=open&flag={FLAG}&environment=production") == {mine.request.id, other.request.id}
+    assert shown("show=open&flag=old-banner") == set()
+    assert shown("show=all&status=applied").isdisjoint({mine.request.id, other.request.id})
+    assert "No request fits" in text(viewer.get("/requests?show=open&environment=staging"))
+    page = text(browser(cast.approver).get("/requests"))
+    assert "Waits for me 2" in page
+    assert "Open 2" in page
+    assert shown("show=nonsense&status=nonsense") == set()
+
+
+def test_a_draft_says_before_it_is_submitted_what_would_stop_it_and_whom_to_ask(db: str) -> None:
+    cast = story()
+    live(cast, 10)
+    dev = browser(cast.dev)
+    dev.post(DRAFT, editor_fields(50))
+    page = text(dev.get(DRAFT))
+    assert "It cannot be submitted yet." in page
+    assert "A reason is missing." in page
+    assert "CM-01" in page
+    assert "about 10 % → 50 % of users" in page
+    part = dev.post(f"{DRAFT}/check", {"title": "Half", "reason": "The canary was fine."})
+    assert "It can be submitted" in text(part)
+    assert "A reason is missing." not in text(part)
+    assert Request.objects.get(status="draft").state["reason"] == "", "a check writes nothing"
+    words = {"act": "submit", "title": "Half", "reason": "Fine.", "reviewers": cast.approver.id}
+    address = dev.post(f"{DRAFT}/finish", words)["Location"]
+    assert Request.objects.get(status="in_review").state["reviewers"] == [cast.approver.id]
+    checks = text(dev.get(f"{address}/check"))
+    assert "One approval is missing" in checks
+    assert "May approve: Rev Reviewer, Sec Second." in checks
+
+
+def test_undoing_shows_what_was_changed_again_and_asks_which_side(db: str) -> None:
+    cast = story()
+    live(cast, 10)
+    done = requested(cast, widen(50))
+    approve(cast, done)
+    door.apply(actor=cast.dev, at=cast.at, request_id=done.request.id)
+    later = requested(cast, widen(90), author=cast.other)
+    approve(cast, later)
+    door.apply(actor=cast.other, at=cast.at, request_id=later.request.id)
+    dev, address = browser(cast.dev), f"/requests/{done.request.id}/revert"
+    page = dev.get(address)
+    assert "1 line of this change was changed again since" in text(page)
+    take = re.search(r'name="(take:[^"]+)"', page.content.decode())
+    assert take is not None
+    refused = dev.post(address, {"reason": "Errors"})
+    assert refused.status_code == 409
+    assert "Errors" in refused.content.decode()
+    answer = dev.post(address, {"reason": "Errors", take[1]: "mine"})
+    assert "goes from 90 % to 10 %" in text(dev.get(answer["Location"]))
+
+
+def test_contexts_are_tried_against_a_draft_and_bad_ones_are_named(db: str) -> None:
+    cast = story()
+    live(cast, 10)
+    dev = browser(cast.dev)
+    dev.post(DRAFT, editor_fields(100))
+    address = f"/requests/{Request.objects.get(status='draft').pk}/try"
+    page = text(dev.post(address, {"contexts": "userId=7, country=SE\nuserId=8\n"}))
+    assert "userId=7, country=SE" in page
+    assert "answers would differ" in page
+    wrong = dev.post(address, {"contexts": "userId=7\nnonsense"})
+    assert wrong.status_code == 422
+    assert "Line 2 is not of the form" in text(wrong)
+    assert "nonsense" in wrong.content.decode()
+    assert browser(cast.other).get(address).status_code == 404, "a draft is its author's own"
+
+
+def test_the_page_says_until_when_approvals_count_and_when_it_ends(db: str) -> None:
+    cast = story()
+    live(cast, 10)
+    done = requested(cast, widen(50))
+    approve(cast, done)
+    page = text(browser(cast.dev).get(f"/requests/{done.request.id}"))
+    assert re.search(r"By Rev Reviewer\. Counts until (\w+ \d\d:\d\d|\d+ \w+ \d{4}, \d\d:\d\d) UTC\.", page)
+    assert "Ends by itself" in page
+
+
+def test_what_came_back_is_edited_on_its_page_and_submitted_again(db: str) -> None:
+    cast = story()
+    live(cast, 10)
+    done = requested(cast, widen(50))
+    address = f"/requests/{done.request.id}"
+    sent = {"decision": "request_changes", "digest": done.request.digest, "comment": "A quarter is enough."}
+    browser(cast.approver).post(f"{address}/decide", sent)
+    dev = browser(cast.dev)
+    assert f"{address}/edit" in dev.get(address).content.decode()
+    page = dev.get(f"{address}/edit")
+    assert 'value="50"' in page.content.decode()
+    words = {"title": "A quarter", "reason": "As asked.", "keep-0": "1", "version": field(page, "version")}
+    wrong = dev.post(f"{address}/edit", {**words, "share-0": "400", "act": "submit"})
+    assert wrong.status_code == 422
+    assert "A quarter" in wrong.content.decode()
+    assert 'value="400"' in wrong.content.decode()
+    assert dev.post(f"{address}/edit", {**words, "share-0": "25", "act": "submit"}).status_code == 302
+    row = Request.objects.get(pk=done.request.id)
+    assert (row.status, row.state["title"]) == ("in_review", "A quarter")
+    assert "goes from 10 % to 25 %" in text(dev.get(address))
+    stale = dev.post(f"{address}/edit", {**words, "share-0": "30", "act": "save"})
+    assert stale.status_code == 409, "somebody else's edit in between is not overwritten"
+
+
+def test_the_edits_of_a_draft_are_added_to_a_request_and_the_draft_is_gone(db: str) -> None:
+    cast = story()
+    live(cast, 10)
+    done = requested(cast, widen(50))
+    dev, address = browser(cast.dev), f"/requests/{done.request.id}/edit"
+    dev.post(DRAFT, {"operation": "flag.disable", "flag": FLAG})
+    assert "Add the 1 edit of my draft" in text(dev.get(address))
+    dev.post(address, {"title": "Both", "reason": "Fine.", "keep-0": "1", "share-0": "50", "with_draft": "1"})
+    state = Request.objects.get(pk=done.request.id).state
+    assert [step["type"] for step in state["operations"]] == ["strategy.update", "flag.disable"]
+    assert (state["round"], state["approvals"]) == (2, [])
+    assert not Request.objects.filter(status="draft").exists()
+    nothing = dev.post(address, {"title": "Both", "reason": "Fine."})
+    assert nothing.status_code == 422
+    assert "Nothing would be left" in text(nothing)

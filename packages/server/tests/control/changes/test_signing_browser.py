@@ -4,6 +4,7 @@ verifies offline by Chromium's own signature."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from ensign_ledger.report import Outcome
 from ensign_ledger.verify import verify_bundle
 from ensign_testkit.authenticators import Device, device, serving_here
 from ensign_testkit.browsing import shoot, violations
-from ensign_testkit.changing import Story, launch, requested, story
+from ensign_testkit.changing import Story, last_entry, launch, requested, story
 from ensign_testkit.people import SYSTEM
 from playwright.sync_api import Page, expect
 
@@ -87,6 +88,12 @@ def fine(page: Page, name: str) -> None:
     page.emulate_media(color_scheme="light")
 
 
+def record() -> None:
+    """Keep what Chromium signed: ``packages/ledger/tests/make_passkey_vectors.py`` makes vectors of it."""
+    entries = [last_entry(action) for action in ("approval_key.enrolled", "change_request.approved")]
+    (SHOTS / "recorded.json").write_text(json.dumps(entries, indent=1))
+
+
 def make_key(page: Page) -> None:
     page.get_by_role("button", name="Make it an approval key").click()
 
@@ -119,6 +126,7 @@ def test_a_reviewer_makes_a_key_signs_and_the_bundle_verifies_offline(
     expect(page.get_by_text("Revoked. What it signed")).to_be_visible()
     fine(page, "5-revoked")
 
+    record()
     made = export(out=tmp_path / "bundle", actor=SYSTEM, at=clock.now())
     report = verify_bundle(tmp_path / "bundle", keys=[made.fingerprint])
     assert report.valid, report.as_json()

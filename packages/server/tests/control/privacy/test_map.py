@@ -18,7 +18,9 @@ from ensign.control.identity.models import Account, Attempts, Link, TokenUse, Tr
 from ensign.control.identity.sso.models import ProviderSession, SeenMessage
 from ensign.control.identity.sso.saml_models import SamlTicket
 from ensign.control.incidents.models import TriggerMinute, TriggerSeen
+from ensign.control.integrations.models import Delivery, Notice
 from ensign.control.kernel import clock
+from ensign.control.monitoring.models import Message, Opened
 from ensign.control.privacy.lines import BY_TABLE, LINES
 from ensign.control.privacy.outside import OUTSIDE
 from ensign.control.privacy.reference import page
@@ -88,6 +90,8 @@ def fill() -> dict[str, Any]:
     Link.objects.create(id="lnk_2", kind="reset", token_hash="2" * 64, expires_at=OLD, ended_at=OLD)
     Attempts.objects.create(key="a" * 64, count=3, since=OLD)
     TokenUse.objects.create(token_id="tok_old", last_used_at=OLD)
+    Message.objects.create(key="d" * 64, until=OLD)
+    Opened.objects.create(request="crq_1", round=1, person=actor.id, at=OLD)
     ClientTokenUse.objects.create(token_hash="3" * 64, last_used_at=OLD)
     place: dict[str, Any] = {"project": "shop", "environment": "production"}
     UsageHour.objects.create(**place, flag="f", app_name="web", hour=OLD, variant="", yes=1, no=0, known=True)
@@ -105,13 +109,18 @@ def fill() -> dict[str, Any]:
     SeenToken.objects.create(key="9" * 64, until=OLD)
     SeenMessage.objects.create(key="7" * 64, until=OLD)
     SamlTicket.objects.create(id="8" * 64, provider_id="idp_1", sealed="v1:", until=OLD)
+    Notice.objects.create(person=actor.id, source="entry:1", at=OLD, topic="talk", urgency="info", facts="{}")
+    Delivery.objects.create(
+        id="msg_1", target=actor.id, source="entry:1", facts="{}", status="held", next_at=OLD, made_at=OLD
+    )
     Answer.objects.create(id="4" * 64, request="5" * 64, created_at=OLD)
     TriggerSeen.objects.create(key="0" * 64, until=OLD)
     TriggerMinute.objects.create(id=1, since=OLD, count=1)
     models: list[Any] = [
         TriggerSeen, TriggerMinute,
         Session, UserSession, Link, Attempts, TokenUse, ClientTokenUse, UsageHour, Application, Refusal, Reach, Answer,
-        ProviderSession, SeenMessage, SamlTicket, Trace, SeenToken,
+        ProviderSession, SeenMessage, SamlTicket, Trace, SeenToken, Opened,
+        Message, Notice, Delivery,
     ]  # fmt: skip
     return {model._meta.db_table: model for model in models}
 

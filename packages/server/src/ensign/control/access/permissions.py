@@ -99,6 +99,16 @@ class Permission(StrEnum):
     )
     ORG_LEDGER_ANCHOR = "org:ledger:anchor", Level.ORGANISATION, "anchor the log outside Ensign and set where"
     ORG_SETTINGS_MANAGE = "org:settings:manage", Level.ORGANISATION, "change settings of the whole installation"
+    ORG_ALERT_TRIAGE = (
+        "org:alert:triage",
+        Level.ORGANISATION,
+        "judge alerts that belong to no project and that they took no part in",
+    )
+    ORG_INTEGRATIONS_MANAGE = (
+        "org:integrations:manage",
+        Level.ORGANISATION,
+        "connect webhooks, chats and ticket systems to the whole installation",
+    )
 
     # Project
     PROJECT_READ = "project:read", Level.PROJECT, "see flags, segments and requests of the project"
@@ -129,6 +139,11 @@ class Permission(StrEnum):
         Level.PROJECT,
         "give and end those roles that their own role lists, within the project, never their own",
     )
+    PROJECT_INTEGRATIONS_MANAGE = (
+        "project:integrations:manage",
+        Level.PROJECT,
+        "connect webhooks, chats and ticket systems to the project",
+    )
     INCIDENT_READ = (
         "incident:read",
         Level.PROJECT,
@@ -144,12 +159,14 @@ class Permission(StrEnum):
         Level.PROJECT,
         "correct, resolve and conclude incidents: times, cause, follow-up actions, what belongs to them",
     )
+    ALERT_READ = "alert:read", Level.PROJECT, "see alerts about what happened in the project"
+    ALERT_TRIAGE = "alert:triage", Level.PROJECT, "judge alerts of the project that they took no part in"
     FLAG_CREATE = "flag:create", Level.PROJECT, "create flags, which are off everywhere"
     FLAG_UPDATE = "flag:update", Level.PROJECT, "change a flag's description, owner and expected removal"
     FLAG_CLASSIFY = (
         "flag:classify",
         Level.PROJECT,
-        "change a flag's type and tags, which say whose narrowed roles cover it",
+        "change a flag's type, tags and risk tier, which say whose narrowed roles cover it and what policies ask",
     )
     FLAG_ARCHIVE = "flag:archive", Level.PROJECT, "archive flags, through the write door of changes"
     FLAG_REVIVE = "flag:revive", Level.PROJECT, "revive archived flags, through the write door of changes"
@@ -195,6 +212,7 @@ class Permission(StrEnum):
         Level.ENVIRONMENT,
         "say afterwards why somebody else pressed a kill switch",
     )
+    TEST_REPORT = "test:report", Level.ENVIRONMENT, "report test runs against what an environment runs"
     KILL_TRIGGER = (
         "kill:trigger",
         Level.ENVIRONMENT,
@@ -215,7 +233,11 @@ class Permission(StrEnum):
         Level.ENVIRONMENT,
         "review emergency changes in which they had no part",
     )
-    TEST_REPORT = "test:report", Level.ENVIRONMENT, "report test runs against what an environment runs"
+    SAFEGUARD_MANAGE = (
+        "safeguard:manage",
+        Level.ENVIRONMENT,
+        "make, arm and end safeguards, which pause a ramp or switch a flag off when a metric breaks",
+    )
 
     @property
     def inert(self) -> bool:
@@ -244,6 +266,7 @@ _READING: frozenset[Permission] = frozenset(
         P.PROJECT_TOKENS_READ,
         P.PROJECT_POLICY_READ,
         P.INCIDENT_READ,
+        P.ALERT_READ,
         P.CHANGE_COMMENT,
     }
 )
@@ -261,6 +284,7 @@ _FLAGS: frozenset[Permission] = frozenset(
         P.KILL_TRIGGER,
         P.DRILL_MANAGE,
         P.CHANGE_BREAK_GLASS,
+        P.SAFEGUARD_MANAGE,
         P.CHANGE_DRAFT,
         P.CHANGE_SWITCH,
         P.CHANGE_STRATEGY_ADD,
@@ -324,6 +348,8 @@ ADMINISTRATIVE: frozenset[Permission] = (
     P.PROJECT_TOKENS_MANAGE,
     P.PROJECT_POLICY_PROPOSE,
     P.KILL_TRIGGER,
+    P.ORG_INTEGRATIONS_MANAGE,
+    P.PROJECT_INTEGRATIONS_MANAGE,
 }
 
 #: The edition of this catalogue. A token's state says by which one it was narrowed; without, by the first.

@@ -141,6 +141,8 @@ _CHANGES = (
 _KILLS = (P.FLAG_KILL, P.KILL_EXPLAIN, P.RAMP_PAUSE)
 
 _INCIDENTS = (P.INCIDENT_DECLARE, P.INCIDENT_MANAGE)
+#: Seeing what is conspicuous and judging it: for those who answer for changes without writing them.
+_ALERTS = (P.ALERT_READ, P.ALERT_TRIAGE)
 
 
 _ALL = (
@@ -173,6 +175,7 @@ _ALL = (
         *_INCIDENTS,
         P.KILL_TRIGGER,
         P.DRILL_MANAGE,
+        P.SAFEGUARD_MANAGE,
     ),
     _role(
         "responder",
@@ -199,10 +202,11 @@ _ALL = (
         P.CHANGE_APPROVE,
         P.CHANGE_REVIEW,
         P.CHANGE_APPLY,
+        P.CHANGE_SCHEDULE,
         P.BREAK_GLASS_REVIEW,
         P.INCIDENT_DECLARE,
-        P.CHANGE_SCHEDULE,
         *_KILLS,
+        *_ALERTS,
     ),
     _role(
         "admin",
@@ -219,11 +223,14 @@ _ALL = (
         P.PROJECT_TOKENS_REVOKE,
         P.PROJECT_POLICY_PROPOSE,
         P.PROJECT_ACCESS_GRANT,
+        P.PROJECT_INTEGRATIONS_MANAGE,
         P.TEMPLATE_MANAGE,
         *_KILLS,
         *_INCIDENTS,
         P.KILL_TRIGGER,
         P.DRILL_MANAGE,
+        *_ALERTS,
+        P.SAFEGUARD_MANAGE,
         assigns=(EVERY,),
     ),
     _role(
@@ -234,6 +241,7 @@ _ALL = (
         P.ORG_LEDGER_READ,
         P.ORG_LEDGER_EXPORT,
         P.ORG_EVIDENCE_EXPORT,
+        P.ALERT_READ,
     ),
 )
 

@@ -27,6 +27,7 @@ from ensign.control.api.parser import StrictParser
 from ensign.control.changes.api import router as changes
 from ensign.control.changes.policy_api import router as policies
 from ensign.control.changes.reach_api import router as change_reach
+from ensign.control.changes.review_api import router as change_reviews
 from ensign.control.changes.signing_api import router as signing
 from ensign.control.changes.timing_api import router as timing
 from ensign.control.evidence.api import router as evidence
@@ -36,6 +37,9 @@ from ensign.control.incidents.api import router as kills
 from ensign.control.incidents.emergency_api import router as emergencies
 from ensign.control.incidents.incidents_api import router as incidents
 from ensign.control.incidents.practice_api import router as practice
+from ensign.control.integrations.api import router as integrations
+from ensign.control.monitoring.api import router as monitoring
+from ensign.control.monitoring.safeguard_api import router as safeguards
 from ensign.control.privacy.api import router as privacy
 from ensign.control.progression.api import router as progression
 from ensign.control.projects.api import router as projects
@@ -155,6 +159,8 @@ for router in (
     incidents,
     emergencies,
     practice,
+    monitoring,
+    safeguards,
     evidence,
     directory,
     movements,
@@ -162,10 +168,12 @@ for router in (
     flag_reach,
     change_reach,
     policies,
+    change_reviews,
     rotation,
     all_tokens,
     federation,
     roles,
+    integrations,
     progression,
 ):
     api.add_router("", router)

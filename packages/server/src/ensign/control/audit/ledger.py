@@ -11,13 +11,14 @@ from typing import Any
 from django.db import connection
 from ensign_ledger import canonical, merkle
 
+from ensign.control.audit import following
 from ensign.control.audit.registry import Action, actions
 from ensign.control.audit.staging import Staged, digest
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Invalid, Unavailable
 from ensign.control.kernel.request import current_request_id
-from ensign.control.kernel.transactions import require_write_door
+from ensign.control.kernel.transactions import after_commit, require_write_door
 
 MAX_TEXT = 10_000
 
@@ -127,4 +128,5 @@ def record(
         )
     for row in staged:
         row.write(seq=size)
+    after_commit(following.tell)
     return Recorded(size, clock.parse(body["ts"]))

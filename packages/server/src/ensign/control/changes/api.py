@@ -26,8 +26,8 @@ from ensign.control.kernel.actor import Actor
 router = Router(tags=["changes"])
 
 _Status = Literal[
-    "draft", "in_review", "changes_requested", "approved", "scheduled", "applied", "rejected", "withdrawn"
-]
+    "draft", "in_review", "changes_requested", "approved", "scheduled", "applied", "rejected", "withdrawn", "expired"
+]  # fmt: skip
 
 
 class ProposeIn(Input):
@@ -37,7 +37,7 @@ class ProposeIn(Input):
     title: str = ""
     reason: str = ""
     wish: Literal["apply", "submit", "draft"] = "apply"
-    tickets: list[str] = Field([], max_length=10, description="What it is for: PAY-142, or an address.")
+    tickets: list[str] = Field([], max_length=20, description="What it is for: PAY-142, or an address.")
 
 
 class EditIn(Input):
@@ -47,7 +47,7 @@ class EditIn(Input):
     title: str | None = None
     reason: str | None = None
     rebase: bool = False
-    tickets: list[str] | None = Field(None, max_length=10)
+    tickets: list[str] | None = Field(None, max_length=20)
 
 
 class DecisionIn(Input):
@@ -70,10 +70,20 @@ class CommentIn(Input):
 
 
 class RevertIn(Input):
-    """Why, and whether to submit the revert or to apply it at once where the policy asks for no approval."""
+    """Why, and whether to submit the revert or to apply it at once where the policy asks for no approval.
+
+    `choices`: for each line that was changed again, `mine` to take it back all the same, `theirs` to leave it.
+    """
 
     reason: str = ""
     wish: Literal["apply", "submit", "draft"] = "submit"
+    choices: dict[str, Literal["mine", "theirs"]] = Field(default_factory=dict)
+
+
+class SubmitIn(Input):
+    """Whom to ask to look at it: ids of people and groups."""
+
+    reviewers: list[str] = Field(default_factory=list, max_length=20)
 
 
 class ApprovalOut(Schema):
@@ -134,6 +144,10 @@ class RequestOut(Schema):
     tickets: list[str]
     schedule: dict[str, Any] | None = Field(description="When it applies by itself: at, by, state, problem.")
     plan: dict[str, Any] | None = Field(description="Of which approved plan it is a step.")
+    reviewers: list[str] = Field(description="People and groups who were asked to look.")
+    expires_at: str | None = Field(
+        description="When it ends by itself if nobody applies it; null before it is submitted."
+    )
     entry: int = Field(description="The number of the ledger entry that wrote this version.")
 
 
@@ -153,25 +167,28 @@ class PreviewOut(Schema):
     verdict: str
 
 
-def _actor(request: HttpRequest) -> Actor:
+def who(request: HttpRequest) -> Actor:
+    """Who calls."""
     actor: Actor = request.actor  # type: ignore[attr-defined]  # set by the API's authentication
     return actor
 
 
-def _operations(values: Sequence[dict[str, Any]]) -> tuple[Operation, ...]:
+def operations_of(values: Sequence[dict[str, Any]]) -> tuple[Operation, ...]:
+    """Operations from JSON; an error names the field."""
     return tuple(from_json(value, f"operations[{index}]") for index, value in enumerate(values))
 
 
-def _reads(request: HttpRequest, project: str) -> Actor:
-    actor = _actor(request)
+def reads(request: HttpRequest, project: str) -> Actor:
+    """Who calls, as somebody who may read the project."""
+    actor = who(request)
     require(actor, Permission.PROJECT_READ, Scope(project), at=clock.now())
     return actor
 
 
-def _found(request: HttpRequest, id: str) -> queries.RequestRow:
+def found(request: HttpRequest, id: str) -> queries.RequestRow:
     """The request, to somebody who may see its project; ``If-Match`` is honoured."""
-    row = queries.request(id, reader=_actor(request).id)
-    _reads(request, row.request.project)
+    row = queries.request(id, reader=who(request).id)
+    reads(request, row.request.project)
     etag.require_match(request, version=row.version)
     return row
 
@@ -208,10 +225,11 @@ def _out(row: queries.RequestRow, actor: Actor) -> RequestOut:
     )
 
 
-def _answer(request: HttpRequest, response: HttpResponse, id: str) -> RequestOut:
-    row = queries.request(id, reader=_actor(request).id)
+def answer(request: HttpRequest, response: HttpResponse, id: str) -> RequestOut:
+    """The request as it is now, with its version for ``If-Match``."""
+    row = queries.request(id, reader=who(request).id)
     etag.give(response, version=row.version)
-    return _out(row, _actor(request))
+    return _out(row, who(request))
 
 
 @router.post(
@@ -228,8 +246,8 @@ def propose(
     dry_run: Annotated[bool, Query(description="Say what it would do and need, and write nothing.")] = False,
 ) -> Status[PreviewOut | RequestOut]:
     """The policy decides what becomes of it: it applies at once, or becomes a change request."""
-    actor, at = _reads(request, project), clock.now()
-    steps = _operations(body.operations)
+    actor, at = reads(request, project), clock.now()
+    steps = operations_of(body.operations)
     if dry_run:
         seen = previewing.preview(actor=actor, at=at, project=project, environment=environment, operations=steps)
         rows = [RowOut(path=r.path, before=r.before, after=r.after) for r in seen.rows]
@@ -251,7 +269,7 @@ def propose(
         actor=actor, at=at, project=project, environment=environment, operations=steps,
         title=body.title, reason=body.reason, wish=body.wish, tickets=body.tickets,
     )  # fmt: skip
-    return Status(201, _answer(request, response, done.request.id))
+    return Status(201, answer(request, response, done.request.id))
 
 
 @router.get("/changes", response=Page[RequestOut], summary="List change requests")
@@ -265,13 +283,13 @@ def list_changes(
     cursor: Cursor = None,
 ) -> Page[RequestOut]:
     """Newest first, of the projects that you may read; other people's drafts are left out."""
-    actor = _actor(request)
+    actor = who(request)
     visible = held(actor, at=clock.now()).projects(Permission.PROJECT_READ)
     if project is not None:
-        _reads(request, project)
+        reads(request, project)
         visible = frozenset({project})
     position = decode(cursor)
-    found = queries.requests(
+    listed = queries.requests(
         reader=actor.id,
         projects=visible,
         environment=environment,
@@ -280,16 +298,16 @@ def list_changes(
         before=None if position is None else str(position[0]),
         limit=limit + 1,
     )
-    items = [_out(row, actor) for row in found[:limit]]
-    more = len(found) > limit
+    items = [_out(row, actor) for row in listed[:limit]]
+    more = len(listed) > limit
     return Page[RequestOut](items=items, next_cursor=encode(items[-1].id) if more else None)
 
 
 @router.get("/changes/{id}", response=RequestOut, summary="Read a change request")
 def read(request: HttpRequest, response: HttpResponse, id: str) -> RequestOut:
     """With its sentences and difference, what it has and what it lacks."""
-    row = queries.request(id, reader=_actor(request).id)
-    actor = _reads(request, row.request.project)
+    row = queries.request(id, reader=who(request).id)
+    actor = reads(request, row.request.project)
     etag.give(response, version=row.version)
     return _out(row, actor)
 
@@ -297,40 +315,43 @@ def read(request: HttpRequest, response: HttpResponse, id: str) -> RequestOut:
 @router.patch("/changes/{id}", response=RequestOut, summary="Edit a change request")
 def edit(request: HttpRequest, response: HttpResponse, id: str, body: EditIn) -> RequestOut:
     """Voids every approval; whoever edits can never approve it."""
-    row = _found(request, id)
+    row = found(request, id)
     door.edit(
-        actor=_actor(request), at=clock.now(), request_id=id,
-        operations=None if body.operations is None else _operations(body.operations),
+        actor=who(request), at=clock.now(), request_id=id,
+        operations=None if body.operations is None else operations_of(body.operations),
         title=body.title, reason=body.reason, rebase=body.rebase, tickets=body.tickets, expected_version=row.version,
     )  # fmt: skip
-    return _answer(request, response, id)
+    return answer(request, response, id)
 
 
 @router.post("/changes/{id}/submit", response=RequestOut, summary="Submit a change request for review")
-def submit(request: HttpRequest, response: HttpResponse, id: str) -> RequestOut:
-    """For its author and who edited it."""
-    row = _found(request, id)
-    door.submit(actor=_actor(request), at=clock.now(), request_id=id, expected_version=row.version)
-    return _answer(request, response, id)
+def submit(request: HttpRequest, response: HttpResponse, id: str, body: SubmitIn | None = None) -> RequestOut:
+    """For its author and who edited it. What came back waits its full time again."""
+    row = found(request, id)
+    door.submit_and_ask(
+        actor=who(request), at=clock.now(), request_id=id, expected_version=row.version,
+        reviewers=[] if body is None else body.reviewers,
+    )  # fmt: skip
+    return answer(request, response, id)
 
 
 @router.post("/changes/{id}/comments", response={201: RequestOut}, summary="Comment on a change request")
 def comment(request: HttpRequest, response: HttpResponse, id: str, body: CommentIn) -> Status[RequestOut]:
     """Say something about it."""
-    _found(request, id)
-    door.comment(actor=_actor(request), at=clock.now(), request_id=id, text=body.comment)
-    return Status(201, _answer(request, response, id))
+    found(request, id)
+    door.comment(actor=who(request), at=clock.now(), request_id=id, text=body.comment)
+    return Status(201, answer(request, response, id))
 
 
 def _review(request: HttpRequest, response: HttpResponse, row: ChangeRequest, version: int, **rest: Any) -> RequestOut:
-    door.review_and_apply(actor=_actor(request), at=clock.now(), request_id=row.id, expected_version=version, **rest)
-    return _answer(request, response, row.id)
+    door.review_and_apply(actor=who(request), at=clock.now(), request_id=row.id, expected_version=version, **rest)
+    return answer(request, response, row.id)
 
 
 @router.post("/changes/{id}/approve", response=RequestOut, summary="Approve a change request")
 def approve(request: HttpRequest, response: HttpResponse, id: str, body: ApproveIn) -> RequestOut:
     """In a session with a recent second factor; refused to every token, and the try is logged."""
-    row = _found(request, id)
+    row = found(request, id)
     return _review(
         request, response, row.request, row.version, decision="approve", digest=body.digest, text=body.comment,
         answer="" if body.answer is None else json.dumps(body.answer),
@@ -340,7 +361,7 @@ def approve(request: HttpRequest, response: HttpResponse, id: str, body: Approve
 @router.post("/changes/{id}/request-changes", response=RequestOut, summary="Send a change request back")
 def request_changes(request: HttpRequest, response: HttpResponse, id: str, body: DecisionIn) -> RequestOut:
     """With a comment that says what to change. Not by token."""
-    row = _found(request, id)
+    row = found(request, id)
     return _review(
         request, response, row.request, row.version, decision="request_changes", digest=body.digest, text=body.comment
     )
@@ -349,7 +370,7 @@ def request_changes(request: HttpRequest, response: HttpResponse, id: str, body:
 @router.post("/changes/{id}/reject", response=RequestOut, summary="Reject a change request")
 def reject(request: HttpRequest, response: HttpResponse, id: str, body: DecisionIn) -> RequestOut:
     """For good, with a comment that says why. Not by token."""
-    row = _found(request, id)
+    row = found(request, id)
     return _review(
         request, response, row.request, row.version, decision="reject", digest=body.digest, text=body.comment
     )
@@ -358,22 +379,32 @@ def reject(request: HttpRequest, response: HttpResponse, id: str, body: Decision
 @router.post("/changes/{id}/withdraw", response=RequestOut, summary="Withdraw a change request")
 def withdraw(request: HttpRequest, response: HttpResponse, id: str) -> RequestOut:
     """For its author and who edited it. For good."""
-    row = _found(request, id)
-    door.withdraw(actor=_actor(request), at=clock.now(), request_id=id, expected_version=row.version)
-    return _answer(request, response, id)
+    row = found(request, id)
+    door.withdraw(actor=who(request), at=clock.now(), request_id=id, expected_version=row.version)
+    return answer(request, response, id)
 
 
 @router.post("/changes/{id}/apply", response=RequestOut, summary="Apply an approved change request")
 def apply(request: HttpRequest, response: HttpResponse, id: str) -> RequestOut:
     """For who wrote, edited or approved it. Everything is checked again; a conflict writes nothing."""
-    row = _found(request, id)
-    door.apply(actor=_actor(request), at=clock.now(), request_id=id, expected_version=row.version)
-    return _answer(request, response, id)
+    row = found(request, id)
+    door.apply(actor=who(request), at=clock.now(), request_id=id, expected_version=row.version)
+    return answer(request, response, id)
 
 
 @router.post("/changes/{id}/revert", response={201: RequestOut}, summary="Propose to undo an applied change")
 def revert(request: HttpRequest, response: HttpResponse, id: str, body: RevertIn) -> Status[RequestOut]:
-    """A new change request, which needs what every other needs."""
-    _found(request, id)
-    done = door.revert(actor=_actor(request), at=clock.now(), request_id=id, reason=body.reason, wish=body.wish)
-    return Status(201, _answer(request, response, done.request.id))
+    """A new change request, which needs what every other needs. What others changed since stays as they left it.
+
+    Code `clash` while a line that was changed again waits for a choice; `errors` names them.
+    """
+    found(request, id)
+    done = door.revert(
+        actor=who(request),
+        at=clock.now(),
+        request_id=id,
+        reason=body.reason,
+        wish=body.wish,
+        choices=dict(body.choices),
+    )
+    return Status(201, answer(request, response, done.request.id))

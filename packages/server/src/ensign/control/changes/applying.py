@@ -23,6 +23,8 @@ from ensign.control.changes.domain.signing import in_entry
 from ensign.control.changes.domain.world import Ref, World
 from ensign.control.changes.gates import Asked
 from ensign.control.changes.loading import (
+    Judges,
+    Loaded,
     behind,
     joined_policy,
     judges,
@@ -55,6 +57,55 @@ class Applied:
     """(environment, epoch, number) of each."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ground:
+    """What an apply finds with everything locked: where it reaches, the states before and after, what it must meet, who
+    may judge, and what let it pass its gates.
+    """
+
+    environments: Sequence[str]
+    before: Loaded
+    after: World
+    policy: PolicyInForce
+    people: Judges
+    passed_by: Mapping[str, Any]
+
+
+def _ground(request: ChangeRequest, *, rights: Held, mode: Mode, at: datetime) -> _Ground:
+    """Lock all that it touches or references, ask the actor's rights, and the gates."""
+    place = {"project": request.project, "environment": request.environment}
+    keys = reached(operations=request.operations, **place)
+    found = policies.policies_of(request.project, keys, lock=True)
+    loaded = load(refs=[Ref.parse(name) for name in request.base], lock=True, **place)
+    back = mode == "plan" and request.plan is not None and request.plan.step is None
+    seen = facts_of(loaded.world.flags, request.operations)
+    require_to_apply(rights, request, environments=keys, facts=seen, mode=mode, back=back)
+    people = judges(request, environments=keys, flags=loaded.world.flags, at=at)
+    trust.require_open(request, direct=mode != "request", emergency=mode == "break-glass")
+    trust.require_unmoved(request, loaded.versions)
+    after = algebra.apply_all(loaded.world, request.operations)
+    policy = joined_policy(found, change_facts(loaded.world, after, request.operations, at=at))
+    asked = Asked(
+        request=request,
+        policy=policy,
+        before=loaded.world,
+        after=after,
+        # Rolling back only takes away what the plan's approval gave: like switching off, it waits for no window.
+        mode="standard" if back else mode,
+        at=at,
+        phase="apply",
+    )
+    gates.require(asked)
+    return _Ground(
+        environments=keys,
+        before=loaded,
+        after=after,
+        policy=policy,
+        people=people,
+        passed_by=gates.witnessed(asked),
+    )
+
+
 def apply_request(
     *,
     actor: Actor,
@@ -64,59 +115,45 @@ def apply_request(
     row: Request | None,
     mode: Mode,
     accompany: Callable[[], Sequence[Staged]] = tuple,
+    underway: plans.Underway | None = None,
     opening: Opening | None = None,
     facts: Mapping[str, Any] | None = None,
-    underway: plans.Underway | None = None,
 ) -> Applied:
     """Apply ``request``, whose row (None: it is made now) is locked. Call it inside the write door.
 
     ``accompany`` makes further rows that the same entry vouches for; it is called when all else is ready.
-    ``opening``, read under lock, is what mode "break-glass" rests on. ``facts`` are added to the entry's detail.
-    ``underway`` is the plan of which it is a step, for the mode ``plan``.
+    ``underway`` is the plan of which it is a step, for the mode "plan"; ``opening``, read under lock, is what the mode
+    "break-glass" rests on. ``facts`` are added to the entry's detail.
     ``rights`` are what the actor holds, read inside this write door: here they are asked, for the flags as they are
     under lock, and what makes the approvals good is checked.
 
     :raises Denied: when the actor may not apply this.
     :raises Conflict: when something moved, was edited, or the approvals no longer count; nothing is written.
     """
-    place = {"project": request.project, "environment": request.environment}
-    keys = reached(operations=request.operations, **place)
-    found = policies.policies_of(request.project, keys, lock=True)
-    loaded = load(refs=[Ref.parse(name) for name in request.base], lock=True, **place)
-    seen = facts_of(loaded.world.flags, request.operations)
-    back = mode == "plan" and request.plan is not None and request.plan.step is None
-    require_to_apply(rights, request, environments=keys, facts=seen, mode=mode, back=back)
-    answering = owners(request)
-    people = judges(request, environments=keys, flags=loaded.world.flags, at=at)
-    trust.require_open(request, direct=mode != "request", emergency=mode == "break-glass")
-    trust.require_unmoved(request, loaded.versions)
-    after = algebra.apply_all(loaded.world, request.operations)
-    refs = references(after=after, operations=request.operations)
-    policy = joined_policy(found, change_facts(loaded.world, after, request.operations, at=at))
-    # Rolling back only takes away what the plan's approval gave: like switching off, it waits for no window.
-    through: Mode = "standard" if back else mode
-    witnessed = _pass(request, policy=policy, before=loaded.world, after=after, mode=through, at=at)
+    ground = _ground(request, rights=rights, mode=mode, at=at)
+    before, after, policy = ground.before, ground.after, ground.policy
+    refs, answering = references(after=after, operations=request.operations), owners(request)
     applied = lifecycle.applied(
         request,
         actor,
         at=at,
         policy=policy,
-        current={ref.name: loaded.versions.get(ref.name, -1) for ref in refs},
-        entitled=people.entitled,
+        current={ref.name: before.versions.get(ref.name, -1) for ref in refs},
+        entitled=ground.people.entitled,
         owners=answering,
-        who=people.who,
-        mode=mode,
-        opening=opening,
-        underway=underway,
+        who=ground.people.who,
         signing=signing_for(request, lock=True),
+        mode=mode,
+        underway=underway,
+        opening=opening,
     )
-    rows = stage_rows(
-        before=loaded, after=after, operations=request.operations, approved=_approved(applied, keys), at=at
-    )
+    approved = _approved(applied, ground.environments)
+    rows = stage_rows(before=before, after=after, operations=request.operations, approved=approved, at=at)
     _require_exact(rows, after)
     extra = accompany()
-    publications = _publish(rows, after, environments=keys)
+    publications = _publish(rows, after, environments=ground.environments)
     written = stage(Request, id=request.id, state=applied.to_state(), current=row)
+    weaker = {"weakened": weakened(before.world, after, at=at)} if touches_policy(applied) else {}
     done = _record(
         applied,
         actor=actor,
@@ -124,27 +161,10 @@ def apply_request(
         staged=[written, *rows.staged, *extra],
         publications=publications,
         approval=approval_object(applied, policy, owners=answering, opening=opening),
-        facts={**witnessed, **_weakened(applied, loaded.world, after, at=at), **(facts or {})},
+        facts={**ground.passed_by, **weaker, **(facts or {})},
     )
-    following.follow(following.Happened(request=done.request, before=loaded.world, actor=actor, at=done.at))
+    following.follow(following.Happened(request=done.request, before=before.world, actor=actor, at=done.at))
     return done
-
-
-def _pass(
-    request: ChangeRequest, *, policy: PolicyInForce, before: World, after: World, mode: Mode, at: datetime
-) -> Mapping[str, Any]:
-    """Ask every gate, and say what the entry keeps of what let it pass.
-
-    :raises Conflict: naming everything that stands in the way.
-    """
-    asked = Asked(request=request, policy=policy, before=before, after=after, mode=mode, at=at, phase="apply")
-    gates.require(asked)
-    return gates.witnessed(asked)
-
-
-def _weakened(applied: ChangeRequest, before: World, after: World, *, at: datetime) -> Mapping[str, bool]:
-    """Whether less is asked of changes from now on; nothing for what alters no policy."""
-    return {"weakened": weakened(before, after, at=at)} if touches_policy(applied) else {}
 
 
 def _record(
@@ -157,7 +177,9 @@ def _record(
     approval: Mapping[str, Any],
     facts: Mapping[str, Any],
 ) -> Applied:
-    """One entry for the request, the rows and the rulesets."""
+    """One entry for the request, the rows and the rulesets. ``facts`` stand in its detail: what let it pass its gates,
+    what it rests on, and for a change of policies whether less is asked from now on (``weakened``).
+    """
     recorded = record(
         action=actions.APPLIED,
         actor=actor,
@@ -170,9 +192,9 @@ def _record(
             "request": applied.id,
             "operations": sorted({operation.type for operation in applied.operations}),
             **({} if applied.reverts is None else {"reverts": applied.reverts}),
+            **facts,
             **_timed(applied, actor, at=at),
             **_planned(applied),
-            **facts,
             **({"rulesets": [publication.fact for publication in publications]} if publications else {}),
         },
     )
@@ -270,13 +292,13 @@ def approval_object(
                 "at": clock.text(a.at),
                 "digest": a.digest,
                 "via": "session",
-                **({} if a.signature is None else {"signature": in_entry(a.signature)}),
+                **({} if a.signature is None or request.plan else {"signature": in_entry(a.signature)}),
             }
             for a in request.approvals
         ],
         "required": request.required or 0,
-        # How many of them had to be signed; all, or none.
-        **({"signed": request.required or 0} if policy.demand.signed else {}),
+        # How many of them had to be signed; all, or none. For a step the plan's own entry holds the signatures.
+        **({"signed": request.required or 0} if policy.demand.signed and request.plan is None else {}),
         "digest": request.digest if request.plan is None else request.plan.digest,
         **({} if request.plan is None else {"plan": request.plan.to_state()}),
         "policy": policy.ref,

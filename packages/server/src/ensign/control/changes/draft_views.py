@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import messages
@@ -11,10 +12,12 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods, require_POST
 
-from ensign.control.changes import forms, pages, queries
+from ensign.control.changes import asking, forms, pages, queries
 from ensign.control.changes import operations as door
-from ensign.control.changes.domain.requests import ChangeRequest
+from ensign.control.changes.domain import tickets
+from ensign.control.changes.domain.requests import ChangeRequest, PolicyInForce
 from ensign.control.changes.drafting import my_draft
+from ensign.control.changes.review_views import draft_report, report_of
 from ensign.control.changes.waiting import drafted
 from ensign.control.flags import editor
 from ensign.control.flags import queries as flags
@@ -118,13 +121,28 @@ def _draft(
                 needs_reason=standing.policy.requires_reason,
             ),
             "conflict": None if standing.conflict is None else pages.conflict(standing.conflict),
+            "candidates": [] if standing.policy.required == 0 else _suggested(value, here, standing.policy),
+            **_report(value, here, form),
         }
     return render(request, "changes/draft.html", context, status=422 if error or (form and form.errors) else 200)
 
 
+def _suggested(value: ChangeRequest, here: Visit, policy: PolicyInForce) -> list[asking.Candidate]:
+    """Whom to offer to ask at once; anybody else is asked on the request's page."""
+    found = asking.candidates(value, at=here.at, policy=policy)
+    return [c for c in found if c.why or c.entitled][: asking.SUGGESTED]
+
+
+def _report(value: ChangeRequest, here: Visit, form: forms.SubmitForm | None) -> Mapping[str, object]:
+    """What stands in the draft's way, with title and reason as they are typed."""
+    typed = form.data if form is not None and form.is_bound else {"title": value.title, "reason": value.reason}
+    words = {name: str(typed.get(name) or "") for name in ("title", "reason")}
+    return report_of(draft_report(value, here, **words), at=here.at)
+
+
 @require_POST
 def finish(request: HttpRequest, project: str, environment: str) -> HttpResponse:
-    """Submit or apply the draft, take one edit out, bring it up to date, or throw it away."""
+    """Submit or apply the draft, take one edit out, or throw it away."""
     here = visit(request, project=project)
     row = my_draft(here.actor, project=project, environment=environment)
     if row is None:
@@ -140,14 +158,13 @@ def finish(request: HttpRequest, project: str, environment: str) -> HttpResponse
             door.withdraw(**who)
             messages.success(request, "The draft is gone.")
             return redirect("flags:list", project=project)
-        if pressed == "rebase":
-            door.edit(rebase=True, **who)
-        elif pressed.startswith("remove-"):
+        if pressed.startswith("remove-"):
             return _without(request, value, pressed.removeprefix("remove-"), who)
-        elif form.is_valid():
-            typed = form.cleaned_data
-            door.edit(title=typed["title"], reason=typed["reason"], tickets=typed["tickets"].split(), **who)
-            done = door.submit(apply=pressed == "apply", **who)
+        if form.is_valid():
+            said = form.cleaned_data
+            door.edit(title=said["title"], reason=said["reason"], tickets=tickets.split(said["tickets"]), **who)
+            reviewers = [value for value in request.POST.getlist("reviewers") if value]
+            done = door.submit_and_ask(apply=pressed == "apply", reviewers=reviewers, **who)
             messages.success(request, "Applied." if done.applied else "Submitted for review.")
             return redirect("changes:detail", id=value.id)
     except (Invalid, Conflict) as error:

@@ -1,11 +1,11 @@
-"""Writing requests: propose, collect edits in a draft, edit, submit, withdraw, revert."""
+"""Writing requests: propose, collect edits in a draft, edit, submit, withdraw."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from ensign.control.access.decisions import Held, held
 from ensign.control.audit import rows as governed
@@ -17,10 +17,10 @@ from ensign.control.changes import actions, gates
 from ensign.control.changes.applying import Applied, apply_request
 from ensign.control.changes.compiling import Compiled, compile_operations
 from ensign.control.changes.domain import algebra, lifecycle
+from ensign.control.changes.domain import tickets as references
 from ensign.control.changes.domain.base import Operation
 from ensign.control.changes.domain.requests import ChangeRequest, PolicyInForce
 from ensign.control.changes.gates import Asked, Phase
-from ensign.control.changes.history import before_applied
 from ensign.control.changes.loading import behind, policy_for, reached
 from ensign.control.changes.models import Request
 from ensign.control.changes.policy_gates import waits
@@ -61,9 +61,16 @@ def lock_request(id: str, *, expected_version: int | None = None) -> tuple[Reque
 
 
 def write(
-    request: ChangeRequest, *, row: Request | None, action: Action, actor: Actor, at: datetime, comment: str = ""
+    request: ChangeRequest,
+    *,
+    row: Request | None,
+    action: Action,
+    actor: Actor,
+    at: datetime,
+    comment: str = "",
+    detail: Mapping[str, Any] | None = None,
 ) -> int:
-    """Write the request's next version with an entry of its own; returns the version."""
+    """Write the request's next version with an entry of its own; returns the version. ``detail`` stands in clear."""
     staged = stage(Request, id=request.id, state=request.to_state(), current=row)
     record(
         action=action,
@@ -72,7 +79,7 @@ def write(
         staged=[staged],
         where=Where(project=request.project, environment=request.environment),
         reason=comment or None,
-        detail={"request": request.id, "round": request.round},
+        detail={"request": request.id, "round": request.round, **(detail or {})},
     )
     return staged.version
 
@@ -85,22 +92,7 @@ def _texts(title: str, reason: str, sentences: Sequence[str]) -> tuple[str, str]
     return title, check_text(reason, field="reason", limit=5_000)
 
 
-MAX_TICKETS = 10
-
-
-def check_tickets(tickets: Sequence[str]) -> tuple[str, ...]:
-    """References to tickets, trimmed, each once.
-
-    :raises Invalid: naming ``tickets``.
-    """
-    found = tuple(dict.fromkeys(text for ticket in tickets if (text := ticket.strip())))
-    if len(found) > MAX_TICKETS or any(len(text) > 200 or not text.isprintable() or " " in text for text in found):
-        message = f"Name at most {MAX_TICKETS} tickets, each without spaces, such as PAY-142 or its address."
-        raise Invalid("This is no list of tickets.", fields={"tickets": message})
-    return found
-
-
-def _new(
+def new_request(
     compiled: Compiled,
     *,
     actor: Actor,
@@ -129,7 +121,7 @@ def _new(
         created_at=at,
         updated_at=at,
         reverts=reverts,
-        tickets=check_tickets(tickets),
+        tickets=references.clean(tickets),
         promotes=promotes,
         incident=incident,
     )
@@ -151,7 +143,7 @@ def _require_gates(
     )
 
 
-def _place(
+def place(
     request: ChangeRequest, compiled: Compiled, *, actor: Actor, at: datetime, wish: Wish, rights: Held
 ) -> Proposed:
     """Apply it at once where the policy asks for no approval and the actor may; else draft or submit it."""
@@ -203,10 +195,10 @@ def propose(
     rights = held(actor, at=at)
     require_to_draft(rights, project=project, environment=environment, operations=operations)
     compiled = compile_operations(project=project, environment=environment, operations=operations, at=at)
-    request = _new(
+    request = new_request(
         compiled, actor=actor, at=at, title=title, reason=reason, tickets=tickets, promotes=promotes, incident=incident
     )
-    return _place(request, compiled, actor=actor, at=at, wish=wish, rights=rights)
+    return place(request, compiled, actor=actor, at=at, wish=wish, rights=rights)
 
 
 def my_draft(actor: Actor, *, project: str, environment: str) -> Request | None:
@@ -290,10 +282,10 @@ def edit(
         title=texts[0],
         reason=texts[1],
         behind=behind(actor),
+        days=policy_for(request, at=at).request_days,
     )
-    edited = replace(
-        edited, warnings=compiled.warnings, tickets=request.tickets if tickets is None else check_tickets(tickets)
-    )
+    named = request.tickets if tickets is None else references.clean(tickets)
+    edited = replace(edited, warnings=compiled.warnings, tickets=named)
     return Proposed(request=edited, version=write(edited, row=row, action=actions.EDITED, actor=actor, at=at))
 
 
@@ -347,27 +339,3 @@ def apply(*, actor: Actor, at: datetime, request_id: str, expected_version: int 
     """
     row, request = lock_request(request_id, expected_version=expected_version)
     return apply_request(actor=actor, at=at, rights=held(actor, at=at), request=request, row=row, mode="request")
-
-
-@operation
-def revert(*, actor: Actor, at: datetime, request_id: str, reason: str = "", wish: Wish = "submit") -> Proposed:
-    """A new request that undoes an applied one. It passes through the same door: a revert skips no approval.
-
-    :raises Conflict: when it was never applied, or what it changed was changed again.
-    """
-    row = Request.objects.filter(pk=request_id).first()
-    if row is None:
-        raise NotFound("There is no such change request.", remedy="Look at the list of requests.")
-    request = ChangeRequest.from_state(row.pk, row.state)
-    if request.status != "applied":
-        raise Conflict("Only what was applied can be reverted.", code="wrong-state")
-    undone = algebra.invert_all(before_applied(request), request.operations)
-    rights = held(actor, at=at)
-    require_to_draft(rights, project=request.project, environment=request.environment, operations=undone)
-    compiled = compile_operations(project=request.project, environment=request.environment, operations=undone, at=at)
-    title = f"Revert “{request.title}”"
-    new = _new(
-        compiled, actor=actor, at=at, title=title if len(title) <= 200 else title[:198] + "…”", reason=reason,
-        reverts=request.id,
-    )  # fmt: skip
-    return _place(new, compiled, actor=actor, at=at, wish=wish, rights=rights)

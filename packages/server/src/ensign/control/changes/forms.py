@@ -147,8 +147,8 @@ class SubmitForm(TextForm):
         error_messages={"required": "The policy of this environment asks for a reason."},
     )
     tickets = forms.CharField(
-        label="Tickets", required=False, max_length=2_000,
-        help_text="What it is for, such as PAY-142 or an address; separated by spaces.",
+        label="Tickets", required=False, max_length=4_000,
+        help_text="What it belongs to: PAY-142, CHG0030042, acme/shop#12 or an address; several with spaces.",
     )  # fmt: skip
 
     def __init__(self, *args: Any, needs_reason: bool, **kwargs: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from django.urls import reverse
 
@@ -22,6 +22,9 @@ from ensign.control.projects.knowing import UNMEETABLE
 from ensign.control.projects.pages import Place, places
 from ensign.control.ui import looks
 from ensign.control.ui.looks import Tone
+
+#: Up to here a moment is named by its weekday.
+_WEEK = timedelta(days=6)
 
 
 def person(id: str, names: Mapping[str, str]) -> looks.Person:
@@ -110,7 +113,8 @@ def place_of(request: ChangeRequest) -> looks.Environment:
 def people(request: ChangeRequest, comments: Sequence[CommentView], steps: Sequence[Step]) -> dict[str, str]:
     """The names of all who had to do with it."""
     ids = {*request.barred, *(d.person for d in request.decisions), *(c.author for c in comments)}
-    ids |= {step.actor for step in steps}
+    ids |= {step.actor for step in steps} | set(request.reviewers)
+    ids |= {c.resolved_by for c in comments if c.resolved_by}
     return identity.names({*ids, request.applied_by or ""} - {""})
 
 
@@ -118,17 +122,13 @@ def checks(request: ChangeRequest, standing: Standing, names: Mapping[str, str],
     """What an open request has, and what it lacks."""
     verdict, policy = standing.verdict, standing.policy
     given = ", ".join(names.get(a.person) or former(a.person) for a in verdict.counted)
-    needed = f"{len(verdict.counted)} of {verdict.required} approvals" if verdict.required else "No approval needed"
+    kind = "signed approvals" if policy.demand.signed else "approvals"
+    needed = f"{len(verdict.counted)} of {verdict.required} {kind}" if verdict.required else "No approval needed"
     found = [
         looks.Check(
             label=needed,
             met=verdict.enough if request.status != "draft" else None,
-            detail=" ".join(
-                [
-                    *([f"By {given}."] if given else [] if verdict.required else ["The policy asks for none here."]),
-                    *verdict.lacks,
-                ]
-            ),
+            detail=_counts(request, standing, given, now=at),
         ),
         looks.Check(
             label="Up to date" if not standing.moved else "Something changed meanwhile",
@@ -161,6 +161,24 @@ def checks(request: ChangeRequest, standing: Standing, names: Mapping[str, str],
     return [*found, *policy_checks(request, standing, at=at)]
 
 
+def _counts(request: ChangeRequest, standing: Standing, given: str, *, now: datetime) -> str:
+    """By whom, and until when all of them count: an approval ends after a while."""
+    verdict = standing.verdict
+    lacks = "".join(f" {lack}" for lack in verdict.lacks)
+    if not given:
+        return lacks.strip() if verdict.required else "The policy asks for none here."
+    ends = min(approval.at for approval in verdict.counted) + standing.policy.lifetime
+    return f"By {given}." + (f" Counts until {until(ends, now=now)}." if request.open else "") + lacks
+
+
+def until(at: datetime, *, now: datetime) -> str:
+    """A moment that is awaited, as people name it: ``Friday 14:00 UTC``, or with its date when it is further off."""
+    utc = at.astimezone(UTC)
+    if timedelta(0) <= at - now <= _WEEK:
+        return f"{utc:%A %H:%M} UTC"
+    return f"{utc.day} {utc:%B %Y, %H:%M} UTC"
+
+
 _DECIDED = {
     "approve": ("approved it", "check", Tone.GOOD),
     "request_changes": ("asked for changes", "comment", Tone.WARN),
@@ -169,6 +187,9 @@ _DECIDED = {
 
 
 _STEPS = {
+    actions.REBASED.code: ("carried it over to what others changed", "history", Tone.INFO),
+    actions.REVIEWERS_ASKED.code: ("asked people to look", "people", Tone.CALM),
+    actions.EXPIRED.code: ("ended it: nobody applied it in time", "waiting", Tone.CALM),
     actions.EDITED.code: ("edited it", "edit", Tone.CALM),
     actions.SUBMITTED.code: ("submitted it for review", "eye", Tone.INFO),
     actions.WITHDRAWN.code: ("withdrew it", "withdrawn", Tone.CALM),
@@ -204,7 +225,13 @@ def timeline(
             )
         )
     moments += [
-        looks.Moment(title="commented", at=c.at, icon="comment", person=person(c.author, names), body=c.text)
+        looks.Moment(
+            title="replied" if c.parent else "commented" if c.anchor is None else f"commented on {c.anchor.path}",
+            at=c.at,
+            icon="comment",
+            person=person(c.author, names),
+            body=c.text,
+        )
         for c in comments
         if (c.author, c.kind, c.at) in said
     ]
@@ -293,6 +320,8 @@ def conflict(value: queries.ConflictView) -> dict[str, object]:
         "theirs": looks.Difference(sentences=(), rows=[row(r) for r in value.theirs]),
         "mine": looks.Difference(sentences=(), rows=[row(r) for r in value.mine]),
         "refused": value.refused,
+        "lines": sorted(value.lines, key=lambda line: line.state != "clash"),
+        "clashes": sum(line.state == "clash" for line in value.lines),
     }
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from ensign.control.audit.models import Entry, Touch
 from ensign.control.changes.domain import algebra, trust
 from ensign.control.changes.domain.diff import Row, diff
+from ensign.control.changes.domain.merging import Line, merge
 from ensign.control.changes.domain.requests import OPEN, ChangeRequest, PolicyInForce, Status
 from ensign.control.changes.domain.world import OperationError, Ref, World
 from ensign.control.changes.history import world_at
@@ -32,6 +33,15 @@ class RequestRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Anchor:
+    """The line that a comment is about: the round and digest that its writer saw, and the line's name there."""
+
+    round: int
+    digest: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CommentView:
     """What somebody said; ``kind`` is ``comment`` or the decision that it came with."""
 
@@ -40,6 +50,10 @@ class CommentView:
     text: str
     kind: str
     at: datetime
+    anchor: Anchor | None = None
+    parent: str | None = None
+    """The first comment of its thread; None for that one itself."""
+    resolved_by: str | None = None
 
 
 def to_row(row: Request) -> RequestRow:
@@ -90,9 +104,17 @@ def comments(request_id: str) -> list[CommentView]:
     found = []
     for row in Comment.objects.filter(request=request_id).order_by("id"):
         state = row.state
+        anchor, resolved = state.get("anchor"), state.get("resolved")
         found.append(
             CommentView(
-                id=row.pk, author=state["author"], text=state["text"], kind=state["kind"], at=clock.parse(state["at"])
+                id=row.pk,
+                author=state["author"],
+                text=state["text"],
+                kind=state["kind"],
+                at=clock.parse(state["at"]),
+                anchor=None if anchor is None else Anchor(**anchor),
+                parent=state.get("parent"),
+                resolved_by=None if resolved is None else resolved["by"],
             )
         )
     return found
@@ -205,6 +227,8 @@ class ConflictView:
     theirs: tuple[Row, ...]
     mine: tuple[Row, ...]
     refused: str = ""
+    lines: tuple[Line, ...] = ()
+    """Every line that either side changed, for the choice; () when the request no longer fits even its own base."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,18 +289,30 @@ def standing(request: ChangeRequest, *, reader: Actor, at: datetime) -> Standing
 
 def _conflict(request: ChangeRequest, now: World, moved: Sequence[str]) -> ConflictView:
     base = world_of(request)
-    # The policy and protection of the environment are part of a conflict only when the request is about them.
-    kinds = {Ref.parse(name).kind for name in request.base}
-    now = replace(
-        now,
-        policy=now.policy if "policy" in kinds else base.policy,
-        protected=now.protected if "environment" in kinds else base.protected,
-    )
+    now = as_of_base(now, base, request)
     try:
         mine, refused = effect_on(now, request).rows, ""
     except OperationError as error:
         mine, refused = (), error.message
-    return ConflictView(objects=tuple(moved), theirs=diff(base, now), mine=mine, refused=refused)
+    return ConflictView(
+        objects=tuple(moved),
+        theirs=diff(base, now),
+        mine=mine,
+        refused=refused,
+        lines=merge(base, now, request.operations).lines,
+    )
+
+
+def as_of_base(now: World, base: World, request: ChangeRequest) -> World:
+    """``now`` as a comparison with ``base`` asks for it: the policy and protection of the environment are part of a
+    conflict only when the request is about them.
+    """
+    kinds = {Ref.parse(name).kind for name in request.base}
+    return replace(
+        now,
+        policy=now.policy if "policy" in kinds else base.policy,
+        protected=now.protected if "environment" in kinds else base.protected,
+    )
 
 
 def open_requests(project: str) -> list[RequestRow]:

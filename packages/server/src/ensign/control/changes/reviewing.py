@@ -1,4 +1,4 @@
-"""Deciding on requests: comment, approve, request changes, reject."""
+"""Deciding on requests: approve, request changes, reject."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ensign.control.access.decisions import held, require
+from ensign.control.access.decisions import held
 from ensign.control.access.domain import Scope
 from ensign.control.access.permissions import Permission
 from ensign.control.audit.door import operation
 from ensign.control.audit.ledger import Where, record
 from ensign.control.audit.registry import Action
-from ensign.control.audit.staging import Staged, stage
+from ensign.control.audit.staging import stage
 from ensign.control.changes import actions, drafting, signing
 from ensign.control.changes.applying import Applied
+from ensign.control.changes.discussing import stage_comment
 from ensign.control.changes.domain import lifecycle
 from ensign.control.changes.domain.requests import ChangeRequest, DecisionKind
 from ensign.control.changes.domain.signing import in_entry
@@ -29,13 +30,12 @@ from ensign.control.changes.loading import (
     reached,
     signing_for,
 )
-from ensign.control.changes.models import Comment, Request
+from ensign.control.changes.models import Request
 from ensign.control.changes.rights import may_stop
-from ensign.control.kernel import clock, ids
+from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Denied, EnsignError, Invalid, NotFound
 from ensign.control.projects import policies
-from ensign.control.projects.domain import check_text
 
 _ACTIONS: dict[DecisionKind, Action] = {
     "approve": actions.APPROVED,
@@ -54,39 +54,6 @@ class Reviewed:
     version: int
     applied: Applied | None = None
     not_applied: str = ""
-
-
-def _comment(request: ChangeRequest, *, actor: Actor, at: datetime, text: str, kind: str) -> Staged | None:
-    text = check_text(text, field="comment", limit=5_000)
-    if not text:
-        return None
-    state = {"request": request.id, "author": actor.id, "text": text, "kind": kind, "at": clock.text(at)}
-    return stage(Comment, id=ids.new_id("cmt", at=at), state=state)
-
-
-@operation
-def comment(*, actor: Actor, at: datetime, request_id: str, text: str) -> str:
-    """Say something about a request; returns the comment's id. Drafts and what was closed can be commented, too.
-
-    :raises Denied: without ``change:comment``. :raises Invalid: when there is no text.
-    """
-    _, request = drafting.lock_request(request_id)
-    if request.status == "draft" and actor.id != request.author:
-        raise NotFound("There is no such change request.", remedy="Drafts are seen by their author alone.")
-    scope = Scope(request.project)
-    require(actor, Permission.CHANGE_COMMENT, scope, at=at)
-    staged = _comment(request, actor=actor, at=at, text=text, kind="comment")
-    if staged is None:
-        raise Invalid("The comment is empty.", fields={"comment": "Write something."})
-    record(
-        action=actions.COMMENTED,
-        actor=actor,
-        at=at,
-        staged=[staged],
-        where=Where(project=request.project, environment=request.environment),
-        detail={"request": request.id},
-    )
-    return staged.id
 
 
 @operation
@@ -116,7 +83,7 @@ def review(
     else:
         decided = _stopped(request, actor=actor, at=at, decision=decision, text=text)
     staged = stage(Request, id=request.id, state=decided.to_state(), current=row)
-    said = _comment(request, actor=actor, at=at, text=text, kind=decision)
+    said = stage_comment(request, actor=actor, at=at, text=text, kind=decision)
     record(
         action=_ACTIONS[decision],
         actor=actor,
@@ -129,7 +96,7 @@ def review(
 
 
 def _signed(decided: ChangeRequest, decision: DecisionKind) -> dict[str, Any]:
-    """What the entry of a signed approval says for whoever verifies it (docs/reference/ledger-format, 3.5)."""
+    """What the entry of a signed approval says for whoever verifies it (docs/reference/ledger-format, 3.6)."""
     given = decided.approvals[-1] if decision == "approve" else None
     if given is None or given.signature is None:
         return {}

@@ -146,8 +146,8 @@ def require_to_apply(
     """What somebody needs to apply what has the approvals that the policy asks for: in every environment reached.
 
     Whoever proposes policies applies an approved one, though they may change nothing else. A standard change takes
-    the right to press the kill switch instead, an emergency change that to break the glass, and rolling a ramp
-    ``back`` the right to pause it.
+    the right to press the kill switch instead, an emergency change that to break the glass, and rolling a ramp ``back``
+    the right to pause it.
 
     :raises Denied: when it is lacking.
     """

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from ensign_ledger.approval import approval_challenge, parse_signature
 
 from ensign.control.changes.domain.requests import Approval, ChangeRequest
+from ensign.control.changes.domain.signing import Signing as Judging
 from ensign.control.changes.domain.signing import about_approval
 from ensign.control.changes.loading import signing_for
 from ensign.control.changes.signing import usable_keys
@@ -45,8 +46,12 @@ class Signed:
 
 
 def signed(request: ChangeRequest) -> list[Signed]:
-    """The signatures of the approvals that a request has now, or that counted when it applied."""
-    judging = signing_for(request)
+    """The signatures of the approvals that a request has now, or that counted when it applied. A step of a plan has
+    none of its own: its approvals are signed where the plan is.
+    """
+    if request.plan is not None:
+        return []
+    judging = _as_it_applied(request, signing_for(request))
     views = approval_keys.by_ids(list(judging.keys))
     found = []
     for approval in request.approvals:
@@ -55,6 +60,18 @@ def signed(request: ChangeRequest) -> list[Signed]:
         view = views[str(approval.signature["key"])]
         found.append(_signed(request, approval, view, judging.log, judging.problem(request, approval)))
     return found
+
+
+def _as_it_applied(request: ChangeRequest, judging: Judging) -> Judging:
+    """Keys that were revoked after the request applied counted then."""
+    at = request.applied_at
+    if at is None:
+        return judging
+    keys = {
+        id: replace(key, revoked_at=None) if key.revoked_at is not None and key.revoked_at >= at else key
+        for id, key in judging.keys.items()
+    }
+    return replace(judging, keys=keys)
 
 
 def _signed(request: ChangeRequest, approval: Approval, view: approval_keys.KeyView, log: str, problem: str) -> Signed:
@@ -67,7 +84,7 @@ def _signed(request: ChangeRequest, approval: Approval, view: approval_keys.KeyV
         key=signature.key,
         algorithm=view.algorithm,
         enrolled_at=view.enrolled_at,
-        problem="" if request.status == "applied" and view.revoked_at is not None else problem,
+        problem=problem,
         round=signature.round,
         digest=approval.digest,
         policy=approval.policy,

@@ -21,7 +21,7 @@ from ensign.control.changes.applying import Applied, apply_request
 from ensign.control.changes.domain import scheduling, trust
 from ensign.control.changes.domain.requests import Approval, ChangeRequest, Schedule
 from ensign.control.changes.drafting import lock_request
-from ensign.control.changes.loading import policy_for, reached
+from ensign.control.changes.loading import policy_for, reached, signing_for
 from ensign.control.changes.models import Request
 from ensign.control.changes.rights import apply_scopes, require_to_apply, seen_by
 from ensign.control.kernel import clock
@@ -86,7 +86,7 @@ def schedule(
     _require(held(actor, at=at), request)
     timed = scheduling.schedule(request, by=actor.id, when=when, at=at)
     version = _write(timed, row, actions.SCHEDULED, actor=actor, at=at, due=clock.text(when))
-    lapsing = scheduling.lapsing(timed, policy=policy_for(timed, at=at), at=at)
+    lapsing = scheduling.lapsing(timed, policy=policy_for(timed, at=at), at=at, signing=signing_for(timed))
     return Timed(request=timed, version=version, lapsing=lapsing)
 
 

@@ -1,8 +1,9 @@
-"""Pages of change requests: the queue, and one request."""
+"""The page of one change request."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,86 +14,34 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from ensign.control.access.permissions import Permission
-from ensign.control.access.queries import who_can
-from ensign.control.changes import leavers, pages, panels, queries, reach, rights, signing_pages
+from ensign.control.changes import (
+    asking,
+    estimating,
+    leavers,
+    opened,
+    pages,
+    panels,
+    queries,
+    reach,
+    review_pages,
+    rights,
+    rounds,
+    signing_pages,
+    tickets,
+)
 from ensign.control.changes import operations as door
-from ensign.control.changes.domain.requests import OPEN, ChangeRequest, DecisionKind
-from ensign.control.changes.loading import owners, reached
-from ensign.control.changes.waiting import waits_for_me
-from ensign.control.identity import queries as identity
+from ensign.control.changes.domain import algebra
+from ensign.control.changes.domain.requests import ChangeRequest, DecisionKind
+from ensign.control.changes.loading import reached
 from ensign.control.kernel.errors import Conflict, EnsignError, Invalid, NeedsMfa
 from ensign.control.projects import pages as project_pages
 from ensign.control.projects import queries as projects
 from ensign.control.projects.visits import Visit, visit
 from ensign.control.publishing import reach_pages
-from ensign.control.ui import looks
-
-_LIMIT = 50
-_SHOWS = {
-    "waiting": ("Waits for me", ("in_review", "approved")),
-    "mine": ("Mine", None),
-    "open": ("Open", tuple(sorted(OPEN - {"draft"}))),
-    "all": ("All", None),
-}
 
 
-@require_safe
-def queue(request: HttpRequest, project: str = "") -> HttpResponse:
-    """Requests: those that wait for me, mine, open ones, all. Filters are in the address."""
-    here = visit(request, project=project or None)
-    show = request.GET.get("show", "waiting")
-    if show not in _SHOWS:
-        show = "waiting"
-    visible = frozenset({project}) if project else here.held.projects(Permission.PROJECT_READ)
-    environment = request.GET.get("environment", "")
-    found = queries.requests(
-        reader=here.actor.id,
-        projects=visible,
-        environment=environment or None,
-        statuses=_SHOWS[show][1],
-        author=here.actor.id if show == "mine" else None,
-        before=request.GET.get("before") or None,
-        limit=_LIMIT + 1 if show != "waiting" else 500,
-    )
-    if show == "waiting":
-        mine = {request.id for request in waits_for_me(here.actor, at=here.at, rights=here.held)}
-        found = [row for row in found if row.request.id in mine]
-    more = len(found) > _LIMIT
-    rows = found[:_LIMIT]
-    base = reverse("changes:list", kwargs={"project": project}) if project else reverse("changes:queue")
-
-    def link(**changes: str) -> str:
-        query = {"show": show, **({"environment": environment} if environment else {}), **changes}
-        return f"{base}?{urlencode({k: v for k, v in query.items() if v})}"
-
-    context = {
-        "lines": pages.lines(rows),
-        "show": show,
-        "choices": [
-            looks.Choice(label=label, href=link(show=key, environment=environment), current=key == show)
-            for key, (label, _) in _SHOWS.items()
-        ],
-        "environments": _environments(project, environment, link),
-        "pager": looks.Pager(
-            shown=len(rows), noun="requests", older=link(before=rows[-1].request.id) if more else "", newer=""
-        ),
-        "project": projects.project(project) if project else None,
-    }
-    return render(request, "changes/queue.html", context)
-
-
-def _environments(project: str, current: str, link: Any) -> list[looks.Choice]:
-    if not project:
-        return []
-    rows = projects.environments(project)
-    return [
-        looks.Choice(label="All", href=link(environment=""), current=not current),
-        *(looks.Choice(label=e.name, href=link(environment=e.key), current=e.key == current) for e in rows),
-    ]
-
-
-def _read(request: HttpRequest, id: str) -> tuple[Visit, queries.RequestRow]:
-    """The request to somebody who may see it: its project too."""
+def read(request: HttpRequest, id: str) -> tuple[Visit, queries.RequestRow]:
+    """The request, to somebody who may see its project."""
     here = visit(request)
     row = queries.request(id, reader=here.actor.id)
     here.require(Permission.PROJECT_READ, row.request.project)
@@ -101,15 +50,27 @@ def _read(request: HttpRequest, id: str) -> tuple[Visit, queries.RequestRow]:
 
 @require_safe
 def detail(request: HttpRequest, id: str) -> HttpResponse:
-    """One request: sentence, difference, checks, people, what may be done with it."""
-    return _detail(request, id)
+    """One request: sentence, difference, checks, people, what may be done with it. ``?round=2``: as it was then."""
+    number = request.GET.get("round", "")
+    return show(request, id, at_round=int(number) if number.isascii() and number.isdigit() else None)
 
 
-def _detail(request: HttpRequest, id: str, *, error: EnsignError | None = None, typed: str = "") -> HttpResponse:
-    here, row = _read(request, id)
+def show(
+    request: HttpRequest,
+    id: str,
+    *,
+    at_round: int | None = None,
+    error: EnsignError | None = None,
+    typed: str = "",
+    about: str = "",
+) -> HttpResponse:
+    """The page of a request; with an ``error`` as the answer to a form, keeping what was ``typed`` (``about``: the line
+    or thread that it was typed about)."""
+    here, row = read(request, id)
     value = row.request
     if value.status == "draft":
         return redirect("changes:draft", project=value.project, environment=value.environment)
+    opened.tell(here.actor, value, here.at)
     standing = queries.standing(value, reader=here.actor, at=here.at) if value.open else None
     keys = reached(project=value.project, environment=value.environment, operations=value.operations)
     may = {
@@ -119,20 +80,40 @@ def _detail(request: HttpRequest, id: str, *, error: EnsignError | None = None, 
     }
     said = queries.comments(value.id)
     steps = queries.steps(row)
+    found_rounds = rounds.rounds(row)
+    shown = value if at_round is None else rounds.round_of(row, at_round).request
+    past = shown.round != value.round
+    candidates = asking.candidates(value, at=here.at, policy=standing.policy) if standing is not None else []
     names = pages.people(value, said, steps)
+    effect = queries.effect(shown)
+    talk = review_pages.threads(shown, said, names)
     project = projects.project(value.project)
     conflicted = standing is not None and bool(standing.moved)
     context = {
         "request_row": row,
         "change": value,
+        "tickets": tickets.linked(value.project, value.tickets),
         "status": "conflicted" if conflicted else value.status,
         "project": project,
         "environment": pages.place_of(value),
         "steps": project_pages.crumbs(
             project, ("Requests", reverse("changes:list", kwargs={"project": value.project})), (value.title, "")
         ),
-        "difference": pages.difference(queries.effect(value)),
-        "checks": [] if standing is None else pages.checks(value, standing, names, at=here.at),
+        "difference": pages.difference(effect),
+        "groups": review_pages.groups(effect.rows, talk),
+        "adrift": review_pages.adrift(effect.rows, talk),
+        "open_threads": sum(thread.resolved_by is None for thread in talk),
+        "past": past,
+        "shown_round": shown.round,
+        "rounds": review_pages.round_links(found_rounds, shown=shown.round),
+        "may_talk": not past and here.may(Permission.CHANGE_COMMENT, value.project),
+        "about": about,
+        "estimates": [] if past else _estimates(value, at=here.at),
+        "asked": review_pages.asked(value, candidates, names),
+        "candidates": [c for c in candidates if c.why or c.id in value.reviewers],
+        "others": [c for c in candidates if not c.why and c.id not in value.reviewers],
+        "ends": pages.until(value.expires_at, now=here.at) if value.open and value.expires_at else "",
+        "checks": [] if standing is None or past else pages.checks(value, standing, names, at=here.at),
         "conflict": None if standing is None or standing.conflict is None else pages.conflict(standing.conflict),
         "acts": pages.acts(value, standing, reader=here.actor, may=may),
         "timeline": pages.timeline(value, said, steps, names),
@@ -142,7 +123,7 @@ def _detail(request: HttpRequest, id: str, *, error: EnsignError | None = None, 
         "behind": [pages.person(c, names) for c in value.behind],
         "given": pages.given(value, standing, steps, names),
         "applied_by": None if value.applied_by is None else pages.person(value.applied_by, names),
-        "approvers": [] if standing is None else _approvers(value, standing, here),
+        "approvers": [c.name for c in candidates if c.entitled and not c.group][:8],
         "needed": 0 if standing is None else standing.policy.required,
         "signing": None
         if standing is None
@@ -157,23 +138,19 @@ def _detail(request: HttpRequest, id: str, *, error: EnsignError | None = None, 
     return render(request, "changes/detail.html", context, status=status)
 
 
-def _approvers(value: ChangeRequest, standing: queries.Standing, here: Visit) -> list[str]:
-    """Names of up to eight people who may approve this: entitled everywhere, and barred by no part in it."""
-    found: set[str] | None = None
-    flags = rights.flags_of(value.operations)
-    stored = rights.stored_facts(flags)
-    facts = {stored.get(key) for key in flags}
-    for scope in rights.apply_scopes(project=value.project, environments=standing.policy.environments, facts=facts):
-        able = {h.subject for h in who_can(Permission.CHANGE_APPROVE, scope, at=here.at) if h.kind == "person"}
-        found = able if found is None else found & able
-    ids = sorted((found or set()) - value.barred - owners(value))[:8]
-    return sorted(identity.names(ids).values())
+def _estimates(value: ChangeRequest, *, at: datetime) -> Sequence[estimating.Estimate]:
+    """Whom it affects, as far as can be said; of what applied long ago nothing is reckoned."""
+    if not value.open:
+        return ()
+    before = queries.world_of(value)
+    after = algebra.apply_all(before, value.operations)
+    return estimating.estimates(before=before, after=after, operations=value.operations, at=at)
 
 
 @require_POST
 def decide(request: HttpRequest, id: str) -> HttpResponse:
     """Approve, send back or reject, by the button that was pressed."""
-    here, row = _read(request, id)
+    here, row = read(request, id)
     text = request.POST.get("comment", "")
     kinds: Mapping[str, DecisionKind] = {
         "approve": "approve", "request_changes": "request_changes", "reject": "reject",
@@ -191,7 +168,7 @@ def decide(request: HttpRequest, id: str) -> HttpResponse:
         back = urlencode({"next": reverse("changes:detail", kwargs={"id": id})})
         return redirect(f"{reverse('identity:confirm')}?{back}")
     except (Conflict, Invalid) as error:
-        return _detail(request, id, error=error, typed=text)
+        return show(request, id, error=error, typed=text)
     if done.applied is not None:
         messages.success(request, "Approved, and applied with this approval.")
     elif done.not_applied:
@@ -204,8 +181,8 @@ def decide(request: HttpRequest, id: str) -> HttpResponse:
 
 @require_POST
 def act(request: HttpRequest, id: str) -> HttpResponse:
-    """Comment, submit, withdraw, apply, revert, bring up to date: by the button that was pressed."""
-    here, row = _read(request, id)
+    """Comment, submit, withdraw, apply, revert: by the button that was pressed."""
+    here, row = read(request, id)
     pressed, typed = request.POST.get("act", ""), request.POST.get("comment", "")
     who: dict[str, Any] = {"actor": here.actor, "at": here.at, "request_id": id}
     target = row.request.id
@@ -222,13 +199,10 @@ def act(request: HttpRequest, id: str) -> HttpResponse:
             case "apply":
                 door.apply(**who)
                 messages.success(request, "Applied.")
-            case "rebase":
-                door.edit(rebase=True, **who)
-                messages.success(request, "Brought up to date. It is reviewed anew.")
             case "revert":
                 target = door.revert(reason=request.POST.get("reason", ""), wish="apply", **who).request.id
             case _:
                 raise Invalid("There is no such act.")
     except (Conflict, Invalid) as error:
-        return _detail(request, id, error=error, typed=typed)
+        return show(request, id, error=error, typed=typed)
     return redirect("changes:detail", id=target)

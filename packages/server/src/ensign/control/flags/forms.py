@@ -109,10 +109,15 @@ class FlagForm(TextForm):
         label="Risk tier",
         choices=[(tier, tier.capitalize()) for tier in TIERS],
         initial=DEFAULT_TIER,
+        required=False,
         help_text="What goes wrong when this flag goes wrong. Policies may ask for more of riskier flags.",
     )
     description = forms.CharField(label="Description", required=False, widget=forms.Textarea(attrs={"rows": 2}))
     tags = forms.CharField(label="Tags", required=False, help_text="Separated by commas.")
+
+    def clean_tier(self) -> str:
+        """Who says nothing gets the usual tier."""
+        return self.cleaned_data["tier"] or DEFAULT_TIER
 
 
 class InfoForm(TextForm):
@@ -126,6 +131,7 @@ class InfoForm(TextForm):
         label="Risk tier",
         choices=[(tier, tier.capitalize()) for tier in TIERS],
         initial=DEFAULT_TIER,
+        required=False,
         help_text="What goes wrong when this flag goes wrong. Policies may ask for more of riskier flags.",
     )
     owner = forms.ChoiceField(label="Owner", required=False)
@@ -136,6 +142,10 @@ class InfoForm(TextForm):
         widget=forms.DateInput(attrs={"type": "date"}),
         help_text="Leave it empty for a flag that stays.",
     )
+
+    def clean_tier(self) -> str | None:
+        """Who says nothing leaves the tier as it is."""
+        return self.cleaned_data["tier"] or None
 
     def __init__(self, *args: object, owners: Sequence[tuple[str, str]], **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # passed on as they came

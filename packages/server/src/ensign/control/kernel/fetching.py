@@ -69,8 +69,9 @@ def fetch(
     headers: Mapping[str, str] | None = None,
     timeout: float = TIMEOUT,
     limit: int = LIMIT,
+    cut: bool = False,
 ) -> Answer:
-    """Send one request to the checked address and read the whole answer.
+    """Send one request to the checked address and read the whole answer, or with ``cut`` no more than ``limit`` of it.
 
     :raises OSError: when the connection fails, takes longer than ``timeout`` in all, or answers more than ``limit``.
     """
@@ -97,7 +98,9 @@ def fetch(
         connection.request(method, target.path, body=body, headers=sent)
         response = connection.getresponse()
         content = response.read(limit + 1)
-    except OSError:  # also what TLS finds wrong, which is a ValueError, too
+    except OSError as error:  # also what TLS finds wrong, which is a ValueError, too
+        if late.is_set():
+            raise TimeoutError("the answer took too long") from error
         raise
     except (http.client.HTTPException, ValueError) as error:
         raise OSError(f"not an answer: {type(error).__name__}") from error
@@ -107,9 +110,9 @@ def fetch(
         held[-1].close()
     if late.is_set():
         raise TimeoutError("the answer took too long")
-    if len(content) > limit:
+    if len(content) > limit and not cut:
         raise OSError("the answer is too long")
-    return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, content)
+    return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, content[:limit])
 
 
 def _cut(held: list[socket.socket], late: threading.Event) -> None:

@@ -4,3 +4,14 @@ from django.apps import AppConfig
 class MonitoringConfig(AppConfig):
     name = "ensign.control.monitoring"
     label = "monitoring"
+
+    def ready(self) -> None:
+        """Tell what nobody judged in time; remember who opened which request; judge guards of ramps."""
+        from ensign.control.access import findings as registry  # deferred: models exist only now
+        from ensign.control.changes import opened  # deferred: models exist only now
+        from ensign.control.monitoring import findings, judging, opening  # deferred: models exist only now
+        from ensign.control.releases import guards  # deferred: models exist only now
+
+        guards.register("safeguards", judging.judge)
+        registry.register("alerts", findings.overdue)
+        opened.register(opening.note)

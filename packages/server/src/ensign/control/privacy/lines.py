@@ -10,6 +10,7 @@ from ensign.control.privacy.line_words import BY_HAND as _BY_HAND
 from ensign.control.privacy.line_words import FOR_EVER as _FOR_EVER
 from ensign.control.privacy.line_words import ID_ONLY as _ID_ONLY
 from ensign.control.privacy.line_words import TEXTS as _TEXTS
+from ensign.control.privacy.lines_of_messages import MESSAGES
 
 _STAFF: Final = "people who use Ensign"
 _INSTALLED: Final = "as long as the installation"
@@ -320,6 +321,44 @@ FLAGS: Final = (
         mentions=("by",), erased=_TEXTS, texts=("name", "url"),
     ),
     Line(
+        table="monitoring_alert", what="Alerts: what was conspicuous, who took part in it (ids), the verdict and why",
+        whose="whoever is named in a text", purpose="detecting misuse, evidence", kept=_FOR_EVER,
+        mentions=("acknowledged_by", "triaged_by"), erased=_TEXTS, texts=("reason", "follow_up"),
+    ),
+    Line(
+        table="monitoring_rules", what="What is watched: thresholds, working hours, deadlines",
+        purpose="detecting misuse", kept=_FOR_EVER,
+    ),
+    Line(
+        table="monitoring_cursor", what="How far the detectors have read the log", purpose="detecting misuse",
+        kept=_INSTALLED,
+    ),
+    Line(
+        table="monitoring_opened", what="Who (id) opened which change request's page, and when first in a round",
+        purpose="noticing approvals without having looked", subject="t.person", kept="90 days",
+        erased="the rows are removed", on_erasure="removed", task="opened",
+    ),
+    Line(
+        table="monitoring_safeguard", what="Safeguards: where a number comes from, the threshold, what follows",
+        purpose="switching off what does harm", kept=_FOR_EVER, mentions=("made_by",), secret=("token_hash",),
+    ),
+    Line(
+        table="monitoring_prometheus", what="Which Prometheus is asked, and since when", kept=_FOR_EVER,
+        purpose="switching off what does harm",
+    ),
+    Line(
+        table="monitoring_secret", what="Secrets of safeguards and of Prometheus, sealed", secret=("sealed",),
+        purpose="asking Prometheus, checking signatures of webhooks", kept="until they are replaced",
+    ),
+    Line(
+        table="monitoring_watch", what="What each safeguard saw last: a number, or why there was none",
+        purpose="switching off what does harm", kept="replaced by the next check",
+    ),
+    Line(
+        table="monitoring_message", what="Hashes of webhook messages that count once", purpose="against replay",
+        kept="ten minutes; looked at hourly", task="safeguard-messages",
+    ),
+    Line(
         table="releases_ramp", what="Ramps: the plan, how far it has come, whose it is (id), why it is paused",
         whose="whoever is named in a text", purpose="carrying out approved plans, evidence", kept=_FOR_EVER,
         mentions=("owner",), erased=_TEXTS, texts=("why",),
@@ -365,6 +404,7 @@ LOG: Final = (
 SECTIONS: Final = (
     ("People and access", PEOPLE),
     ("Flags and changes", FLAGS),
+    ("Notices, messages and integrations", MESSAGES),
     ("The log and Ensign's own", LOG),
 )
 

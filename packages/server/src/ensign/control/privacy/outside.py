@@ -85,6 +85,26 @@ OUTSIDE: Final = (
         kept="until the next publication", erased="follows the rules",
     ),
     Outside(
+        place="E-mails", where="the server that ENSIGN_SMTP_HOST names, and mailboxes", whose="people who use Ensign",
+        what="To whom; who did what where, with the title of a request; no difference, no comment, no secret",
+        kept="as long as mail server and mailbox keep them", erased=_NO_REACH,
+    ),
+    Outside(
+        place="Chats", where="the addresses of Slack and Teams integrations", whose="people who use Ensign",
+        what="Who did what where, with the title of a request; no difference, no comment", kept="as long as the chat"
+        " keeps it", erased=_NO_REACH,
+    ),
+    Outside(
+        place="Webhooks", where="the addresses of webhook integrations", whose="whoever is named in a title",
+        what="What happened, with ids of who did it and of what it is about, and the title of a request",
+        kept="as long as the receiver keeps it", erased=_NO_REACH,
+    ),
+    Outside(
+        place="Ticket systems", where="the addresses of Jira, ServiceNow, GitHub and GitLab integrations",
+        what="The key of a ticket, when somebody looks at a request that names it and credentials are kept",
+        kept="as long as the system's own log keeps it",
+    ),
+    Outside(
         place="Browsers of people who use Ensign", where="cookies, local storage",
         what="sessionid, csrftoken, and messages until the next page has shown them; in local storage which theme"
         " was chosen",

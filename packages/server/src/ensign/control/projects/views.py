@@ -112,6 +112,7 @@ def _detail(
         "description_form": description_form or DescriptionForm(initial=initial),
         "environment_form": environment_form or EnvironmentForm(),
         "may_update": here.may(Permission.PROJECT_UPDATE, project),
+        "may_integrate": here.may(Permission.PROJECT_INTEGRATIONS_MANAGE, project),
         "may_environments": here.may(Permission.PROJECT_ENVIRONMENTS_MANAGE, project),
         "may_order": here.may(Permission.PROJECT_ENVIRONMENTS_UPDATE, project),
         "may_see_tokens": may_see,

@@ -9,10 +9,14 @@ from dataclasses import dataclass
 from ensign_engine import Explanation
 from ensign_engine import Ruleset as EngineRuleset
 
+from ensign.control.flags.domain import FlagConfig, FlagInfo
 from ensign.control.kernel.errors import Invalid
 from ensign.control.projects import queries as projects
+from ensign.control.publishing import derive, wire
 from ensign.control.publishing.models import Ruleset
 from ensign.control.publishing.operations import ruleset_id
+from ensign.control.publishing.snapshot import segments_of
+from ensign.control.segments.domain import SegmentConfig
 
 FIELDS = ("userId", "sessionId", "remoteAddress", "appName", "currentTime")
 MAX_PROPERTIES = 50
@@ -63,6 +67,52 @@ def published(project: str, environment: str) -> Published:
     body = json.loads(content)
     revision = f"{body['epoch']}.{body['number']}"
     return Published(revision=revision, features=body["features"], segments=body["segments"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overlaid:
+    """Rules that were never published: the published ones with other contents; ``segments``: which each flag uses."""
+
+    rules: EngineRuleset
+    segments: Mapping[str, frozenset[str]]
+
+
+def overlaid(
+    project: str,
+    environment: str,
+    *,
+    flags: Mapping[str, tuple[FlagInfo, FlagConfig]],
+    segments: Mapping[str, SegmentConfig],
+) -> Overlaid:
+    """The published ruleset of an environment as it would be with these contents. Nothing is written.
+
+    :raises NotFound: when there is no such environment.
+    """
+    body = published(project, environment)
+    features = {str(feature["name"]): feature for feature in body.features}
+    ids = derive.segment_ids(project, [config for _, config in flags.values()])
+    for key, (info, config) in flags.items():
+        if info.archived:
+            features.pop(key, None)
+        else:
+            features[key] = wire.feature(info, config, segment_ids=ids)
+    names = {int(str(one["id"])): one for one in body.segments}
+    wanted = set(ids.values()) | names.keys()
+    for id_, text in derive.segment_texts(project, environment, wanted, staged=segments).items():
+        names[id_] = json.loads(text)
+    content = json.dumps({"version": 2, "features": list(features.values()), "segments": list(names.values())})
+    return Overlaid(
+        rules=EngineRuleset.parse(content, static_context={"environment": environment}),
+        segments={
+            key: frozenset(str(names[id_]["name"]) for id_ in segments_of(feature) if id_ in names)
+            for key, feature in features.items()
+        },
+    )
+
+
+def answer(rules: EngineRuleset, flag: str, context: Mapping[str, object]) -> Answer:
+    """One flag's answer for one context; a flag that the rules lack is off."""
+    return _answer(rules.explain(flag, context))
 
 
 def properties(text: str) -> dict[str, str]:

@@ -12,6 +12,7 @@ from django.utils.functional import SimpleLazyObject
 
 from ensign.control.access.permissions import Permission
 from ensign.control.changes.waiting import waits_for_me
+from ensign.control.integrations import inbox
 from ensign.control.projects.queries import ProjectRow
 from ensign.control.ui import looks
 from ensign.control.ui.middleware import PROJECT_COOKIE
@@ -77,6 +78,7 @@ ROOMS: Final = (
         "",
         (
             _room("Home", "home", "home:index", "h"),
+            _room("Inbox", "comment", "integrations:inbox", "n", "integrations:inbox", "integrations:preferences"),
             _room("Flags", "flag", "flags:list", "f", in_project=True),
             _room("Requests", "request", "changes:queue", "r"),
             _room("Segments", "segment", "segments:list", "s", in_project=True),
@@ -100,6 +102,7 @@ ROOMS: Final = (
                 in_project=True,
             ),
             _room("Incidents", "siren", "incidents:list", "k"),
+            _room("Alerts", "eye", "monitoring:alerts", "w", "monitoring"),
             _room(
                 "People & access",
                 "people",
@@ -127,12 +130,15 @@ ROOMS: Final = (
                 "t",
                 "settings",
                 "privacy",
+                "integrations",
             ),
         ),
     ),
 )
 WAITS: Final = "changes:queue"
 """The room that shows how many requests wait."""
+UNREAD: Final = "integrations:inbox"
+"""The room that shows how many notices are unread."""
 
 KEYS: Final = (
     ("Ctrl K", "Command menu"),
@@ -234,7 +240,7 @@ def switcher(request: HttpRequest, projects: Sequence[ProjectRow], current: Proj
 def build_shell(request: HttpRequest) -> looks.Shell:
     """The shell for a request: from its URL, its signed-in person, and ``request.ui_shell`` if a view set it.
 
-    Costs three queries (rights, projects, waiting requests), whatever their number.
+    Costs four queries (rights, projects, waiting requests, unread notices), whatever their number.
     """
     given = getattr(request, "ui_shell", None)
     if isinstance(given, looks.Shell):
@@ -249,7 +255,7 @@ def build_shell(request: HttpRequest) -> looks.Shell:
     nav = navigation(
         view=view,
         project=project.key if project else "",
-        counts={WAITS: len(waits_for_me(who.actor, at=who.at, rights=who.held))},
+        counts={WAITS: len(waits_for_me(who.actor, at=who.at, rights=who.held)), UNREAD: inbox.unread(who.held)},
         who=who,
     )
     return looks.Shell(
@@ -261,6 +267,7 @@ def build_shell(request: HttpRequest) -> looks.Shell:
         sign_out_url=_address("identity:sign-out"),
         account_url=_address("identity:account"),
         security_url=_address("identity:security"),
+        told_url=_address("integrations:preferences"),
         shortcuts=shortcuts(nav),
     )
 

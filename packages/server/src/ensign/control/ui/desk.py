@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -16,6 +16,7 @@ from ensign.control.access.permissions import Permission
 from ensign.control.audit import history
 from ensign.control.changes import queries as requests
 from ensign.control.changes.domain.requests import ChangeRequest
+from ensign.control.changes.listing import requested_of
 from ensign.control.changes.waiting import waits_for_me
 from ensign.control.evidence import changes as population
 from ensign.control.evidence import pages as log
@@ -116,11 +117,13 @@ def desk(who: Visitor) -> Desk:
         )
     ]
     waits = waits_for_me(who.actor, at=who.at, rights=who.held)
+    known = {request.id for request in waits}
+    asked = [one for one in requested_of(who.actor, projects=who.keys) if one.id not in known]
     unexplained = incidents.kills(projects=who.keys, reason_status="open", limit=SHOWN)
     explainable = incidents.to_explain(unexplained, who.held)
     kills = [kill for kill in unexplained if kill.id in explainable]
     entries = history.entries(history.Filters(changes_only=True, projects=who.keys), limit=RECENT)
-    ids = {request.author for request in waits} | {kill.by for kill in kills}
+    ids = {request.author for request in [*waits, *asked]} | {kill.by for kill in kills}
     names = identity.names(ids | population.people(entries))
     colours = _Environments(who)
     steps = tuple(first_steps(who))
@@ -131,6 +134,7 @@ def desk(who: Visitor) -> Desk:
             _review(request, names, colours) if request.status == "in_review" else _own(request, colours)
             for request in waits
         ),
+        *(_asked(request, names, colours) for request in asked),
         *(_own(request, colours) for request in mine if request.status == "changes_requested"),
         *_access(who),
         *_tokens(who),
@@ -186,6 +190,11 @@ def _review(request: ChangeRequest, names: dict[str, str], colours: _Environment
         environment=colours.look(request.project, request.environment),
         person=log.person(request.author, names),
     )
+
+
+def _asked(request: ChangeRequest, names: dict[str, str], colours: _Environments) -> Line:
+    """What somebody asked the reader to look at, who may not approve it."""
+    return replace(_review(request, names, colours), act="Look at it", detail="you were asked to look at it")
 
 
 def _own(request: ChangeRequest, colours: _Environments) -> Line:

@@ -279,6 +279,7 @@ class Shell:
     sign_out_url: str = ""
     account_url: str = ""
     security_url: str = ""
+    told_url: str = ""
     shortcuts: Sequence[tuple[str, str]] = field(default=())
     """Keys and what they do, shown by ``?``."""
 

@@ -61,6 +61,7 @@ def settings_page(request: HttpRequest) -> HttpResponse:
         "chosen_by": identity.name(chosen.chosen_by) if chosen.chosen_by else "",
         "may_manage": may_manage,
         "may_connect": who.may(Permission.ORG_SCIM_MANAGE) or who.may(Permission.ORG_LEDGER_READ),
+        "may_integrate": who.may(Permission.ORG_INTEGRATIONS_MANAGE),
         "may_see_rules": who.may(Permission.ORG_SECURITY_MANAGE) or who.may(Permission.ORG_LEDGER_READ),
     }
     return render(request, "ui/settings.html", context)

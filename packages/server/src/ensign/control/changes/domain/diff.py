@@ -24,6 +24,16 @@ class Row:
     after: str | None
 
 
+def keyed(rows: Iterable[Row]) -> tuple[tuple[str, Row], ...]:
+    """Each row with a name of its own: its path, and from the second with the same path on which one it is."""
+    seen: dict[str, int] = {}
+    found = []
+    for row in rows:
+        seen[row.path] = seen.get(row.path, 0) + 1
+        found.append((row.path if seen[row.path] == 1 else f"{row.path} ({seen[row.path]})", row))
+    return tuple(found)
+
+
 def diff(before: World, after: World) -> tuple[Row, ...]:
     """All rows, ordered by object and then as the object is read from top to bottom."""
     rows: list[Row] = []

@@ -1,4 +1,6 @@
-"""The life of a change request: draft -> in review <-> changes requested -> approved (-> scheduled) -> applied | ended.
+"""The life of a change request: draft -> in review <-> changes requested -> approved (-> scheduled) -> applied.
+
+It ends otherwise as rejected, withdrawn or expired.
 
 Every function takes a request and returns the next one, or raises and says why. Permissions of the organisation are
 checked by the operations; what makes a decision trustworthy is in :mod:`trust` and called from here, so that no path
@@ -9,19 +11,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from ensign.control.changes.domain import plans, trust
 from ensign.control.changes.domain.base import Operation
 from ensign.control.changes.domain.digests import change_digest
 from ensign.control.changes.domain.emergency import Opening, require_break_glass
-from ensign.control.changes.domain.requests import Approval, ChangeRequest, Decision, Mode, PolicyInForce, Status
+from ensign.control.changes.domain.requests import (
+    OPEN,
+    Approval,
+    ChangeRequest,
+    Decision,
+    Mode,
+    PolicyInForce,
+    Status,
+)
 from ensign.control.changes.domain.signing import NO_KEYS, Signing
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Denied, Invalid
 
 MAX_OPERATIONS = 200
+MAX_REVIEWERS = 20
 
 
 def _require(request: ChangeRequest, states: frozenset[Status], act: str) -> None:
@@ -48,10 +59,12 @@ def edit(
     title: str,
     reason: str,
     behind: Collection[str] = (),
+    days: int | None = None,
 ) -> ChangeRequest:
     """Replace what it says. Voids every approval and its schedule, begins a new round, and makes ``by`` a contributor
     for ever.
 
+    ``days``: how long it may wait from now on, if it waits for a review; None leaves that as it is.
     ``behind`` are the people who stand behind ``by`` now; they stay barred from approving it, as ``by`` does.
     """
     _require(request, _EDITABLE, "edited")
@@ -74,6 +87,7 @@ def edit(
         round=request.round if request.status == "draft" else request.round + 1,
         status="in_review" if request.status in _REVIEWED else request.status,
         schedule=None,
+        expires_at=request.expires_at if request.status == "draft" or days is None else at + timedelta(days=days),
         updated_at=at,
     )
 
@@ -98,7 +112,35 @@ def submit(request: ChangeRequest, *, by: str, at: datetime, policy: PolicyInFor
     if missing:
         raise Invalid("This request cannot be submitted yet.", fields=missing)
     status: Status = "approved" if policy.required == 0 else "in_review"
-    return replace(request, status=status, submitted_at=at, updated_at=at)
+    ends = at + timedelta(days=policy.request_days)
+    return replace(request, status=status, submitted_at=at, expires_at=ends, updated_at=at)
+
+
+def ask(request: ChangeRequest, *, reviewers: Sequence[str], at: datetime) -> ChangeRequest:
+    """Ask these people and groups, and nobody else, to look at it. Voids nothing: what it says is the same.
+
+    :raises Invalid: when one of them can never approve it. :raises Conflict: when it is closed.
+    """
+    _require(request, OPEN, "given reviewers")
+    asked = tuple(dict.fromkeys(reviewers))
+    if len(asked) > MAX_REVIEWERS:
+        raise Invalid(f"At most {MAX_REVIEWERS} can be asked.", fields={"reviewers": "Too many: ask a group."})
+    if not request.barred.isdisjoint(asked):
+        raise Invalid(
+            "Who wrote or edited a request, or stood behind a service account that did, cannot review it.",
+            fields={"reviewers": "Ask somebody who had no part in it."},
+        )
+    return replace(request, reviewers=asked, updated_at=at)
+
+
+def expire(request: ChangeRequest, *, at: datetime) -> ChangeRequest:
+    """End what nobody came for in time. Final.
+
+    :raises Conflict: when it is not due.
+    """
+    if not request.due(at):
+        raise Conflict("This request is not due to expire.", code="wrong-state")
+    return replace(request, approvals=(), schedule=None, status="expired", updated_at=at)
 
 
 def approve(
@@ -221,9 +263,9 @@ def applied(
     owners: frozenset[str] = frozenset(),
     who: trust.WhoIs = trust.unknown,
     mode: Mode = "request",
-    opening: Opening | None = None,
     underway: plans.Underway | None = None,
     signing: Signing = NO_KEYS,
+    opening: Opening | None = None,
 ) -> ChangeRequest:
     """Apply it: the only function that makes a request ``applied``.
 
@@ -251,12 +293,13 @@ def applied(
             )
         judged = trust.Verdict(counted=(), required=0)
     required, emergency = judged.required, mode == "break-glass"
-    if emergency:
-        require_break_glass(opening, request, actor, at=at)
-        judged = trust.Verdict(counted=judged.counted, required=0, lost=judged.lost)
     if mode == "plan":
         judged = plans.require_step_of_plan(request, actor, underway=underway, at=at, policy=policy)
         required = judged.required
+    if emergency:
+        require_break_glass(opening, request, actor, at=at)
+        judged = replace(judged, required=0, absent=(), lacks=())
+    trust.require_in_time(request, at=at)
     trust.require_unmoved(request, current)
     trust.require_applicable(
         request,
@@ -265,8 +308,7 @@ def applied(
         judged=judged,
         direct=mode != "request",
         emergency=emergency,
-        # Who takes a step was settled by the plan, and who may act in an emergency by its opening.
-        acting=request.author if emergency or mode == "plan" else trust.acting(request, actor, at=at),
+        acting=request.author if mode == "plan" else trust.acting(request, actor, at=at),
     )
     return replace(
         request,

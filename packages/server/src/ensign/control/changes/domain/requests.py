@@ -31,6 +31,9 @@ Mode = Literal["request", "direct", "standard", "plan", "break-glass"]
 #: The states in which a request can still apply one day.
 OPEN: frozenset[Status] = frozenset({"draft", "in_review", "changes_requested", "approved", "scheduled"})
 
+#: Those in which it waits for somebody, and ends by itself when nobody comes. A draft waits for nobody.
+EXPIRES: frozenset[Status] = OPEN - {"draft"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyInForce:
@@ -213,6 +216,14 @@ class ChangeRequest:
     def open(self) -> bool:
         """Whether it can still change."""
         return self.status in OPEN
+
+    def due(self, at: datetime) -> bool:
+        """Whether it has waited for as long as its policy lets it: it no longer counts as open, whatever its status.
+
+        What is scheduled waits for its time, not for people: that comes first, and its outcome decides.
+        """
+        waits = self.schedule is not None and self.schedule.state == "pending" and self.status == "scheduled"
+        return self.expires_at is not None and self.expires_at <= at and self.status in EXPIRES and not waits
 
     @property
     def authors(self) -> frozenset[str]:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from ensign.control.changes.domain.lifecycle import approved_status
 from ensign.control.changes.domain.requests import Approval, ChangeRequest, PolicyInForce, Schedule, Status
+from ensign.control.changes.domain.signing import NO_KEYS, Signing
 from ensign.control.changes.domain.trust import in_force
 from ensign.control.kernel.errors import Conflict, Denied, Invalid
 
@@ -80,12 +81,15 @@ def failed(request: ChangeRequest, *, problem: str, at: datetime) -> ChangeReque
     return replace(ended, status="in_review" if request.status == "in_review" else "approved")
 
 
-def lapsing(request: ChangeRequest, *, policy: PolicyInForce, at: datetime) -> tuple[Approval, ...]:
+def lapsing(
+    request: ChangeRequest, *, policy: PolicyInForce, at: datetime, signing: Signing = NO_KEYS
+) -> tuple[Approval, ...]:
     """The approvals that count at ``at`` and no longer at the time that is set, oldest first."""
     timed = pending(request)
     if timed is None:
         return ()
-    return tuple(given for given in in_force(request, at=at, policy=policy) if given.at + policy.lifetime <= timed.at)
+    binding = in_force(request, at=at, policy=policy, signing=signing)
+    return tuple(given for given in binding if given.at + policy.lifetime <= timed.at)
 
 
 def missed(request: ChangeRequest, *, at: datetime) -> bool:

@@ -111,6 +111,8 @@ def refusal_to_approve(
         )
     if request.status not in {"in_review", "approved", "scheduled"}:
         return Conflict(f"This request is {request.status.replace('_', ' ')}, not in review.", code="not-in-review")
+    if request.due(at):
+        return _expired()
     if any(given.person == actor.id for given in in_force(request, at=at, policy=policy, signing=signing)):
         return Conflict("You have approved this already.", code="already-approved")
     if not actor.recent_mfa(at=at):  # 5
@@ -122,6 +124,23 @@ def refusal_to_approve(
             " if you have neither yet, add one under Your account → Second factors.",
         )
     return None
+
+
+def _expired() -> Conflict:
+    return Conflict(
+        "This request has expired: it waited longer than the policy allows.",
+        remedy="Propose the change again.",
+        code="expired",
+    )
+
+
+def require_in_time(request: ChangeRequest, *, at: datetime) -> None:
+    """Refuse what is due to expire, also before anything by the clock has ended it.
+
+    :raises Conflict: code ``expired``.
+    """
+    if request.due(at):
+        raise _expired()
 
 
 def _part(person: str, request: ChangeRequest) -> str:
@@ -277,8 +296,7 @@ def require_open(request: ChangeRequest, *, direct: bool, emergency: bool = Fals
     """
     if request.status == "applied":
         raise Conflict("This request has been applied already.", code="wrong-state")
-    direct_states = {"draft"} if direct else {"in_review", "approved", "scheduled"}
-    if request.status not in (OPEN if emergency else direct_states):
+    if request.status not in (OPEN if emergency else {"draft"} if direct else {"in_review", "approved", "scheduled"}):
         raise Conflict(f"This request is {request.status.replace('_', ' ')}; it cannot apply.", code="not-approved")
 
 
@@ -318,7 +336,8 @@ def require_applicable(
 
     1. it is submitted and open; 2. what would apply is what was approved; 3. nothing moved; 4. the approvals that the
     policy in force asks for are there; 5. who applies (``acting``, an id) wrote, edited or approved it. ``direct`` is
-    for what is proposed and applied in one act, which was never submitted.
+    for what is proposed and applied in one act, which was never submitted. ``emergency``: its opening said who may,
+    so that a colleague's fix can be applied, too.
 
     :raises Conflict: for 1 to 4, :raises Denied: for 5.
     """
@@ -342,7 +361,7 @@ def require_applicable(
             remedy="Ask for approval, then apply.",
             code="not-approved",
         )
-    if acting not in request.authors and all(acting != a.person for a in judged.counted):  # 5
+    if not emergency and acting not in request.authors and all(acting != a.person for a in judged.counted):  # 5
         raise Denied(
             "Only who wrote, edited or approved this request applies it.",
             permission="change:apply",

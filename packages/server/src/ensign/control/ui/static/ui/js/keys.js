@@ -1,4 +1,4 @@
-// Keyboard shortcuts: / searches, g + letter goes to a room, j and k walk the rows of a list, ? explains.
+// Keyboard shortcuts: / searches, g + letter goes to a room, j and k walk the rows of a list, c comments on one, ? explains.
 import { openPalette } from "./palette.js";
 
 const PATIENCE_MS = 1200;
@@ -10,12 +10,22 @@ function typing(target) {
 
 function walk(step) {
   const rows = [...document.querySelectorAll("[data-rows] tbody tr, ol[data-rows] > li, ul[data-rows] > li")];
-  const stops = rows.map((row) => row.querySelector("a[href], button")).filter(Boolean);
+  const stops = rows.map((row) => row.querySelector("a[href], button, summary")).filter(Boolean);
   if (!stops.length) return false;
   const here = stops.findIndex((stop) => stop.closest("tr, li").contains(document.activeElement));
   const next = here < 0 ? 0 : Math.min(stops.length - 1, Math.max(0, here + step));
   stops[next].focus();
   stops[next].closest("tr, li").scrollIntoView({ block: "nearest" });
+  return true;
+}
+
+// Opens the box in which the line that has the focus, or else the first one, is talked about.
+function talk() {
+  const row = document.activeElement?.closest?.("[data-rows] tr");
+  const box = (row ?? document).querySelector("details[data-talk]");
+  if (!box) return false;
+  box.open = true;
+  box.querySelector("textarea")?.focus();
   return true;
 }
 
@@ -43,6 +53,8 @@ function pressed(key) {
       return walk(1);
     case "k":
       return walk(-1);
+    case "c":
+      return talk();
     default:
       return false;
   }

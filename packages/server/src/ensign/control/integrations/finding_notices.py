@@ -1,0 +1,80 @@
+"""Findings as notices: what nobody did, but what somebody has to put right, such as a token that ends soon.
+
+Findings are worked out anew every hour; each is told once to who gives roles, and to the person whom it names.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from ensign.control.access.domain import ORGANISATION
+from ensign.control.access.findings import Finding, findings
+from ensign.control.access.permissions import Permission
+from ensign.control.integrations import follower
+from ensign.control.integrations.audiences import Audiences
+from ensign.control.integrations.domain.messages import Message
+from ensign.control.integrations.domain.table import Topic
+from ensign.control.integrations.happenings import finding_source, public
+from ensign.control.integrations.models import Delivery, Notice
+from ensign.control.kernel import clock
+from ensign.control.kernel.transactions import write_door
+
+
+def tell(*, at: datetime) -> int:
+    """Tell every finding that was not told before; returns how many notices that made."""
+    found = findings(at=at)
+    if not found:
+        return 0
+    people = Audiences(at=at, requests={}).holders(Permission.ORG_ACCESS_GRANT, ORGANISATION)
+    wanted = [(_source(one), one) for one in found]
+    told = set(Notice.objects.filter(source__in={source for source, _ in wanted}).values_list("source", "person"))
+    made = [
+        notice
+        for source, one in wanted
+        for notice in _notices(one, source, sorted(people), at=at)
+        if (source, notice.person) not in told
+    ]
+    mails = follower.mails(made, at=at)
+    with write_door():
+        Notice.objects.bulk_create(made, batch_size=500, ignore_conflicts=True)
+        Delivery.objects.bulk_create(mails, batch_size=500, ignore_conflicts=True)
+    return len(made)
+
+
+def _source(one: Finding) -> str:
+    return finding_source(one.code, one.subject, one.detail)
+
+
+def _notices(one: Finding, source: str, people: Sequence[str], *, at: datetime) -> list[Notice]:
+    facts = json.dumps({"code": one.code, "subject": one.subject, "detail": one.detail, "at": clock.text(at)})
+    return [
+        Notice(
+            person=person, source=source, at=at, topic=str(Topic.ACCESS), urgency="needs", project="", environment="",
+            needs=str(Permission.ORG_ACCESS_GRANT), facts=facts,
+        )
+        for person in people
+    ]  # fmt: skip
+
+
+def messages(kept: Sequence[Mapping[str, Any]], *, at: datetime) -> list[Message | None]:
+    """Findings in words, as they are now; None for what was put right since."""
+    now = {(one.code, one.subject, one.detail): one for one in findings(at=at)}
+    return [_message(now.get((one["code"], one["subject"], one["detail"])), one) for one in kept]
+
+
+def _message(one: Finding | None, kept: Mapping[str, Any]) -> Message | None:
+    if one is None:
+        return None
+    return Message(
+        seq=None,
+        action=f"finding.{one.code}",
+        at=clock.parse(kept["at"]),
+        topic=Topic.ACCESS,
+        urgency="needs",
+        sentence=f"To put right: {one.title}",
+        url=public(one.url or "/access/findings"),
+        title=one.title,
+    )
