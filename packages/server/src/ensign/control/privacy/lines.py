@@ -9,13 +9,14 @@ from ensign.control.privacy.incident_lines import INCIDENTS
 from ensign.control.privacy.line_words import BY_HAND as _BY_HAND
 from ensign.control.privacy.line_words import FOR_EVER as _FOR_EVER
 from ensign.control.privacy.line_words import ID_ONLY as _ID_ONLY
+from ensign.control.privacy.line_words import INSTALLED as _INSTALLED
+from ensign.control.privacy.line_words import STAFF as _STAFF
 from ensign.control.privacy.line_words import TEXTS as _TEXTS
+from ensign.control.privacy.line_words import UNUSED as _UNUSED
 from ensign.control.privacy.lines_of_messages import MESSAGES
+from ensign.control.privacy.log_lines import LOG
 
-_STAFF: Final = "people who use Ensign"
-_INSTALLED: Final = "as long as the installation"
 _BY_ACCOUNT: Final = "(SELECT a.person_id FROM identity_account AS a WHERE a.id = t.user_id)"
-_UNUSED: Final = "nothing: Ensign does not use this table"
 
 PEOPLE: Final = (
     Line(
@@ -369,35 +370,6 @@ FLAGS: Final = (
         texts=("name", "description"),
     ),
     *INCIDENTS,
-)  # fmt: skip
-
-LOG: Final = (
-    Line(
-        table="ledger_entry", what="The log: who (id), what, when, digests", purpose="evidence", kept=_FOR_EVER,
-        erased=_ID_ONLY,
-    ),
-    Line(table="ledger_touch", what="Which entry changed which object, by digests", purpose="evidence", kept=_FOR_EVER),
-    Line(
-        table="ledger_document", whose="whoever a state or a reason names",
-        what="What the digests stand for: every version of every object, and reasons", purpose="history, evidence",
-        kept=_FOR_EVER, erased="an entry authorises that a document is forgotten: its content goes, its digest stays",
-    ),
-    Line(table="ledger_redaction", what="Which entry authorised forgetting which document", purpose="evidence",
-         kept=_FOR_EVER),
-    Line(table="ledger_checkpoint", what="Signed checkpoints", purpose="evidence", kept=_FOR_EVER),
-    Line(table="ledger_head", what="How long the log is", purpose="appending", kept=_FOR_EVER),
-    Line(table="ledger_pending", what="Nothing between two transactions", purpose="completeness", kept="empty"),
-    Line(table="ledger_never", what="Nothing", purpose="completeness", kept="empty"),
-    Line(
-        table="api_answer", what="Answers to writes that carried an Idempotency-Key, sealed", whose=_STAFF,
-        purpose="a write that is sent twice happens once", kept="24 hours; looked at every 10 minutes",
-        erased="over before an erasure can be asked for", backup="left out", task="answers",
-    ),
-    Line(table="django_migrations", what="Which schema migrations were applied", purpose="upgrades", kept=_INSTALLED),
-    Line(table="django_content_type", what="Django's list of models", purpose="Django", kept=_INSTALLED),
-    Line(table="auth_permission", what="Django's own permissions", purpose=_UNUSED, kept=_INSTALLED),
-    Line(table="auth_group", what="Nothing", purpose=_UNUSED, kept="empty"),
-    Line(table="auth_group_permissions", what="Nothing", purpose=_UNUSED, kept="empty"),
 )  # fmt: skip
 
 #: Heading -> its lines.
