@@ -19,10 +19,12 @@ from ensign.control.incidents.states import FollowUp, Incident
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Denied, EnsignError, Invalid
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 T0 = datetime(2026, 3, 2, 9, tzinfo=UTC)  # a Monday
+#: A busy machine is slow to make inputs; that says nothing about what is claimed.
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 minutes = some.integers(0, 600).map(lambda n: timedelta(minutes=n))
 
 
@@ -34,6 +36,7 @@ def incident(**more: object) -> Incident:
     return replace(base, **more)  # type: ignore[arg-type]  # of one shape
 
 
+@unhurried
 @given(some.lists(some.tuples(some.sampled_from(["mitigate", "resolve", "reopen"]), minutes), max_size=12))
 def test_no_sequence_of_steps_contradicts_itself(steps: list[tuple[str, timedelta]]) -> None:
     found, at = incident(), T0
@@ -81,6 +84,7 @@ def test_a_follow_up_is_done_once_and_overdue_from_the_day_after() -> None:
 # --- Times --------------------------------------------------------------------------------------------
 
 
+@unhurried
 @given(some.lists(minutes, min_size=1, max_size=40))
 def test_medians_and_tails_are_what_they_say(values: list[timedelta]) -> None:
     median, tail = timing.median(values), timing.quantile(values, 0.9)
@@ -118,6 +122,7 @@ OPERATIONS: tuple[Operation, ...] = (
 )  # fmt: skip
 
 
+@unhurried
 @given(
     who=some.sampled_from(PEOPLE),
     via=some.sampled_from(["session", "token"]),
@@ -169,6 +174,7 @@ def opened(**more: object) -> Emergency:
     return replace(base, **more)  # type: ignore[arg-type]  # of one shape
 
 
+@unhurried
 @given(
     who=some.sampled_from(PEOPLE),
     via=some.sampled_from(["session", "token"]),
@@ -199,6 +205,7 @@ def test_a_verdict_is_given_once_afterwards_by_somebody_who_had_no_part(
         emergency.review(done, actor, at=at, **said)
 
 
+@unhurried
 @given(
     incidents=some.lists(some.sampled_from(["inc_1", "inc_2"]), max_size=4),
     reviewed=some.lists(some.booleans(), min_size=4, max_size=4),

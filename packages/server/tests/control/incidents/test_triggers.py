@@ -19,7 +19,7 @@ from ensign.control.kernel import clock
 from ensign.control.kernel.errors import Conflict, Denied, Invalid
 from ensign_testkit.changing import FLAG, Story, approve, config, last_entry, live, requested, rows_equal_the_log, story
 from ensign_testkit.people import add_person
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 
@@ -222,6 +222,7 @@ KEY = triggering.new_key()
 NOW = datetime.fromisoformat("2026-03-02T09:00:00+00:00")
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     body=some.binary(max_size=50), other=some.binary(max_size=50), id=some.text("abc_", min_size=1, max_size=8),
     off=some.integers(-900, 900), more=some.sampled_from(["", "v1,AAAA ", "v2,x "]),
