@@ -131,7 +131,8 @@ def test_a_reviewer_makes_a_key_signs_and_the_bundle_verifies_offline(
     report = verify_bundle(tmp_path / "bundle", keys=[made.fingerprint])
     assert report.valid, report.as_json()
     assert report.outcome(17) is Outcome.VALID
-    assert next(check.detail for check in report.checks if check.id == 17).startswith("1 signatures by 1 keys")
+    signed = next(one for one in report.checks if one.id == 17)
+    assert signed.detail.startswith("1 signatures by 1 keys")
 
 
 def test_a_device_that_does_not_recognise_its_user_signs_nothing(address: str, cast: Story, reviewer: Device) -> None:

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from ensign.control.access import findings
+from ensign.control.audit.export import export
 from ensign.control.audit.models import Entry
 from ensign.control.changes import operations as door
 from ensign.control.changes.domain.flag_operations import FlagArchive, FlagDisable, FlagEnable
+from ensign.control.changes.domain.ramp_operations import RampPlan, RampStep
 from ensign.control.changes.domain.settings_operations import EnvironmentUnprotect
 from ensign.control.incidents import incident_queries, incidents, opening
 from ensign.control.incidents.emergency import Emergency
+from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Denied, Invalid, NeedsMfa
+from ensign.control.projects.demands import Demand, Freeze
+from ensign.control.projects.domain import PolicyRules
+from ensign_ledger.verify import verify_bundle
 from ensign_testkit.changing import (
     FLAG,
     Story,
@@ -25,11 +32,12 @@ from ensign_testkit.changing import (
     live,
     requested,
     rows_equal_the_log,
+    ruled,
     story,
     widen,
     without_mfa,
 )
-from ensign_testkit.people import add_person
+from ensign_testkit.people import SYSTEM, add_person
 
 PLACE = {"project": "shop", "environment": "production"}
 
@@ -204,3 +212,56 @@ def test_an_overdue_review_is_told_twice_and_blocks_an_extension_never_a_new_inc
     assert opening.tick(at=cast.at + timedelta(days=8)) == 2
     assert opening.tick(at=cast.at + timedelta(days=20)) == 1
     assert opening.tick(at=cast.at + timedelta(days=40)) == 0
+
+
+def test_it_goes_through_a_freeze_and_without_a_ticket_which_a_request_does_not(db: str) -> None:
+    cast = story()
+    live(cast)
+    ray = responder(cast)
+    freeze = Freeze(name="Year's end", start=cast.at.isoformat(), end=cast.later(days=1).isoformat())
+    ruled(cast, PolicyRules(approvals=1, further=Demand(requires_ticket=True), freezes=(freeze,)))
+    with pytest.raises(Conflict) as refused:
+        requested(cast, widen(50), author=ray)
+    assert refused.value.code == "no-ticket"
+    opened = broken(cast, ray, declared(cast))
+    opening.propose_emergency(actor=ray, at=cast.at, emergency_id=opened.id, operations=widen(50))
+    assert config().strategies[0].parameters["rollout"] == "50"
+
+
+def test_a_plan_of_later_steps_is_no_emergency(db: str) -> None:
+    cast = story()
+    live(cast)
+    ray = responder(cast)
+    opened = broken(cast, ray, declared(cast))
+    strategy = config().strategies[0].id
+    steps = (RampStep(percent=20, hold=5), RampStep(percent=50))
+    with pytest.raises((Denied, Conflict)):
+        opening.propose_emergency(
+            actor=ray, at=cast.at, emergency_id=opened.id,
+            operations=(RampPlan(flag=FLAG, strategy=strategy, steps=steps),),
+        )  # fmt: skip
+    assert config().strategies[0].parameters["rollout"] == "10"
+
+
+def test_the_bundle_verifies_and_counts_what_nobody_reviewed(db: str, tmp_path: Path) -> None:
+    cast = story()
+    live(cast)
+    ray = responder(cast)
+    opened = broken(cast, ray, declared(cast))
+    opening.propose_emergency(actor=ray, at=cast.at, emergency_id=opened.id, operations=widen(50))
+    opening.end(actor=ray, at=cast.at, emergency_id=opened.id)
+
+    def check(name: str) -> tuple[str, str]:
+        made = export(out=tmp_path / name, actor=SYSTEM, at=clock.now())
+        report = verify_bundle(tmp_path / name, keys=[made.fingerprint])
+        assert report.valid, [one for one in report.checks if one.outcome == "INVALID"]
+        found = next(one for one in report.checks if one.id == 18)
+        return str(found.outcome), found.detail
+
+    outcome, text = check("before")
+    assert outcome == "VALID"
+    assert text.startswith("1 emergency changes, 1 openings, 1 of them not reviewed")
+    opening.review(
+        actor=cast.approver, at=cast.at, emergency_id=opened.id, verdict="justified", finding="Everybody was asleep."
+    )
+    assert check("after") == ("VALID", "1 emergency changes, 1 openings")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 from ensign.control.access import findings, people
 from ensign.control.audit.models import Document, Entry
@@ -17,7 +19,7 @@ from ensign.control.kernel import clock
 from ensign.control.kernel.errors import Conflict, Denied, Invalid
 from ensign_testkit.changing import FLAG, Story, approve, config, last_entry, live, requested, rows_equal_the_log, story
 from ensign_testkit.people import add_person
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 
@@ -220,6 +222,7 @@ KEY = triggering.new_key()
 NOW = datetime.fromisoformat("2026-03-02T09:00:00+00:00")
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     body=some.binary(max_size=50), other=some.binary(max_size=50), id=some.text("abc_", min_size=1, max_size=8),
     off=some.integers(-900, 900), more=some.sampled_from(["", "v1,AAAA ", "v2,x "]),
@@ -251,3 +254,26 @@ def test_the_signature_is_that_of_standard_webhooks() -> None:
     body = b'{"test": 2432232314}'
     made_ = triggering.signature(key, id="msg_p5jXN8AQM9LWM0D4loKWxJek", timestamp=1614265330, body=body)
     assert made_ == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+def test_two_calls_at_the_same_moment_are_one_kill_and_one_already(db: str) -> None:
+    """Both see the flag on; one waits for the other's commit and then finds it off."""
+    cast = story()
+    live(cast)
+    new = made(cast, "secret")
+    answers: list[tuple[int, bool]] = []
+
+    def call() -> None:
+        try:
+            answer = post(new, {"Authorization": f"Bearer {new.secret}"})
+            answers.append((answer.status_code, answer.json()["already"]))
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=call) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(answers) == [(200, False), (200, True), (200, True), (200, True)]
+    assert len(queries.kills()) == 1

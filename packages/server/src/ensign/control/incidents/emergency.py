@@ -58,7 +58,7 @@ class Emergency:
 
     def open(self, *, at: datetime) -> bool:
         """Whether it still opens anything."""
-        return self.opened_at <= at < self.over_at
+        return self.opened_at - clock.SKEW <= at < self.over_at
 
     @property
     def over_at(self) -> datetime:

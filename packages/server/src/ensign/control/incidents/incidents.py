@@ -315,7 +315,7 @@ def _require(actor: Actor, incident: Incident, permission: Permission, *, at: da
 
 
 def _where(incident: Incident) -> Where:
-    """An incident of several projects stands in the log of each whose key its detail names, and of the first."""
+    """An incident of several projects stands in the log under the first; the detail of its declaration names them."""
     return Where(project=incident.projects[0], environment=incident.environment or None)
 
 

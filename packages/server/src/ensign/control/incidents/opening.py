@@ -114,7 +114,7 @@ def apply_emergency(
 ) -> Applied:
     """Apply a request, one's own or a colleague's, without the approvals that it lacks.
 
-    :raises Denied: when the opening does not cover it; see ``changes.domain.trust.require_break_glass``.
+    :raises Denied: when the opening does not cover it; see ``changes.domain.emergency.require_break_glass``.
     :raises Conflict: when it is closed, or something that it is about changed since it was written.
     """
     row, found = _locked(emergency_id)

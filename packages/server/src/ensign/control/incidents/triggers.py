@@ -188,10 +188,15 @@ def _act(*, actor: Actor, at: datetime, trigger_id: str, request_id: str | None,
         return Fired(trigger=found, kill=None, off=not _is_on(found), replayed=True)
     if not _is_on(found):
         return Fired(trigger=found, kill=None)
-    done = operations.kill(
-        actor=actor, at=at, project=found.project, environment=found.environment, flag=found.flag,
-        trigger=found.id, made_by=found.created_by, now=now,
-    )  # fmt: skip
+    try:
+        done = operations.kill(
+            actor=actor, at=at, project=found.project, environment=found.environment, flag=found.flag,
+            trigger=found.id, made_by=found.created_by, now=now,
+        )  # fmt: skip
+    except Invalid:
+        if _is_on(found):
+            raise
+        return Fired(trigger=found, kill=None)  # somebody else switched it off at the same moment
     return Fired(trigger=found, kill=done.kill)
 
 

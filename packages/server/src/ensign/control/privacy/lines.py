@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import Final
 
 from ensign.control.privacy.datamap import PERSON, Line
+from ensign.control.privacy.incident_lines import INCIDENTS
+from ensign.control.privacy.line_words import BY_HAND as _BY_HAND
+from ensign.control.privacy.line_words import FOR_EVER as _FOR_EVER
+from ensign.control.privacy.line_words import ID_ONLY as _ID_ONLY
+from ensign.control.privacy.line_words import INSTALLED as _INSTALLED
+from ensign.control.privacy.line_words import STAFF as _STAFF
+from ensign.control.privacy.line_words import TEXTS as _TEXTS
+from ensign.control.privacy.line_words import UNUSED as _UNUSED
 from ensign.control.privacy.lines_of_messages import MESSAGES
+from ensign.control.privacy.log_lines import LOG
 
-_STAFF: Final = "people who use Ensign"
-_ID_ONLY: Final = "holds pseudonymous ids only; they name nobody once the person is erased"
-_FOR_EVER: Final = "for good: the log vouches for it"
-_INSTALLED: Final = "as long as the installation"
-_TEXTS: Final = "an erasure takes the person's name and address out of the present text; earlier versions are forgotten"
 _BY_ACCOUNT: Final = "(SELECT a.person_id FROM identity_account AS a WHERE a.id = t.user_id)"
-_BY_HAND: Final = "an erasure lists the objects whose text still names the person, for somebody to change"
-_UNUSED: Final = "nothing: Ensign does not use this table"
 
 PEOPLE: Final = (
     Line(
@@ -367,80 +369,7 @@ FLAGS: Final = (
         whose="whoever is named in a text", purpose="drafting ramps", kept=_FOR_EVER, erased=_TEXTS,
         texts=("name", "description"),
     ),
-    Line(
-        table="incidents_kill", what="Kill switches that were pressed, when, by whom (id), and why",
-        whose="whoever is named in a text", purpose="incident evidence", kept=_FOR_EVER,
-        mentions=("by", "reason_by"), erased=_TEXTS, texts=("reason",),
-    ),
-    Line(
-        table="incidents_incident", what="Incidents: title, times, cause, follow-up actions, who declared them (id)",
-        whose="whoever is named in a text", purpose="incident evidence", kept=_FOR_EVER, mentions=("declared_by",),
-        erased=f"{_TEXTS}; of follow-up actions, {_BY_HAND}", texts=("title", "root_cause"),
-    ),
-    Line(
-        table="incidents_update", what="The logs of incidents: what was written, when, by whom (id)",
-        whose="whoever is named in a text", purpose="incident evidence", kept=_FOR_EVER, mentions=("by",),
-        erased=_TEXTS, texts=("text",),
-    ),
-    Line(
-        table="incidents_break_glass", what="Emergency access: whose (id), where, why, what was applied, its review",
-        whose="whoever is named in a text", purpose="incident evidence", kept=_FOR_EVER,
-        mentions=("person", "ended_by", "reviewed_by"), erased=_TEXTS, texts=("reason", "finding", "follow_up"),
-    ),
-    Line(
-        table="incidents_trigger", what="Addresses that switch a flag off: name, hash, end, who made them (id)",
-        purpose="monitoring systems that switch off", secret=("token_hash",), mentions=("created_by", "revoked_by"),
-        kept=_FOR_EVER, erased=_BY_HAND,
-    ),
-    Line(
-        table="incidents_trigger_secret", what="Keys with which requests to these addresses are signed, sealed",
-        purpose="checking their signatures", secret=("sealed",), kept="until the address is revoked",
-    ),
-    Line(
-        table="incidents_trigger_seen", what="Hashes of signed requests that were acted on", purpose="no replay",
-        kept="ten minutes", task="trigger-refusals",
-    ),
-    Line(
-        table="incidents_trigger_refusals", what="How many requests were refused in the present minute",
-        purpose="a log that nobody can fill", kept="a minute", task="trigger-refusals",
-    ),
-    Line(
-        table="incidents_drill_plan", what="Plans of drills: flag, interval, target, who planned them (id)",
-        purpose="rehearsing kill switches", mentions=("planned_by",), kept=_FOR_EVER, erased=_ID_ONLY,
-    ),
-    Line(
-        table="incidents_drill", what="Drills: what was measured, who began them (id)",
-        purpose="rehearsing kill switches", mentions=("started_by",), kept=_FOR_EVER, erased=_ID_ONLY,
-    ),
-)  # fmt: skip
-
-LOG: Final = (
-    Line(
-        table="ledger_entry", what="The log: who (id), what, when, digests", purpose="evidence", kept=_FOR_EVER,
-        erased=_ID_ONLY,
-    ),
-    Line(table="ledger_touch", what="Which entry changed which object, by digests", purpose="evidence", kept=_FOR_EVER),
-    Line(
-        table="ledger_document", whose="whoever a state or a reason names",
-        what="What the digests stand for: every version of every object, and reasons", purpose="history, evidence",
-        kept=_FOR_EVER, erased="an entry authorises that a document is forgotten: its content goes, its digest stays",
-    ),
-    Line(table="ledger_redaction", what="Which entry authorised forgetting which document", purpose="evidence",
-         kept=_FOR_EVER),
-    Line(table="ledger_checkpoint", what="Signed checkpoints", purpose="evidence", kept=_FOR_EVER),
-    Line(table="ledger_head", what="How long the log is", purpose="appending", kept=_FOR_EVER),
-    Line(table="ledger_pending", what="Nothing between two transactions", purpose="completeness", kept="empty"),
-    Line(table="ledger_never", what="Nothing", purpose="completeness", kept="empty"),
-    Line(
-        table="api_answer", what="Answers to writes that carried an Idempotency-Key, sealed", whose=_STAFF,
-        purpose="a write that is sent twice happens once", kept="24 hours; looked at every 10 minutes",
-        erased="over before an erasure can be asked for", backup="left out", task="answers",
-    ),
-    Line(table="django_migrations", what="Which schema migrations were applied", purpose="upgrades", kept=_INSTALLED),
-    Line(table="django_content_type", what="Django's list of models", purpose="Django", kept=_INSTALLED),
-    Line(table="auth_permission", what="Django's own permissions", purpose=_UNUSED, kept=_INSTALLED),
-    Line(table="auth_group", what="Nothing", purpose=_UNUSED, kept="empty"),
-    Line(table="auth_group_permissions", what="Nothing", purpose=_UNUSED, kept="empty"),
+    *INCIDENTS,
 )  # fmt: skip
 
 #: Heading -> its lines.

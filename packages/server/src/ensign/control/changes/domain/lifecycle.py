@@ -17,7 +17,7 @@ from typing import Any
 from ensign.control.changes.domain import plans, trust
 from ensign.control.changes.domain.base import Operation
 from ensign.control.changes.domain.digests import change_digest
-from ensign.control.changes.domain.emergency import Opening
+from ensign.control.changes.domain.emergency import Opening, require_break_glass
 from ensign.control.changes.domain.requests import (
     OPEN,
     Approval,
@@ -297,7 +297,7 @@ def applied(
         judged = plans.require_step_of_plan(request, actor, underway=underway, at=at, policy=policy)
         required = judged.required
     if emergency:
-        trust.require_break_glass(opening, request, actor, at=at)
+        require_break_glass(opening, request, actor, at=at)
         judged = replace(judged, required=0, absent=(), lacks=())
     trust.require_in_time(request, at=at)
     trust.require_unmoved(request, current)

@@ -4,8 +4,7 @@ The rules are those of segregation of duties (docs/controls): an approver wrote 
 behind a service account that did (1); an approval binds digest, base and policy (2) and expires (3); the approver is
 still entitled, and among those whom the policy asks for, when it applies (4); only people in a session with a recent
 second factor approve (5); nobody is exempt (6). Where a policy asks for it, an approval is a passkey's signature over
-all of that (7). An emergency change has an opening of the same person, of this environment, that has not ended, under
-an incident that is open, and reaches nothing that decides about later changes (8).
+all of that (7). What an emergency change rests on instead is in :mod:`emergency` (8).
 """
 
 from __future__ import annotations
@@ -17,7 +16,6 @@ from datetime import datetime
 from ensign.control.changes.domain.approvers import WhoIs as WhoIs
 from ensign.control.changes.domain.approvers import admitted, lacking
 from ensign.control.changes.domain.approvers import unknown as unknown
-from ensign.control.changes.domain.emergency import Opening
 from ensign.control.changes.domain.requests import OPEN, Approval, ChangeRequest, PolicyInForce
 from ensign.control.changes.domain.signing import NO_KEYS, Signing
 from ensign.control.kernel import clock
@@ -28,7 +26,6 @@ from ensign.control.projects import policy_words as words
 APPROVE = "change:approve"
 #: Ensign itself at the time that a person has set: it applies what is scheduled, and the steps of plans.
 SCHEDULER = "sys_scheduler"
-BREAK_GLASS = "change:break-glass"
 
 
 def moved(request: ChangeRequest, current: Mapping[str, int]) -> tuple[str, ...]:
@@ -312,8 +309,8 @@ def require_applicable(
 
     1. it is submitted and open; 2. what would apply is what was approved; 3. nothing moved; 4. the approvals that the
     policy in force asks for are there; 5. who applies (``acting``, an id) wrote, edited or approved it. ``direct`` is
-    for what is proposed and applied in one act, which was never submitted. ``emergency``: :func:`require_break_glass`
-    said who may, so that a colleague's fix can be applied, too.
+    for what is proposed and applied in one act, which was never submitted. ``emergency``: its opening said who may,
+    so that a colleague's fix can be applied, too.
 
     :raises Conflict: for 1 to 4, :raises Denied: for 5.
     """
@@ -345,49 +342,3 @@ def require_applicable(
             remedy="Approve it, or ask its author to apply it.",
             code="not-involved",
         )
-
-
-#: What decides about later changes, or has effect beyond one environment: never an emergency.
-_NEVER_IN_A_HURRY = frozenset({"policy.set", "environment.protect", "environment.unprotect"})
-
-
-def require_break_glass(opening: Opening | None, request: ChangeRequest, actor: Actor, *, at: datetime) -> None:
-    """That this emergency change rests on an opening: rule 7.
-
-    1. it is the opening of who applies, who sits in a session; 2. of this project and environment; 3. it has neither
-    expired nor been ended; 4. its incident is open, and the request belongs to it; 5. every operation stays in the
-    environment, touches no policy and no protection; 6. and, where the opening names flags, is about one of them.
-
-    :raises Denied: naming the first of these that does not hold.
-    """
-
-    def no(message: str, code: str, remedy: str = "") -> Denied:
-        scope = f"{request.project}/{request.environment}"
-        return Denied(message, permission=BREAK_GLASS, scope=scope, remedy=remedy, code=code)
-
-    if opening is None:
-        raise no("No emergency access is open.", "no-opening", "Break the glass on the incident's page first.")
-    if not actor.interactive:  # 1
-        raise no("A token cannot apply an emergency change.", "break-glass-by-token", "Sign in.")
-    if actor.id != opening.person:  # 1
-        raise no("Somebody else broke the glass, not you.", "not-your-opening", "Break it yourself, on the incident.")
-    if (request.project, request.environment) != (opening.project, opening.environment):  # 2
-        raise no("The emergency access is for another environment.", "outside-scope")
-    if not opening.lasts(at=at):  # 3
-        raise no("The emergency access has ended.", "opening-ended", "Break the glass again if it is still needed.")
-    if not opening.incident_open or request.incident != opening.incident:  # 4
-        raise no("The incident is resolved, or another one.", "incident-closed", "Declare an incident first.")
-    for operation in request.operations:
-        if operation.type in _NEVER_IN_A_HURRY or operation.reach != "environment":  # 5
-            raise no(
-                f"{operation.type} is never an emergency change: it has effect beyond this, or decides about later"
-                " changes.",
-                "not-in-an-emergency",
-                "Make a change request.",
-            )
-        if opening.flags and getattr(operation, "flag", None) not in opening.flags:  # 6
-            raise no(
-                f"The emergency access covers {', '.join(sorted(opening.flags))} alone.",
-                "outside-scope",
-                "End it and break the glass for what is needed.",
-            )
