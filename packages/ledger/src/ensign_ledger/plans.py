@@ -1,4 +1,4 @@
-"""Steps of plans that were approved once (3.7): each is the next step of its plan, or the way back.
+"""Steps of plans that were approved once (3.5): each is the next step of its plan, or the way back.
 
 Memory is one small record for each plan in the range.
 """

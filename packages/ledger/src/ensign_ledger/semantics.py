@@ -151,7 +151,7 @@ def _redactions(redacted: Mapping[str, int]) -> str:
 
 
 class Approvals:
-    """Check 13 (3.3, 3.7): who approved an applied change, how many, when; and that steps are steps of their plan."""
+    """Check 13 (3.3, 3.5): who approved an applied change, how many, when; and that steps are steps of their plan."""
 
     number = 13
 

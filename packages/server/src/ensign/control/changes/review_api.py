@@ -10,7 +10,8 @@ from pydantic import Field
 
 from ensign.control.api.schemas import Input
 from ensign.control.changes import asking, checking, discussing, estimating, queries, rebasing, rounds, trying
-from ensign.control.changes.api import RequestOut, RowOut, answer, found, operations_of, reads, who
+from ensign.control.changes.api import answer, found, operations_of, reads, who
+from ensign.control.changes.api_schemas import RequestOut, RowOut
 from ensign.control.changes.domain import algebra
 from ensign.control.changes.domain.diff import keyed
 from ensign.control.changes.domain.merging import Line, Merged, Side

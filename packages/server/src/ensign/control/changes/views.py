@@ -78,42 +78,35 @@ def show(
         "apply": rights.may_apply(here.held, project=value.project, environments=keys, operations=value.operations),
         "stop": rights.may_stop(here.held, value, environments=keys),
     }
-    said = queries.comments(value.id)
-    steps = queries.steps(row)
-    found_rounds = rounds.rounds(row)
-    shown = value if at_round is None else rounds.round_of(row, at_round).request
-    past = shown.round != value.round
-    candidates = asking.candidates(value, at=here.at, policy=standing.policy) if standing is not None else []
-    names = pages.people(value, said, steps)
-    effect = queries.effect(shown)
-    talk = review_pages.threads(shown, said, names)
-    project = projects.project(value.project)
-    conflicted = standing is not None and bool(standing.moved)
+    number = value.round if at_round is None else at_round
     context = {
+        **_change(here, row, standing, may),
+        **_review(here, row, standing, number),
+        "error": error,
+        "typed": typed,
+        "about": about,
+    }
+    status = 200 if error is None else 409 if isinstance(error, Conflict) else 422
+    return render(request, "changes/detail.html", context, status=status)
+
+
+def _change(
+    here: Visit, row: queries.RequestRow, standing: queries.Standing | None, may: Mapping[str, bool]
+) -> dict[str, Any]:
+    """What the page says of the request as it is: its state, its people, what may be done with it."""
+    value, project = row.request, projects.project(row.request.project)
+    said, steps = queries.comments(value.id), queries.steps(row)
+    names = pages.people(value, said, steps)
+    back = ("Requests", reverse("changes:list", kwargs={"project": value.project}))
+    return {
         "request_row": row,
         "change": value,
         "tickets": tickets.linked(value.project, value.tickets),
-        "status": "conflicted" if conflicted else value.status,
+        "status": "conflicted" if standing is not None and standing.moved else value.status,
         "project": project,
         "environment": pages.place_of(value),
-        "steps": project_pages.crumbs(
-            project, ("Requests", reverse("changes:list", kwargs={"project": value.project})), (value.title, "")
-        ),
-        "difference": pages.difference(effect),
-        "groups": review_pages.groups(effect.rows, talk),
-        "adrift": review_pages.adrift(effect.rows, talk),
-        "open_threads": sum(thread.resolved_by is None for thread in talk),
-        "past": past,
-        "shown_round": shown.round,
-        "rounds": review_pages.round_links(found_rounds, shown=shown.round),
-        "may_talk": not past and here.may(Permission.CHANGE_COMMENT, value.project),
-        "about": about,
-        "estimates": [] if past else _estimates(value, at=here.at),
-        "asked": review_pages.asked(value, candidates, names),
-        "candidates": [c for c in candidates if c.why or c.id in value.reviewers],
-        "others": [c for c in candidates if not c.why and c.id not in value.reviewers],
+        "steps": project_pages.crumbs(project, back, (value.title, "")),
         "ends": pages.until(value.expires_at, now=here.at) if value.open and value.expires_at else "",
-        "checks": [] if standing is None or past else pages.checks(value, standing, names, at=here.at),
         "conflict": None if standing is None or standing.conflict is None else pages.conflict(standing.conflict),
         "acts": pages.acts(value, standing, reader=here.actor, may=may),
         "timeline": pages.timeline(value, said, steps, names),
@@ -123,20 +116,42 @@ def show(
         "behind": [pages.person(c, names) for c in value.behind],
         "given": pages.given(value, standing, steps, names),
         "applied_by": None if value.applied_by is None else pages.person(value.applied_by, names),
-        "approvers": [c.name for c in candidates if c.entitled and not c.group][:8],
         "needed": 0 if standing is None else standing.policy.required,
         "signing": None
         if standing is None
         else signing_pages.of_reader(here.actor.id, demanded=standing.policy.demand.signed),
         "signatures": [(pages.person(one.person, names), one) for one in signing_pages.signed(value)],
-        "error": error,
-        "typed": typed,
         "steers": panels.steers(value, here.held, at=here.at),
         "reach": reach_pages.of_views(reach.of_request(row, at=here.at), at=here.at),
         "panels": panels.panels(row, at=here.at),
     }
-    status = 200 if error is None else 409 if isinstance(error, Conflict) else 422
-    return render(request, "changes/detail.html", context, status=status)
+
+
+def _review(here: Visit, row: queries.RequestRow, standing: queries.Standing | None, number: int) -> dict[str, Any]:
+    """What the page shows of the round ``number``, and of the review: lines, threads, reviewers, checks."""
+    value = row.request
+    shown = value if number == value.round else rounds.round_of(row, number).request
+    past = shown.round != value.round
+    said = queries.comments(value.id)
+    names = pages.people(value, said, queries.steps(row))
+    effect, talk = queries.effect(shown), review_pages.threads(shown, said, names)
+    candidates = asking.candidates(value, at=here.at, policy=standing.policy) if standing is not None else []
+    return {
+        "difference": pages.difference(effect),
+        "groups": review_pages.groups(effect.rows, talk),
+        "adrift": review_pages.adrift(effect.rows, talk),
+        "open_threads": sum(thread.resolved_by is None for thread in talk),
+        "past": past,
+        "shown_round": shown.round,
+        "rounds": review_pages.round_links(rounds.rounds(row), shown=shown.round),
+        "may_talk": not past and here.may(Permission.CHANGE_COMMENT, value.project),
+        "estimates": [] if past else _estimates(value, at=here.at),
+        "asked": review_pages.asked(value, candidates, names),
+        "candidates": [c for c in candidates if c.why or c.id in value.reviewers],
+        "others": [c for c in candidates if not c.why and c.id not in value.reviewers],
+        "approvers": [c.name for c in candidates if c.entitled and not c.group][:8],
+        "checks": [] if standing is None or past else pages.checks(value, standing, names, at=here.at),
+    }
 
 
 def _estimates(value: ChangeRequest, *, at: datetime) -> Sequence[estimating.Estimate]:
