@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods
 
 from ensign.control.changes import operations as door
 from ensign.control.changes import queries, revising, rights
+from ensign.control.changes.domain import tickets as references
 from ensign.control.changes.domain.base import Operation
 from ensign.control.changes.domain.requests import ChangeRequest
 from ensign.control.changes.drafting import my_draft
@@ -42,6 +43,7 @@ def edit(request: HttpRequest, id: str) -> HttpResponse:
         "version": posted.get("version", "") or str(row.version),
         "title": posted.get("title", value.title),
         "reason": posted.get("reason", value.reason),
+        "named": posted.get("tickets", " ".join(value.tickets)),
         "edits": [
             {
                 "edit": one,
@@ -67,6 +69,8 @@ def _save(request: HttpRequest, here: Visit, value: ChangeRequest) -> None:
         operations=_steps(request, value),
         title=posted.get("title", ""),
         reason=posted.get("reason", ""),
+        # A form that lacks the field leaves the tickets as they are.
+        tickets=references.split(posted["tickets"]) if "tickets" in posted else None,
         with_draft="with_draft" in posted,
         expected_version=int(version) if version.isascii() and version.isdigit() else None,
         **who,

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from ensign.control.access.permissions import Permission
 from ensign.control.api.parser import strict_json
 from ensign.control.changes import pages, porting
+from ensign.control.changes.domain import tickets as references
 from ensign.control.changes.porting import Imported, Origin
 from ensign.control.flags import detail
 from ensign.control.flags import queries as flags
@@ -90,7 +91,7 @@ def bring(request: HttpRequest, project: str) -> HttpResponse:
     here = visit(request, project=project)
     typed = {
         name: request.POST.get(name, "")
-        for name in ("environment", "source_environment", "flags", "keep_off", "reason", "document")
+        for name in ("environment", "source_environment", "flags", "keep_off", "reason", "tickets", "document")
     }
     try:
         typed["document"] = _document(request) or typed["document"]
@@ -104,6 +105,7 @@ def bring(request: HttpRequest, project: str) -> HttpResponse:
         made = porting.bring(
             actor=here.actor, at=here.at, project=project, environment=typed["environment"], document=found,
             source=source, digest=porting.sha256(value), reason=typed["reason"],
+            tickets=references.split(typed["tickets"]),
             dry_run=request.POST.get("step") != "import",
         )  # fmt: skip
     except (Invalid, Conflict) as error:
@@ -163,6 +165,7 @@ def clone(request: HttpRequest, project: str, flag: str) -> HttpResponse:
                 actor=here.actor, at=here.at, project=target, environment=environment, key=typed["key"],
                 origin=Origin(project=project, environment=typed["source"], flags=(flag,)),
                 keep_off=bool(typed["keep_off"]), reason=typed["reason"],
+                tickets=references.split(typed["tickets"]),
             )  # fmt: skip
         except (Invalid, Conflict) as wrong:
             error = wrong
@@ -181,7 +184,7 @@ def clone(request: HttpRequest, project: str, flag: str) -> HttpResponse:
 
 
 def _wish(posted: QueryDict, *, project: str) -> dict[str, str]:
-    names = ("source", "target", "key", "keep_off", "reason")
+    names = ("source", "target", "key", "keep_off", "reason", "tickets")
     return {name: posted.get(name, "") for name in names} if posted else {
         **dict.fromkeys(names, ""), "target": f"{project}/", "keep_off": "1",
     }  # fmt: skip

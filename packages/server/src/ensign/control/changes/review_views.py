@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from ensign.control.changes import checking, contexts, estimating, pages, queries, rebasing, trying
 from ensign.control.changes import operations as door
 from ensign.control.changes.domain import algebra
+from ensign.control.changes.domain import tickets as references
 from ensign.control.changes.domain.merging import Side
 from ensign.control.changes.domain.requests import ChangeRequest
 from ensign.control.changes.domain.world import OperationError
@@ -94,11 +95,17 @@ def revert(request: HttpRequest, id: str) -> HttpResponse:
     here, row = read(request, id)
     value = row.request
     error: EnsignError | None = None
-    reason = request.POST.get("reason", "")
+    reason, named = request.POST.get("reason", ""), request.POST.get("tickets", "")
     if request.method == "POST":
         try:
             done = door.revert(
-                actor=here.actor, at=here.at, request_id=id, reason=reason, wish="apply", choices=_choices(request)
+                actor=here.actor,
+                at=here.at,
+                request_id=id,
+                reason=reason,
+                wish="apply",
+                choices=_choices(request),
+                tickets=references.split(named),
             )
         except (Conflict, Invalid) as refused:
             error = refused
@@ -115,6 +122,7 @@ def revert(request: HttpRequest, id: str) -> HttpResponse:
         "clashes": 0 if merged is None else len(merged.clashes),
         "chosen": _choices(request),
         "reason": reason,
+        "named": named,
         "error": error,
     }
     return render(request, "changes/revert.html", context, status=status_of(error) if request.method == "POST" else 200)

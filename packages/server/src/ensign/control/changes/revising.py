@@ -63,6 +63,7 @@ def revise(
     operations: Sequence[Operation],
     title: str,
     reason: str,
+    tickets: Sequence[str] | None = None,
     with_draft: bool = False,
     expected_version: int | None = None,
 ) -> Proposed:
@@ -82,7 +83,7 @@ def revise(
         raise Invalid("Nothing would be left of it.", remedy="Withdraw it instead.", fields={"keep": "Keep an edit."})
     done = drafting.edit(
         actor=actor, at=at, request_id=request_id, operations=steps, title=title, reason=reason,
-        expected_version=expected_version,
+        tickets=tickets, expected_version=expected_version,
     )  # fmt: skip
     if draft is not None:
         drafting.withdraw(actor=actor, at=at, request_id=draft.pk)
