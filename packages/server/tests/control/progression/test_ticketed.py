@@ -14,7 +14,7 @@ from ensign.control.changes import queries
 from ensign.control.changes.models import Request
 from ensign.control.projects.demands import Demand
 from ensign.control.projects.domain import PolicyRules
-from ensign_testkit.changing import FLAG, Story, approve, launch, live, requested, ruled, story
+from ensign_testkit.changing import FLAG, Story, approve, launch, live, requested, ruled, story, widen
 from ensign_testkit.people import sign_in
 from ensign_testkit.progressing import brings
 
@@ -77,20 +77,28 @@ def test_every_endpoint_that_makes_a_request_takes_its_ticket(cast: Story, way: 
 
 def test_the_pages_take_it(cast: Story) -> None:
     applied = Request.objects.filter(status="applied", environment="production", author=cast.dev.id).latest("id")
+    count = Request.objects.count()
     common = {"reason": "Next.", "tickets": f"{TICKET}, OPS-7"}
     bulk = {"flag": FLAG, "environment": "production", "act": "rollout", "rollout": "20", "step": "submit", "keep": "1"}
+    brought = json.dumps(document(10))
     posts = {
         f"/projects/shop/flags/{FLAG}/promote": {"source": "staging", "target": "production"},
         "/projects/shop/bulk": bulk,
         "/projects/shop/transfer/import": {
             "environment": "production",
             "step": "import",
-            "document": json.dumps(document(10)),
+            "document": brought,
         },
         f"/projects/shop/flags/{FLAG}/clone": {"key": "copied", "source": "production", "target": "shop/production"},
         f"/requests/{applied.pk}/revert": {},
     }
     browser = sign_in(Client(), cast.dev)
+    lacking = browser.post(
+        "/projects/shop/transfer/import", {**posts["/projects/shop/transfer/import"], "reason": "N."}
+    )
+    assert lacking.status_code == 422
+    assert b"Import this" in lacking.content, "the form is where it was"
+    assert Request.objects.count() == count
     for address, fields in posts.items():
         answer = browser.post(address, {**fields, **common})
         assert answer.status_code == 302, (address, answer.status_code)
@@ -112,3 +120,37 @@ def test_a_request_in_review_gets_its_ticket_by_an_edit(db: str) -> None:
     assert edited.request.tickets == (TICKET,)
     approve(cast, door.Proposed(request=edited.request, version=edited.version))
     door.apply(actor=cast.dev, at=cast.at, request_id=done.request.id)
+
+
+def test_an_edit_that_cannot_be_submitted_again_is_not_saved(db: str) -> None:
+    cast = story()
+    done = requested(cast, launch(10))
+    door.review(
+        actor=cast.approver, at=cast.at, request_id=done.request.id, decision="request_changes",
+        digest=done.request.digest, text="Say what it is for.",
+    )  # fmt: skip
+    ruled(cast, PolicyRules(approvals=1, requires_reason=True, further=Demand(requires_ticket=True, max_step=50)))
+    browser = sign_in(Client(), cast.dev)
+    address = f"/requests/{done.request.id}/edit"
+    before = queries.request(done.request.id, reader=cast.dev.id)
+    fields = {"title": "t", "reason": "r", "keep-0": "1", "keep-1": "1", "act": "submit", "version": before.version}
+    refused = browser.post(address, {**fields, "share-0": "70", "tickets": TICKET})
+    page = refused.content.decode()
+    assert (refused.status_code, page.count("would grow by 70 percentage points")) == (409, 1), page
+    assert 'value="70"' in page
+    assert TICKET in page, "nothing typed is lost"
+    assert queries.request(done.request.id, reader=cast.dev.id) == before
+    assert browser.post(address, {**fields, "share-0": "40", "tickets": TICKET}).status_code == 302
+    assert queries.request(done.request.id, reader=cast.dev.id).request.status == "in_review"
+
+
+def test_the_pre_flight_of_a_draft_counts_the_ticket_that_is_being_typed(cast: Story) -> None:
+    door.collect(actor=cast.dev, at=cast.at, project="shop", environment="production", operations=widen(30))
+    browser, address = sign_in(Client(), cast.dev), f"{PLACE}/draft/check"
+    words = {"title": "t", "reason": "r"}
+    lacking = "The policy asks for a ticket."
+    assert lacking in browser.post(address, words).content.decode()
+    assert lacking not in browser.post(address, {**words, "tickets": TICKET}).content.decode()
+    refused = browser.post(f"{PLACE}/draft/finish", {**words, "act": "submit"})
+    assert (refused.status_code, b"asks for a ticket" in refused.content) == (422, True)
+    assert browser.post(f"{PLACE}/draft/finish", {**words, "tickets": TICKET, "act": "submit"}).status_code == 302

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from django.contrib import messages
@@ -68,6 +69,7 @@ def _report(made: Imported | None) -> dict[str, Any]:
     return {
         "made": made,
         "seen": seen,
+        "needs_ticket": seen is not None and seen.policy.demand.requires_ticket,
         "difference": None
         if seen is None
         else looks.Difference(sentences=seen.sentences, rows=[pages.row(r) for r in seen.rows]),
@@ -93,6 +95,7 @@ def bring(request: HttpRequest, project: str) -> HttpResponse:
         name: request.POST.get(name, "")
         for name in ("environment", "source_environment", "flags", "keep_off", "reason", "tickets", "document")
     }
+    wish: dict[str, Any] = {}
     try:
         typed["document"] = _document(request) or typed["document"]
         value = _parsed(typed["document"])
@@ -102,17 +105,24 @@ def bring(request: HttpRequest, project: str) -> HttpResponse:
             keys=typed["flags"].replace(",", " ").split(),
             keep_off=bool(typed["keep_off"]),
         )
-        made = porting.bring(
-            actor=here.actor, at=here.at, project=project, environment=typed["environment"], document=found,
-            source=source, digest=porting.sha256(value), reason=typed["reason"],
-            tickets=references.split(typed["tickets"]),
-            dry_run=request.POST.get("step") != "import",
-        )  # fmt: skip
+        wish = {
+            "actor": here.actor, "at": here.at, "project": project, "environment": typed["environment"],
+            "document": found, "source": source, "digest": porting.sha256(value), "reason": typed["reason"],
+            "tickets": references.split(typed["tickets"]),
+        }  # fmt: skip
+        made = porting.bring(**wish, dry_run=request.POST.get("step") != "import")
     except (Invalid, Conflict) as error:
-        return _transfer(request, here, project, typed=typed, error=error)
+        return _transfer(request, here, project, typed=typed, error=error, made=_tried(wish))
     if request.POST.get("step") != "import":
         return _transfer(request, here, project, typed=typed, made=made)
     return _done(request, made, project)
+
+
+def _tried(wish: Mapping[str, Any]) -> Imported | None:
+    """What it would do all the same, where that can be said: whoever lacks a ticket types it where they were."""
+    with suppress(Invalid, Conflict):
+        return porting.bring(**wish, dry_run=True) if wish else None
+    return None
 
 
 def _done(request: HttpRequest, made: Imported, project: str) -> HttpResponse:
