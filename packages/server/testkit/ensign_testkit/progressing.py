@@ -8,14 +8,16 @@ from datetime import datetime, timedelta
 
 from ensign.control.changes import operations as door
 from ensign.control.changes.domain.base import Operation
+from ensign.control.changes.domain.content_operations import StrategyUpdate
 from ensign.control.changes.domain.settings_operations import PolicySet
+from ensign.control.flags.domain import Constraint
 from ensign.control.kernel.actor import Actor
 from ensign.control.progression.domain.runs import Subject
 from ensign.control.progression.operations import Reported, report_run
 from ensign.control.projects.demands import Demand, Progression
 from ensign.control.projects.policies import policy
 
-from ensign_testkit.changing import FLAG, Story, story
+from ensign_testkit.changing import FLAG, Story, config, story
 from ensign_testkit.people import add_service
 
 RUN = "https://ci.example.com/runs/1"
@@ -94,3 +96,10 @@ def reported(
 def hours_after(cast: Story, hours: float) -> datetime:
     """So many hours into the story."""
     return cast.at + timedelta(hours=hours)
+
+
+def narrowed(environment: str, *values: str) -> tuple[Operation, ...]:
+    """Only for some countries: another configuration."""
+    strategy = config(environment).strategies[0]
+    only = (Constraint(context_name="country", operator="IN", values=values),)
+    return (StrategyUpdate(flag=FLAG, strategy=replace(strategy, constraints=only)),)

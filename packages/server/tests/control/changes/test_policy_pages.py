@@ -16,6 +16,7 @@ from ensign.control.access import groups
 from ensign.control.changes import operations as door
 from ensign.control.changes import policy_plans, timelines
 from ensign.control.changes.domain import policy_yaml
+from ensign.control.changes.domain.flag_operations import FlagArchive
 from ensign.control.changes.domain.settings_operations import PolicySet
 from ensign.control.changes.models import Request
 from ensign.control.flags.operations import update_flag
@@ -324,7 +325,9 @@ def test_a_plan_counts_what_would_have_been_decided_differently(db: str) -> None
 
 def test_a_plan_says_what_it_cannot_know(db: str) -> None:
     cast = story()
-    live(cast, 10)
+    done = requested(cast, (FlagArchive(flag="old-banner"),))  # reaches every environment
+    approve(cast, done)
+    door.apply(actor=cast.dev, at=cast.at, request_id=done.request.id)
     text = policy_plans.file_of("shop")
     place = text.index("  production:")
     text = text[:place] + text[place:].replace("rules: []", "requires_tests: true\n    rules: []")

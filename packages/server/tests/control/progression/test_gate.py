@@ -26,6 +26,7 @@ from ensign_testkit.progressing import (
     approve_at,
     brings,
     hours_after,
+    narrowed,
     policed,
     reported,
     reporter,
@@ -43,13 +44,6 @@ def share(percent: int, *, environment: str, place: int = 0) -> tuple[Operation,
             flag=FLAG, strategy=replace(strategy, parameters={**strategy.parameters, "rollout": str(percent)})
         ),
     )
-
-
-def narrowed(environment: str, *values: str) -> tuple[Operation, ...]:
-    """Only for some countries: another configuration."""
-    strategy = config(environment).strategies[0]
-    only = (Constraint(context_name="country", operator="IN", values=values),)
-    return (StrategyUpdate(flag=FLAG, strategy=replace(strategy, constraints=only)),)
 
 
 def refused(cast: Story, operations: tuple[Operation, ...], *, at: datetime, code: str = "not-progressed") -> str:

@@ -10,7 +10,8 @@ no path leads round one and what would fail is said before anything is written.
     gates.register("freeze", frozen)
 
 A *witness* says what let a change pass: small facts that go into the detail of the entry that applies it, so that they
-are read later as of then. It is asked once, under lock, after the gates.
+are read later as of then. It is asked once, under lock, after the gates. A *historian* says what a change of the past
+would have lacked under another policy; the plan of policies as code asks it.
 """
 
 from __future__ import annotations
@@ -57,12 +58,23 @@ class Blocker:
     blocks: Literal["submit", "apply"] = "apply"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """What a change of the past would have lacked, in phrases. ``said``: whether that can be said at all."""
+
+    lacks: tuple[str, ...] = ()
+    said: bool = True
+
+
 Gate = Callable[[Asked], Sequence[Blocker]]
 
 Witness = Callable[[Asked], Mapping[str, Any]]
 
+Historian = Callable[[Asked], Past]
+
 _registered: dict[str, Gate] = {}
 _witnesses: dict[str, Witness] = {}
+_historians: dict[str, Historian] = {}
 
 
 def register(name: str, gate: Gate) -> None:
@@ -83,6 +95,24 @@ def register_witness(name: str, witness: Witness) -> None:
     if name in _witnesses:
         raise ValueError(f"there is a witness {name} already")
     _witnesses[name] = witness
+
+
+def register_historian(name: str, historian: Historian) -> None:
+    """Have ``historian`` asked what a change of the past would have lacked under another policy: its ``at`` is then.
+
+    :raises ValueError: when the name is taken.
+    """
+    if name in _historians:
+        raise ValueError(f"there is a historian {name} already")
+    _historians[name] = historian
+
+
+def lacked(asked: Asked) -> Past:
+    """What all historians say. Where one cannot say, or there is none, nothing is said."""
+    found = [historian(asked) for historian in _historians.values()]
+    return Past(
+        lacks=tuple(text for one in found for text in one.lacks), said=bool(found) and all(one.said for one in found)
+    )
 
 
 def witnessed(asked: Asked) -> dict[str, Any]:

@@ -11,14 +11,15 @@ from ensign.control.access.domain import Scope
 from ensign.control.access.permissions import Permission
 from ensign.control.audit.door import operation
 from ensign.control.audit.ledger import Where, record
-from ensign.control.changes import actions, drafting
+from ensign.control.changes import actions, drafting, gates
 from ensign.control.changes.compiling import settled
 from ensign.control.changes.domain import algebra, backtest, policy_yaml
 from ensign.control.changes.domain.backtest import Outcome, Then
 from ensign.control.changes.domain.facts import change_facts
-from ensign.control.changes.domain.requests import ChangeRequest
+from ensign.control.changes.domain.requests import ChangeRequest, PolicyInForce
 from ensign.control.changes.domain.settings_operations import PolicySet
 from ensign.control.changes.domain.world import OperationError, World
+from ensign.control.changes.gates import Asked
 from ensign.control.changes.history import before_applied
 from ensign.control.changes.models import Request
 from ensign.control.identity import queries as identity
@@ -26,7 +27,7 @@ from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import EnsignError, Invalid, NotFound
 from ensign.control.projects import queries as projects
 from ensign.control.projects.comparing import weakenings
-from ensign.control.projects.demands import Who
+from ensign.control.projects.demands import Demand, Who
 from ensign.control.projects.domain import PolicyRules
 from ensign.control.projects.knowing import require_known, spelled
 from ensign.control.projects.policies import PolicyView, policies
@@ -36,6 +37,8 @@ from ensign.control.projects.presets import recognised
 #: How far back a plan looks, and at how many changes at most.
 DAYS = 90
 MOST = 2_000
+#: Of how many of them, the newest, it is read what had run and passed before: some ten queries for each flag.
+MOST_RAN = 300
 _ENDED = ("applied", "rejected", "withdrawn", "expired")
 
 
@@ -158,13 +161,14 @@ def plan(*, actor: Actor, at: datetime, project: str, text: str) -> list[Plan]:
 def _plan(project: str, key: str, view: PolicyView, rules: PolicyRules, *, at: datetime) -> Plan:
     ended, left_out = _ended(project, key, at=at)
     people = _people(project, key, at=at)
-    worlds = any(one.conditional or one.always.max_step is not None for one in (view.rules, rules))
+    worlds = any(_reads_states(one) for one in (view.rules, rules))
     names = {group.id: group.name for group in identity.groups()}
     held_now = held_then = 0
     found: list[Difference] = []
     unsaid: dict[str, int] = {}
-    for request in ended:
-        then = _then(request, people=people, worlds=worlds, names=names)
+    for place, request in enumerate(ended):
+        here = request.environment == key and place < MOST_RAN
+        then = _then(request, people=people, worlds=worlds, names=names, here=here)
         now, other = backtest.judged(view.rules, then), backtest.judged(rules, then)
         if request.status == "applied":
             held_now, held_then = held_now + now.held, held_then + other.held
@@ -194,6 +198,12 @@ def _plan(project: str, key: str, view: PolicyView, rules: PolicyRules, *, at: d
         unsaid=unsaid,
         left_out=left_out,
     )
+
+
+def _reads_states(rules: PolicyRules) -> bool:
+    """Whether what it asks depends on the states around a change."""
+    always = rules.always
+    return rules.conditional or always.max_step is not None or bool(always.progression) or always.requires_tests
 
 
 def _differs(
@@ -237,7 +247,10 @@ def _people(project: str, environment: str, *, at: datetime) -> Callable[[str], 
     return who
 
 
-def _then(request: ChangeRequest, *, people: Callable[[str], Who], worlds: bool, names: Mapping[str, str]) -> Then:
+def _then(
+    request: ChangeRequest, *, people: Callable[[str], Who], worlds: bool, names: Mapping[str, str], here: bool
+) -> Then:
+    """``here``: what ran before it is read, too."""
     at = request.applied_at or request.updated_at
     before = after = facts = None
     if worlds:
@@ -253,7 +266,27 @@ def _then(request: ChangeRequest, *, people: Callable[[str], Who], worlds: bool,
         known = people(person)
         return replace(known, owner=bool(owners) and owners <= {person, *known.groups})
 
-    return Then(request=request, at=at, facts=facts, before=before, after=after, who=who, names=names)
+    known = dict[Demand, tuple[str, ...] | None]()
+
+    def ran(demand: Demand) -> tuple[str, ...] | None:
+        if before is None or after is None or not here or request.status != "applied":
+            return None
+        if demand not in known:
+            known[demand] = _lacked(request, demand, before, after, at=at)
+        return known[demand]
+
+    return Then(request=request, at=at, facts=facts, before=before, after=after, who=who, names=names, ran=ran)
+
+
+def _lacked(
+    request: ChangeRequest, demand: Demand, before: World, after: World, *, at: datetime
+) -> tuple[str, ...] | None:
+    policy = PolicyInForce(ref="", demand=demand, protected=False, environments=(request.environment,))
+    mode = request.mode or "request"
+    found = gates.lacked(
+        Asked(request=request, policy=policy, before=before, after=after, mode=mode, at=at, phase="preview")
+    )
+    return found.lacks if found.said else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,4 +12,5 @@ class ProgressionConfig(AppConfig):
 
         gates.register("progression", judging.gate)
         gates.register_witness("progression", judging.witness)
+        gates.register_historian("progression", judging.historian)
         panels.register("progression", pages.panel)

@@ -9,7 +9,7 @@ from typing import Any
 
 from ensign.control.changes.domain import algebra
 from ensign.control.changes.domain.world import Ref, World
-from ensign.control.changes.gates import Asked, Blocker
+from ensign.control.changes.gates import Asked, Blocker, Past
 from ensign.control.flags import queries as flags
 from ensign.control.flags.domain import FlagConfig
 from ensign.control.progression import reading
@@ -17,7 +17,7 @@ from ensign.control.progression.domain import digest as digests
 from ensign.control.progression.domain import judging
 from ensign.control.progression.domain.exposure import exposed
 from ensign.control.progression.domain.judging import Finding, Place
-from ensign.control.progression.domain.periods import Period
+from ensign.control.progression.domain.periods import Period, as_of
 from ensign.control.progression.domain.runs import Subject, evidence
 from ensign.control.projects import queries as projects
 from ensign.control.projects.demands import Demand
@@ -37,6 +37,8 @@ class _Judge:
     positions: Mapping[str, int]
     mapped: frozenset[str]
     at: datetime
+    past: bool = False
+    """Whether it judges a moment of the past, by what was known then."""
 
     def flag(self, key: str, before: World, after: World) -> Finding:
         """The finding on a flag; both worlds are of the target."""
@@ -87,13 +89,14 @@ class _Judge:
         return self._periods(subject, self.target)
 
     def _periods(self, subject: Subject, environment: str) -> tuple[Period, ...]:
-        return reading.periods_of(
+        found = reading.periods_of(
             subject,
             project=self.project,
             environment=environment,
             since=self.at - judging.look_back(self.demand),
             mapped_keys=self.mapped,
         )
+        return as_of(found, before=self.at) if self.past else found
 
     def _finding(self, subject: Subject, digest: str, verdict: judging.Verdict) -> Finding:
         found = Finding(subject=subject, target=self.target, digest=digest, verdict=verdict)
@@ -109,7 +112,9 @@ class _Judge:
         )
         lower = self._where_tested()
         runs = [
-            run for run in reading.runs_of(subject, project=self.project, digest=digest) if run.environment in lower
+            run
+            for run in reading.runs_of(subject, project=self.project, digest=digest)
+            if run.environment in lower and not (self.past and run.reported_at > self.at)
         ]
         return replace(found, places=places, evidence=evidence(runs), asks_tests=self.demand.requires_tests)
 
@@ -187,6 +192,31 @@ def gate(asked: Asked) -> Sequence[Blocker]:
             message, remedy = judging.untested(finding)
             blockers.append(Blocker(code="untested", message=message, remedy=remedy, rule=RULE))
     return blockers
+
+
+def historian(asked: Asked) -> Past:
+    """What a change of the past would have lacked of progression and tests, by what had run and passed then.
+
+    Segments cannot be judged afterwards: which flags used them then is not read; nor can what reached other
+    environments, too. Which segments are environment-mapped is that of today.
+    """
+    demand, project = asked.policy.demand, asked.request.project
+    positions = {e.key: e.position for e in projects.environments(project)}
+    target = asked.after.environment
+    touched = algebra.touched(target, asked.request.operations)
+    whole = target in positions and not algebra.reaches_project(asked.request.operations)
+    lacks: list[str] = []
+    said = whole and not any(ref.kind == "segment" for ref in touched)
+    judge = _Judge(
+        project=project, target=target, demand=demand, positions=positions, mapped=reading.mapped(project),
+        at=asked.at, past=True,
+    )  # fmt: skip
+    for key in sorted({ref.key for ref in touched if ref.kind == "config"}) if said else ():
+        finding = judge.flag(key, asked.before, asked.after)
+        said = said and (finding.verdict != "judged" or bool(finding.digest))
+        lacks += [judging.lacked(key, place) for place in finding.missing(at=asked.at)]
+        lacks += [f"a test run of {key} that passed"] if finding.untested else []
+    return Past(lacks=tuple(lacks)) if said else Past(said=False)
 
 
 #: An entry holds 64 KiB; what a finding says takes some 400 bytes.

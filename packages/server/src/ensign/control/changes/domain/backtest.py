@@ -18,7 +18,8 @@ from ensign.control.projects.domain import PolicyRules
 class Then:
     """A change as it was: when it applied or was refused, its facts, the states around it (None: redacted since).
 
-    ``who`` says what an approver is; people's roles and groups are those of today.
+    ``who`` says what an approver is; people's roles and groups are those of today. ``ran`` says what it would have
+    lacked of progression and tests under a demand; None where that cannot be said.
     """
 
     request: ChangeRequest
@@ -28,6 +29,7 @@ class Then:
     after: World | None
     who: Callable[[str], Who]
     names: Mapping[str, str]
+    ran: Callable[[Demand], tuple[str, ...] | None] = lambda _demand: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +53,10 @@ def judged(rules: PolicyRules, then: Then) -> Outcome:
     lacks = [*_approvals(demand, then), *_besides(demand, then)]
     if frozen_by(rules.freezes, then.at) is not None:
         lacks.append("it was frozen")
-    unsaid = [f"whether it had run in {one.environment}" for one in demand.progression]
-    if demand.requires_tests:
+    before = then.ran(demand) if demand.progression or demand.requires_tests else ()
+    lacks += before or ()
+    unsaid = [f"whether it had run in {one.environment}" for one in demand.progression if before is None]
+    if demand.requires_tests and before is None:
         unsaid.append("whether a test run had passed")
     if demand.max_step is not None and then.before is None:
         unsaid.append("how far a rollout grew")

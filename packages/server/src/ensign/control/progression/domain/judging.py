@@ -170,6 +170,12 @@ def not_progressed(finding: Finding, place: Place, *, at: datetime) -> tuple[str
     return f"{_first(what)}: {where} has never run this configuration, and {now}.{asked}", remedy
 
 
+def lacked(key: str, place: Place) -> str:
+    """What was missing, in a phrase: ``new-checkout in staging for 24 hours before``."""
+    hours = f" for {_plural(place.hours, 'hour')}" if place.hours else ""
+    return f"{key} in {place.environment}{hours} before"
+
+
 def untested(finding: Finding) -> tuple[str, str]:
     """What is lacking of tests, and what to do about it."""
     what = _first(str(finding.subject))

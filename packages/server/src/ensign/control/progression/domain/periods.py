@@ -114,6 +114,13 @@ def _go_on(found: list[Period], now: str | None, *, at: datetime, emergency: boo
         found.append(Period(digest=now, since=at, emergency=emergency))
 
 
+def as_of(periods: Iterable[Period], *, before: datetime) -> tuple[Period, ...]:
+    """What had run until shortly before a moment of the past: what ended then or later still ran."""
+    return tuple(
+        replace(p, until=None if p.until is None or p.until >= before else p.until) for p in periods if p.since < before
+    )
+
+
 def of_digest(periods: Sequence[Period], digest: str) -> tuple[Period, ...]:
     """Those of one digest, the one that speaks loudest first: what still runs, then what ended last."""
     mine = [p for p in periods if p.digest == digest]
