@@ -53,7 +53,7 @@ class SetUpForm(PlainForm):
     email = forms.CharField(
         label="Your e-mail address",
         max_length=254,
-        help_text="You sign in with it. Ensign sends no mail.",
+        help_text="You sign in with it.",
         widget=forms.EmailInput(attrs={"autocomplete": "username"}),
     )
     password = password_field(
