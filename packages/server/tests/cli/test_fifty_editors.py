@@ -126,7 +126,11 @@ def everybody_asks_for_production(crowd: Crowd) -> None:
     until(lambda: [v["payload"]["value"] for v in crowd.served("production").get("variants", [])] == [str(winner)])
     # Whoever lost brings their request up to date; the approval of what is no more does not count.
     loser = (winner + 1) % EDITORS
-    status, rebased = crowd.call(loser, "PATCH", f"/changes/{requests[loser]['id']}", {"rebase": True})
+    address = f"/changes/{requests[loser]['id']}"
+    assert crowd.call(loser, "POST", f"{address}/rebase", {})[1]["code"] == "clash"
+    _, sides = crowd.call(loser, "POST", f"{address}/merge", {})
+    mine = {line["key"]: "mine" for line in sides["lines"] if line["state"] == "clash"}
+    status, rebased = crowd.call(loser, "POST", f"{address}/rebase", {"choices": mine})
     assert (status, rebased["status"]) == (200, "in_review"), rebased
     assert crowd.call(loser, "POST", f"/changes/{requests[loser]['id']}/apply")[0] == 409
 

@@ -12,7 +12,7 @@ import typer
 from ensign.cli import reach
 from ensign.cli.client import connect, part
 from ensign.cli.frame import Json, group, out, show, show_rows
-from ensign.cli.remote_flags import Environment, Project, Reason, propose, tell
+from ensign.cli.remote_flags import Environment, Project, Reason, Ticket, propose, tell
 from ensign.cli.remote_reviews import Take, choices, print_lines, read_json
 from ensign.control.kernel.errors import Denied, Invalid
 
@@ -129,9 +129,7 @@ def propose_change(
     file: Annotated[Path, typer.Argument(help="JSON: a list of operations; - reads standard input.")],
     reason: Reason = "",
     draft: Annotated[bool, typer.Option("--draft", help="Only keep it.")] = False,
-    ticket: Annotated[
-        list[str] | None, typer.Option("--ticket", help="What it belongs to: PAY-142, an address; repeatable.")
-    ] = None,
+    ticket: Ticket = None,
     as_json: Json = False,
 ) -> None:
     """Propose operations from a file. They apply at once where the policy asks for no approval."""
@@ -171,13 +169,21 @@ def edit(
     ] = None,
     title: Annotated[str | None, typer.Option(help="Another title.")] = None,
     reason: Annotated[str | None, typer.Option("--reason", "-r", help="Another reason.")] = None,
+    ticket: Annotated[
+        list[str] | None, typer.Option("--ticket", help="The tickets that it shall name, all of them; repeatable.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Edit an open request. Begins a new round: approvals given so far count no more."""
-    given = {"title": title, "reason": reason, "operations": file and read_json(file, what="operations")}
+    given = {
+        "title": title,
+        "reason": reason,
+        "tickets": ticket,
+        "operations": file and read_json(file, what="operations"),
+    }
     body = {name: value for name, value in given.items() if value is not None}
     if not body:
-        raise Invalid("Nothing was given to edit.", remedy="Give a file, --title or --reason.")
+        raise Invalid("Nothing was given to edit.", remedy="Give a file, --title, --reason or --ticket.")
     done = connect().call("PATCH", f"/changes/{part(id)}", body)
     show(done, as_json=as_json, text="{id} is {status}, round {round}.".format(**done))
 
@@ -223,11 +229,11 @@ def withdraw(id: Id, as_json: Json = False) -> None:
 
 
 @app.command()
-def revert(id: Id, reason: Reason = "", take: Take = None, as_json: Json = False) -> None:
+def revert(id: Id, reason: Reason = "", ticket: Ticket = None, take: Take = None, as_json: Json = False) -> None:
     """Propose to undo an applied request; it passes through the same door. Later changes stay as they are."""
     client = connect()
     merge = client.call("POST", f"/changes/{part(id)}/revert/merge", {"choices": {}})
     if merge["clashes"] and not as_json:
         print_lines(merge)
-    body = {"reason": reason, "choices": choices(merge, take)}
+    body = {"reason": reason, "tickets": ticket or [], "choices": choices(merge, take)}
     tell(client.call("POST", f"/changes/{part(id)}/revert", body), as_json=as_json)

@@ -23,6 +23,9 @@ Project = Annotated[str, typer.Option("--project", "-p", envvar="ENSIGN_PROJECT"
 Environment = Annotated[str, typer.Option("--environment", "-e", help="The environment's key.")]
 Flag = Annotated[str, typer.Argument(help="The flag's key.")]
 Reason = Annotated[str, typer.Option("--reason", "-r", help="Why; the reviewer and the log will want to know.")]
+Ticket = Annotated[
+    list[str] | None, typer.Option("--ticket", help="What it belongs to: PAY-142, an address; repeatable.")
+]
 
 
 def propose(
@@ -150,6 +153,7 @@ def classify(
     tag: Annotated[list[str] | None, typer.Option(help="All its tags from now on. Repeatable.")] = None,
     owner: Annotated[str, typer.Option(help="Id of the person or group that answers for it.")] = "",
     reason: Reason = "",
+    ticket: Ticket = None,
     as_json: Json = False,
 ) -> None:
     """Request another type, risk tier, tags or owner, where a policy goes by them; it has effect everywhere."""
@@ -163,25 +167,44 @@ def classify(
         "tags": found["tags"] if tag is None else tag,
         "owner": owner or found["owner"],
     }
-    tell(propose(client, project=project, environment=environment, operations=[step], reason=reason), as_json=as_json)
+    tell(
+        propose(client, project=project, environment=environment, operations=[step], reason=reason, tickets=ticket),
+        as_json=as_json,
+    )
 
 
 @app.command("on")
 def switch_on(
-    flag: Flag, project: Project, environment: Environment, reason: Reason = "", as_json: Json = False
+    flag: Flag,
+    project: Project,
+    environment: Environment,
+    reason: Reason = "",
+    ticket: Ticket = None,
+    as_json: Json = False,
 ) -> None:
     """Switch a flag on in an environment, or request it."""
     steps = [{"type": "flag.enable", "flag": flag}]
-    tell(propose(connect(), project=project, environment=environment, operations=steps, reason=reason), as_json=as_json)
+    tell(
+        propose(connect(), project=project, environment=environment, operations=steps, reason=reason, tickets=ticket),
+        as_json=as_json,
+    )
 
 
 @app.command("off")
 def switch_off(
-    flag: Flag, project: Project, environment: Environment, reason: Reason = "", as_json: Json = False
+    flag: Flag,
+    project: Project,
+    environment: Environment,
+    reason: Reason = "",
+    ticket: Ticket = None,
+    as_json: Json = False,
 ) -> None:
     """Switch a flag off in an environment, or request it. In an emergency, use `kill`."""
     steps = [{"type": "flag.disable", "flag": flag}]
-    tell(propose(connect(), project=project, environment=environment, operations=steps, reason=reason), as_json=as_json)
+    tell(
+        propose(connect(), project=project, environment=environment, operations=steps, reason=reason, tickets=ticket),
+        as_json=as_json,
+    )
 
 
 @app.command()
@@ -192,6 +215,7 @@ def rollout(
     environment: Environment,
     strategy: Annotated[str, typer.Option(help="Its id; needed when there are several rollouts.")] = "",
     reason: Reason = "",
+    ticket: Ticket = None,
     as_json: Json = False,
 ) -> None:
     """Set the rollout of a flag in an environment, or request it."""
@@ -212,7 +236,10 @@ def rollout(
         parameters = {"rollout": str(percent), "stickiness": "default", "groupId": flag}
         new = {"name": "flexibleRollout", "parameters": parameters}
         steps = [{"type": "strategy.add", "flag": flag, "strategy": new}]
-    tell(propose(client, project=project, environment=environment, operations=steps, reason=reason), as_json=as_json)
+    tell(
+        propose(client, project=project, environment=environment, operations=steps, reason=reason, tickets=ticket),
+        as_json=as_json,
+    )
 
 
 @app.command()
@@ -239,11 +266,19 @@ def kill_reason(
 
 @app.command()
 def archive(
-    flag: Flag, project: Project, environment: Environment = "production", reason: Reason = "", as_json: Json = False
+    flag: Flag,
+    project: Project,
+    environment: Environment = "production",
+    reason: Reason = "",
+    ticket: Ticket = None,
+    as_json: Json = False,
 ) -> None:
     """Retire a flag in every environment, or request it. Nothing is ever deleted."""
     steps = [{"type": "flag.archive", "flag": flag}]
-    tell(propose(connect(), project=project, environment=environment, operations=steps, reason=reason), as_json=as_json)
+    tell(
+        propose(connect(), project=project, environment=environment, operations=steps, reason=reason, tickets=ticket),
+        as_json=as_json,
+    )
 
 
 @segments.command("list")

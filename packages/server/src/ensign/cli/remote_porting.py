@@ -11,7 +11,7 @@ import typer
 
 from ensign.cli.client import connect, part
 from ensign.cli.frame import Json, out, show
-from ensign.cli.remote_flags import Environment, Flag, Project, Reason
+from ensign.cli.remote_flags import Environment, Flag, Project, Reason, Ticket
 from ensign.control.kernel.errors import Invalid
 
 Only = Annotated[list[str] | None, typer.Option("--flag", help="Only this flag; repeatable.")]
@@ -52,6 +52,7 @@ def import_file(
     off: KeepOff = False,
     dry_run: DryRun = False,
     reason: Reason = "",
+    ticket: Ticket = None,
     as_json: Json = False,
 ) -> None:
     """Make the flags and segments that are missing, and one change request for all content."""
@@ -61,7 +62,7 @@ def import_file(
         raise Invalid(f"{file} cannot be read: {error}", remedy="Give a file with JSON.") from error
     body = {
         "document": document, "source_environment": source_environment, "flags": flag or [], "keep_off": off,
-        "reason": reason,
+        "reason": reason, "tickets": ticket or [],
     }  # fmt: skip
     _bring(project, environment, "import", body, dry_run=dry_run, as_json=as_json)
 
@@ -76,12 +77,13 @@ def clone(
     off: KeepOff = False,
     dry_run: DryRun = False,
     reason: Reason = "",
+    ticket: Ticket = None,
     as_json: Json = False,
 ) -> None:
     """A flag's copy under another key, also in another project where you may make and draft."""
     body = {
         "source_project": project, "source_environment": source, "flags": [flag], "key": key, "keep_off": off,
-        "reason": reason,
+        "reason": reason, "tickets": ticket or [],
     }  # fmt: skip
     _bring(to_project or project, target, "clone", body, dry_run=dry_run, as_json=as_json)
 
@@ -94,12 +96,13 @@ def copy(
     off: KeepOff = False,
     dry_run: DryRun = False,
     reason: Reason = "",
+    ticket: Ticket = None,
     as_json: Json = False,
 ) -> None:
     """Bring all that one environment holds to another, percentages and lists too; to keep those, `changes promote`."""
     body = {
         "source_project": project, "source_environment": source, "flags": flag or [], "keep_off": off,
-        "reason": reason,
+        "reason": reason, "tickets": ticket or [],
     }  # fmt: skip
     _bring(project, target, "clone", body, dry_run=dry_run, as_json=as_json)
 

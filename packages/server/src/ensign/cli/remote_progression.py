@@ -10,7 +10,7 @@ import typer
 
 from ensign.cli.client import connect, part
 from ensign.cli.frame import Json, group, show, show_rows
-from ensign.cli.remote_flags import Environment, Flag, Project, Reason
+from ensign.cli.remote_flags import Environment, Flag, Project, Reason, Ticket
 from ensign.control.kernel.errors import Conflict, Invalid
 
 tests = group(help="Test runs against what an environment runs. Over the API; for CI.")
@@ -132,10 +132,11 @@ def promote(
     switch_on: Annotated[bool, typer.Option("--switch-on", help="Switch them on there, too.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would do.")] = False,
     reason: Reason = "",
+    ticket: Ticket = None,
     as_json: Json = False,
 ) -> None:
     """Make a request for one environment out of what another runs; percentages and lists of ids stay as they are."""
-    body = {"flags": flag, "source": source, "switch_on": switch_on, "reason": reason}
+    body = {"flags": flag, "source": source, "switch_on": switch_on, "reason": reason, "tickets": ticket or []}
     path = f"/projects/{part(project)}/environments/{part(target)}/promote"
     made = connect().call("POST", path, body, query={"dry_run": "true" if dry_run else ""})
     end = made["verdict"] if dry_run else f"{made['id']} is {made['status'].replace('_', ' ')}."
@@ -178,11 +179,12 @@ def bulk(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would do.")] = False,
     draft: Annotated[bool, typer.Option("--draft", help="Only keep it.")] = False,
     reason: Reason = "",
+    ticket: Ticket = None,
     as_json: Json = False,
 ) -> None:
     """Do one thing to many flags, as one change request. Flags that it would not change are left out."""
     wish = "draft" if draft else "apply"
-    body = {"flags": flag, "act": act, "rollout": rollout, "reason": reason, "wish": wish}
+    body = {"flags": flag, "act": act, "rollout": rollout, "reason": reason, "tickets": ticket or [], "wish": wish}
     path = f"/projects/{part(project)}/environments/{part(environment)}/bulk"
     made = connect().call("POST", path, body, query={"dry_run": "true" if dry_run else ""})
     lines = [*made["sentences"], *(f"left alone: {one['flag']}: {one['why']}" for one in made["skipped"])]

@@ -9,7 +9,7 @@ import typer
 
 from ensign.cli.client import connect, part
 from ensign.cli.frame import Json, group, show, show_rows
-from ensign.cli.remote_flags import Environment, Flag, Project, Reason, propose, tell
+from ensign.cli.remote_flags import Environment, Flag, Project, Reason, Ticket, propose, tell
 from ensign.control.kernel.errors import Invalid, NotFound
 
 app = group(help="Ramps, release templates, and what applies when. Over the API.")
@@ -124,6 +124,7 @@ def ramp(
     guard: _Guards = None,
     on_breach: _Breach = "pause",
     reason: Reason = "",
+    ticket: Ticket = None,
     draft: Annotated[bool, typer.Option("--draft", help="Only keep it.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -152,7 +153,7 @@ def ramp(
     operation = {"type": "ramp.plan", "flag": flag, "strategy": strategy, **plan}
     made = propose(
         client, project=project, environment=environment, operations=[operation], reason=reason,
-        wish="draft" if draft else "apply",
+        tickets=ticket, wish="draft" if draft else "apply",
     )  # fmt: skip
     tell(made, as_json=as_json)
 

@@ -41,6 +41,9 @@ def check(
     environment: Annotated[str, typer.Option("--environment", "-e", help="For a file.")] = "",
     title: Annotated[str, typer.Option(help="The title that it would have.")] = "",
     reason: Annotated[str, typer.Option("--reason", "-r", help="The reason that it would have.")] = "",
+    ticket: Annotated[
+        list[str] | None, typer.Option("--ticket", help="A ticket that it would name; repeatable.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Everything that would stand in a change's way, before it is submitted. Exit code 6 when it would be refused."""
@@ -50,6 +53,7 @@ def check(
         if not project or not environment:
             raise Invalid("For a file, say where: --project and --environment.")
         body = {"operations": read_json(Path(target), what="operations"), "title": title, "reason": reason}
+        body["tickets"] = ticket or []
         path = f"/projects/{part(project)}/environments/{part(environment)}/changes/check"
         report = connect().call("POST", path, body)
     if as_json:

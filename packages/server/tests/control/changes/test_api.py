@@ -257,6 +257,8 @@ def test_a_request_is_checked_discussed_and_rebased_by_api(db: str) -> None:
     _, merge, _ = dev.post(f"{address}/merge")
     (clash,) = [one for one in merge["lines"] if one["state"] == "clash"]
     assert (merge["open"], clash["base"], clash["theirs"], clash["mine"]) == (1, "10", "25", "50")
+    # There is no way to take what is there now for what one has seen, line by line unseen.
+    assert dev.post(address, {"rebase": True}, method="patch")[0] == 422
     status, refused, _ = dev.post(f"{address}/rebase")
     assert (status, refused["code"], refused["errors"][0]["pointer"].endswith("rollout")) == (409, "clash", True)
     status, done, _ = dev.post(f"{address}/rebase", {"choices": {clash["key"]: "mine"}})

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from ensign.control.access import decisions, domain
+from ensign.control.access import decisions, domain, groups
 from ensign.control.access.permissions import Permission
 from ensign.control.audit import checkpoints, history
 from ensign.control.audit.history import Change
@@ -27,11 +27,15 @@ from ensign.control.identity.actions import SIGN_IN_BLOCKED, SIGNED_IN
 from ensign.control.kernel import clock
 from ensign.control.kernel.errors import Denied, NotFound
 from ensign.control.kernel.transactions import write_door
+from ensign.control.projects.demands import Demand
+from ensign.control.projects.domain import PolicyRules
 from ensign_ledger import merkle
 from ensign_ledger.checkpoint import parse_checkpoint
 from ensign_ledger.note import signers_of
+from ensign_testkit.changing import ruled
+from ensign_testkit.changing import story as story_of_changes
 from ensign_testkit.log_story import LogStory, api, log_story
-from ensign_testkit.people import SYSTEM, add_person, add_service, give
+from ensign_testkit.people import SYSTEM, add_person, add_service, give, sign_in
 
 ANY = history.Filters()
 
@@ -340,3 +344,17 @@ def test_the_environment_is_chosen_from_those_that_there_are(story: LogStory) ->
     assert re.findall(r'value="([a-z]*)"', select) == ["", "development", "staging", "production"]
     assert 'value="staging" selected' in select
     assert not rows_shown(client.get("/log", {"environment": "archived-one"}).content.decode())
+
+
+def test_pages_say_groups_and_people_by_name(db: str) -> None:
+    cast = story_of_changes()
+    payments = groups.create(actor=cast.admin, at=cast.at, name="Payments")
+    groups.add_member(actor=cast.admin, at=cast.at, group_id=payments.id, person_id=cast.second.id)
+    ruled(cast, PolicyRules(approvals=1, requires_reason=True, further=Demand(each_group=(payments.id,))))
+    reader = sign_in(Client(), cast.admin)
+    seq = Entry.objects.filter(action="change_request.applied").latest("seq").seq
+    told_, _, states = reader.get(f"/log/{seq}").content.decode().partition("JSON before and after")
+    assert "Payments" in told_
+    assert payments.id not in told_
+    assert payments.id in states, "the state stays as it is in the log"
+    assert payments.id not in reader.get("/log").content.decode()

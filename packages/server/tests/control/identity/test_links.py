@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from ensign.control.access import people, queries
+from ensign.control.access import people, presets, queries
 from ensign.control.access.decisions import decide
 from ensign.control.access.domain import Scope
 from ensign.control.access.grants import Wish
@@ -23,6 +23,9 @@ from ensign.control.identity.models import Link
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Denied, Invalid
+from ensign.control.projects import operations as projects
+from ensign.control.projects import presets as project_presets
+from ensign.control.projects.policies import policy
 from ensign_testkit.people import add_person
 
 PASSWORD = "correct horse battery staple"
@@ -175,3 +178,19 @@ def test_a_very_long_password_is_judged_in_time() -> None:
     started = clock.now()
     check_password("correct horse battery staple " * 30)
     assert (clock.now() - started).total_seconds() < 2
+
+
+def test_every_preset_of_projects_is_offered_at_set_up_and_new_projects_get_what_was_chosen(db: str) -> None:
+    assert {key: view.approvals for key, view in presets.PRESETS.items()} == {
+        key: one.approvals for key, one in project_presets.PRESETS.items()
+    }
+    text = operations.create_setup_link(at=clock.now())
+    client = Client()
+    page = client.get(f"/setup/{text}").content.decode()
+    assert all(f'value="{key}"' in page for key in project_presets.PRESETS)
+    client.post(f"/setup/{text}", {**FIRST, "preset": "regulated"})
+    person = identity.people()[0]
+    actor = Actor(kind="person", id=person.id, via="session", mfa_at=clock.now())
+    projects.create_project(actor=actor, at=clock.now(), key="shop", name="Shop")
+    rules = policy("shop", "production").rules
+    assert (rules.preset, rules.always.signed, rules.always.required) == ("regulated", True, 2)

@@ -16,6 +16,8 @@ class Preset(StrEnum):
     """The choices, by the keys of ``projects.presets``."""
 
     SMALL_TEAM = "small-team"
+    TWO_PERSON = "two-person"
+    REGULATED = "regulated"
     SOLO = "solo"
     OPEN = "open"
 
@@ -43,6 +45,23 @@ PRESETS: Mapping[Preset, PresetView] = MappingProxyType(
                 " their own. Until you have invited a second approver, production cannot be changed, except that"
                 " anything can be switched off in an emergency.",
                 approvals=1,
+                control="",
+            ),
+            PresetView(
+                key=Preset.TWO_PERSON,
+                title="Two approvals, with a ticket",
+                description="Changes in production wait for two other people, and name what they are for; an approval"
+                " counts for two days. It takes three people who may work there.",
+                approvals=2,
+                control="",
+            ),
+            PresetView(
+                key=Preset.REGULATED,
+                title="Regulated: two signed approvals, after staging and tests",
+                description="What goes to production ran in staging for a day, passed tests that CI reported, and was"
+                " approved by two other people with their passkeys; nothing changes at weekends. It takes three people,"
+                " two of them with an approval key, and a CI job: best chosen later, for one project at a time.",
+                approvals=2,
                 control="",
             ),
             PresetView(

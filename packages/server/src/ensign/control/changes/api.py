@@ -190,7 +190,7 @@ def edit(request: HttpRequest, response: HttpResponse, id: str, body: EditIn) ->
     door.edit(
         actor=who(request), at=clock.now(), request_id=id,
         operations=None if body.operations is None else operations_of(body.operations),
-        title=body.title, reason=body.reason, rebase=body.rebase, tickets=body.tickets, expected_version=row.version,
+        title=body.title, reason=body.reason, tickets=body.tickets, expected_version=row.version,
     )  # fmt: skip
     return answer(request, response, id)
 
@@ -275,6 +275,7 @@ def revert(request: HttpRequest, response: HttpResponse, id: str, body: RevertIn
         at=clock.now(),
         request_id=id,
         reason=body.reason,
+        tickets=body.tickets,
         wish=body.wish,
         choices=dict(body.choices),
     )

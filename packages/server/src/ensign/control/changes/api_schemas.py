@@ -8,6 +8,7 @@ from ninja import Schema
 from pydantic import Field
 
 from ensign.control.api.schemas import Input
+from ensign.control.changes.domain.tickets import MAX as MAX_TICKETS
 
 Status_ = Literal[
     "draft", "in_review", "changes_requested", "approved", "scheduled", "applied", "rejected", "withdrawn", "expired"
@@ -21,17 +22,16 @@ class ProposeIn(Input):
     title: str = ""
     reason: str = ""
     wish: Literal["apply", "submit", "draft"] = "apply"
-    tickets: list[str] = Field([], max_length=20, description="What it is for: PAY-142, or an address.")
+    tickets: list[str] = Field([], max_length=MAX_TICKETS, description="What it is for: PAY-142, or an address.")
 
 
 class EditIn(Input):
-    """What to replace; members left out stay. ``rebase`` takes the present state for the one that you have seen."""
+    """What to replace; members left out stay. A conflict stays one: ``POST …/rebase`` carries it over line by line."""
 
     operations: list[dict[str, Any]] | None = Field(None, min_length=1, max_length=200)
     title: str | None = None
     reason: str | None = None
-    rebase: bool = False
-    tickets: list[str] | None = Field(None, max_length=20)
+    tickets: list[str] | None = Field(None, max_length=MAX_TICKETS)
 
 
 class DecisionIn(Input):
@@ -60,6 +60,7 @@ class RevertIn(Input):
     """
 
     reason: str = ""
+    tickets: list[str] = Field([], max_length=MAX_TICKETS)
     wish: Literal["apply", "submit", "draft"] = "submit"
     choices: dict[str, Literal["mine", "theirs"]] = Field(default_factory=dict)
 

@@ -94,6 +94,7 @@ def change_many(
     percent: int | None = None,
     title: str = "",
     reason: str = "",
+    tickets: Sequence[str] = (),
     wish: Wish = "submit",
 ) -> Proposed:
     """One request that does ``act`` (``on``, ``off``, ``archive``, ``rollout``) to each of ``flags``.
@@ -118,6 +119,7 @@ def change_many(
         operations=made.operations,
         title=title or heading(act, percent, len({getattr(o, "flag", "") for o in made.operations}), environment),
         reason=reason,
+        tickets=tickets,
         wish=wish,
     )
 

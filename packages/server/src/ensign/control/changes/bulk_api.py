@@ -13,6 +13,7 @@ from ensign.control.access.domain import Scope
 from ensign.control.access.permissions import Permission
 from ensign.control.api.schemas import Input
 from ensign.control.changes import bulk, queries
+from ensign.control.changes.domain.tickets import MAX as MAX_TICKETS
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 
@@ -27,6 +28,7 @@ class BulkIn(Input):
     rollout: int | None = Field(None, ge=0, le=100)
     title: str = ""
     reason: str = ""
+    tickets: list[str] = Field([], max_length=MAX_TICKETS)
     wish: Literal["apply", "submit", "draft"] = "submit"
 
 
@@ -81,7 +83,7 @@ def change_many(
             verdict="Nothing would change." if known is None else known.verdict,
         )
         return Status(200, answer)
-    made = bulk.change_many(**wish, title=body.title, reason=body.reason, wish=body.wish).request
+    made = bulk.change_many(**wish, title=body.title, reason=body.reason, tickets=body.tickets, wish=body.wish).request
     answer = BulkOut(
         id=made.id, status=made.status, sentences=list(queries.effect(made).sentences),
         operations=[o.to_json() for o in made.operations], skipped=skipped,

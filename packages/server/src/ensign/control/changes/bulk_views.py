@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from ensign.control.changes import bulk, pages
+from ensign.control.changes.domain import tickets as references
 from ensign.control.kernel.errors import Conflict, EnsignError, Invalid
 from ensign.control.projects import pages as project_pages
 from ensign.control.projects import queries as projects
@@ -47,7 +48,7 @@ def many(request: HttpRequest, project: str) -> HttpResponse:
     try:
         done = bulk.change_many(
             **wish, title=posted.get("title", ""), reason=posted.get("reason", ""),
-            wish="submit" if posted.get("keep") else "apply",
+            tickets=references.split(posted.get("tickets", "")), wish="submit" if posted.get("keep") else "apply",
         )  # fmt: skip
     except (Invalid, Conflict) as error:
         return _page(request, wish, error=error)
@@ -85,8 +86,10 @@ def _page(request: HttpRequest, wish: Mapping[str, Any], *, error: EnsignError |
             "title": request.POST.get("title", "")
             or (bulk.heading(wish["act"], wish["percent"], _flags(shown), wish["environment"]) if shown else ""),
             "reason": request.POST.get("reason", ""),
+            "tickets": request.POST.get("tickets", ""),
         },
         "needs_reason": shown is not None and shown.policy.requires_reason,
+        "needs_ticket": shown is not None and shown.policy.demand.requires_ticket,
         "error": error,
     }
     return render(request, "changes/bulk.html", context, status=422 if error else 200)

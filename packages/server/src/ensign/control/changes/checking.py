@@ -294,9 +294,9 @@ def _warned(compiled: Compiled) -> list[Finding]:
     return found
 
 
-def retold(request: ChangeRequest, *, title: str, reason: str) -> ChangeRequest:
+def retold(request: ChangeRequest, *, title: str, reason: str, tickets: Sequence[str]) -> ChangeRequest:
     """A request with other words, as they are being typed; never written."""
-    return replace(request, title=title, reason=reason)
+    return replace(request, title=title, reason=reason, tickets=tuple(tickets))
 
 
 LEVELS: Mapping[Level, str] = {"blocks": "Stops it", "waits": "It waits for this", "warns": "Worth knowing"}

@@ -119,6 +119,7 @@ def _draft(
             or forms.SubmitForm(
                 initial={"title": value.title, "reason": value.reason, "tickets": " ".join(value.tickets)},
                 needs_reason=standing.policy.requires_reason,
+                needs_ticket=standing.policy.demand.requires_ticket,
             ),
             "conflict": None if standing.conflict is None else pages.conflict(standing.conflict),
             "candidates": [] if standing.policy.required == 0 else _suggested(value, here, standing.policy),
@@ -134,9 +135,10 @@ def _suggested(value: ChangeRequest, here: Visit, policy: PolicyInForce) -> list
 
 
 def _report(value: ChangeRequest, here: Visit, form: forms.SubmitForm | None) -> Mapping[str, object]:
-    """What stands in the draft's way, with title and reason as they are typed."""
-    typed = form.data if form is not None and form.is_bound else {"title": value.title, "reason": value.reason}
-    words = {name: str(typed.get(name) or "") for name in ("title", "reason")}
+    """What stands in the draft's way, with title, reason and tickets as they are typed."""
+    own = {"title": value.title, "reason": value.reason, "tickets": " ".join(value.tickets)}
+    typed = form.data if form is not None and form.is_bound else own
+    words = {name: str(typed.get(name) or "") for name in own}
     return report_of(draft_report(value, here, **words), at=here.at)
 
 
@@ -151,7 +153,9 @@ def finish(request: HttpRequest, project: str, environment: str) -> HttpResponse
     who: dict[str, Any] = {"actor": here.actor, "at": here.at, "request_id": value.id}
     policy = queries.standing(value, reader=here.actor, at=here.at).policy
     form = forms.SubmitForm(
-        request.POST if pressed in {"submit", "apply"} else None, needs_reason=policy.requires_reason
+        request.POST if pressed in {"submit", "apply"} else None,
+        needs_reason=policy.requires_reason,
+        needs_ticket=policy.demand.requires_ticket,
     )
     try:
         if pressed == "discard":

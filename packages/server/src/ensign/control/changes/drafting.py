@@ -247,7 +247,8 @@ def edit(
 ) -> Proposed:
     """Replace what an open request says; None leaves a member as it is. Voids every approval of it.
 
-    ``rebase`` takes the state as it is now for the state that the editor has seen: the way out of a conflict.
+    ``rebase`` takes the state as it is now for the state that the editor has seen. No page or endpoint offers it;
+    people carry a request over line by line (:func:`rebasing.rebase`), that nothing of theirs is overwritten unseen.
     Whoever edits becomes a contributor and can never approve it.
 
     :raises Denied: when the actor may not write this here; drafts belong to their author.

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
-from ensign.control.changes import operations as door
 from ensign.control.changes import queries, revising, rights
+from ensign.control.changes.domain import tickets as references
 from ensign.control.changes.domain.base import Operation
 from ensign.control.changes.domain.requests import ChangeRequest
 from ensign.control.changes.drafting import my_draft
@@ -42,6 +40,7 @@ def edit(request: HttpRequest, id: str) -> HttpResponse:
         "version": posted.get("version", "") or str(row.version),
         "title": posted.get("title", value.title),
         "reason": posted.get("reason", value.reason),
+        "named": posted.get("tickets", " ".join(value.tickets)),
         "edits": [
             {
                 "edit": one,
@@ -61,18 +60,21 @@ def edit(request: HttpRequest, id: str) -> HttpResponse:
 
 def _save(request: HttpRequest, here: Visit, value: ChangeRequest) -> None:
     posted = request.POST
-    who: dict[str, Any] = {"actor": here.actor, "at": here.at, "request_id": value.id}
     version = posted.get("version", "")
     done = revising.revise(
+        actor=here.actor,
+        at=here.at,
+        request_id=value.id,
         operations=_steps(request, value),
         title=posted.get("title", ""),
         reason=posted.get("reason", ""),
+        # A form that lacks the field leaves the tickets as they are.
+        tickets=references.split(posted["tickets"]) if "tickets" in posted else None,
         with_draft="with_draft" in posted,
+        submit=posted.get("act") == "submit",
         expected_version=int(version) if version.isascii() and version.isdigit() else None,
-        **who,
     )
-    if posted.get("act") == "submit" and done.request.status == "changes_requested":
-        door.submit(**who)
+    if done.request.status == "in_review" and value.status == "changes_requested":
         messages.success(request, "Saved, and submitted again.")
         return
     messages.success(request, "Saved. What was approved before counts no more.")

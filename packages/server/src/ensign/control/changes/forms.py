@@ -149,8 +149,10 @@ class SubmitForm(TextForm):
     tickets = forms.CharField(
         label="Tickets", required=False, max_length=4_000,
         help_text="What it belongs to: PAY-142, CHG0030042, acme/shop#12 or an address; several with spaces.",
+        error_messages={"required": "The policy of this environment asks for a ticket."},
     )  # fmt: skip
 
-    def __init__(self, *args: Any, needs_reason: bool, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, needs_reason: bool, needs_ticket: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["reason"].required = needs_reason
+        self.fields["tickets"].required = needs_ticket

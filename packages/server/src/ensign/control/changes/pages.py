@@ -210,12 +210,6 @@ def timeline(
     moments = [
         looks.Moment(title="drafted it", at=request.created_at, icon="draft", person=person(request.author, names))
     ]
-    for step in steps:
-        if step.action in _STEPS:
-            title, icon, tone = _STEPS[step.action]
-            moments.append(
-                looks.Moment(title=title, at=step.at, icon=icon, tone=tone, person=person(step.actor, names))
-            )
     for d in request.decisions:
         title, icon, tone = _DECIDED[d.kind]
         moments.append(
@@ -228,6 +222,12 @@ def timeline(
                 body=said.pop((d.person, d.kind, d.at), ""),
             )
         )
+    for step in steps:
+        if step.action in _STEPS:
+            title, icon, tone = _STEPS[step.action]
+            moments.append(
+                looks.Moment(title=title, at=step.at, icon=icon, tone=tone, person=person(step.actor, names))
+            )
     moments += [
         looks.Moment(
             title="replied" if c.parent else "commented" if c.anchor is None else f"commented on {c.anchor.path}",
@@ -239,7 +239,7 @@ def timeline(
         for c in comments
         if (c.author, c.kind, c.at) in said
     ]
-    # What happened in the same moment (an approval that applies at once) stands in the order of the lists above.
+    # What happened in the same moment stands in the order of the lists above: an approval before the apply that it was.
     return sorted(moments, key=lambda m: m.at)[::-1]
 
 

@@ -14,6 +14,7 @@ from ensign.control.access.permissions import Permission
 from ensign.control.api import etag
 from ensign.control.api.schemas import Input
 from ensign.control.changes import policy_plans, timelines
+from ensign.control.changes.domain.tickets import MAX as MAX_TICKETS
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 from ensign.control.projects import queries as projects
@@ -61,7 +62,7 @@ class ApplyIn(FileIn):
     """The same, with why and for which tickets."""
 
     reason: str = ""
-    tickets: list[str] = Field([], max_length=10)
+    tickets: list[str] = Field([], max_length=MAX_TICKETS)
 
 
 class ExportIn(Input):

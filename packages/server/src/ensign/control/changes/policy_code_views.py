@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from ensign.control.access.permissions import Permission
 from ensign.control.changes import pages, policy_plans, timelines
+from ensign.control.changes.domain import tickets as references
 from ensign.control.changes.domain.diff import Row
 from ensign.control.changes.domain.policy_yaml import MAX_SIZE
 from ensign.control.identity import queries as identity
@@ -33,7 +34,9 @@ class FileForm(TextForm):
         help_text="Of this project, as the export writes them. What differs is proposed, environment by environment.",
     )  # fmt: skip
     reason = forms.CharField(label="Why", required=False, widget=forms.Textarea(attrs={"rows": 2}))
-    tickets = forms.CharField(label="Tickets", required=False, max_length=2_000, help_text="Separated by spaces.")
+    tickets = forms.CharField(
+        label="Tickets", required=False, max_length=4_000, help_text="Such as OPS-7; several with spaces."
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -53,7 +56,7 @@ def plan(request: HttpRequest, project: str) -> HttpResponse:
             return _plan(request, here, project, form, found)
         made = policy_plans.apply(
             actor=here.actor, at=here.at, project=project, text=text, reason=form.cleaned_data["reason"],
-            tickets=form.cleaned_data["tickets"].split(),
+            tickets=references.split(form.cleaned_data["tickets"]),
         )  # fmt: skip
     except (Invalid, Conflict) as error:
         attach(form, error)

@@ -54,7 +54,7 @@ def ticket(asked: Asked) -> Sequence[Blocker]:
         Blocker(
             code="no-ticket",
             message="The policy asks for a ticket.",
-            remedy="Edit the request and name the ticket that it is for.",
+            remedy="Name the ticket that it is for; where it was submitted already, edit it.",
             rule="CM-03",
             blocks="submit",
         ),
@@ -73,7 +73,7 @@ def step(asked: Asked) -> Sequence[Blocker]:
         Blocker(
             code="step-too-large",
             message=f"A rollout would grow by {count(grown, 'percentage point')}; the policy allows {limit} at once.",
-            remedy="Go there in several steps.",
+            remedy="Go there in several steps of a gradual rollout; a strategy without a percentage counts as 100.",
             rule="CM-07",
             blocks="submit",
         ),

@@ -347,5 +347,5 @@ class ReasonForm(TextForm):
 
     why = forms.CharField(label="Why the policy should change", required=False, widget=_AREA)
     tickets = forms.CharField(
-        label="Tickets", required=False, max_length=2_000, help_text="Such as OPS-7, separated by spaces."
+        label="Tickets", required=False, max_length=4_000, help_text="Such as OPS-7; several with spaces."
     )

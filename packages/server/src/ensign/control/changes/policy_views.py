@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from ensign.control.access import catalogue, places
 from ensign.control.access.permissions import Permission
 from ensign.control.changes import operations as door
+from ensign.control.changes.domain import tickets as references
 from ensign.control.changes.domain.base import operation_types
 from ensign.control.changes.domain.settings_operations import PolicySet
 from ensign.control.changes.policy_forms import Known, PolicyForm
@@ -88,10 +89,11 @@ def policy(request: HttpRequest, project: str, environment: str) -> HttpResponse
 def _propose(here: Visit, project: str, place: project_pages.Place, form: PolicyForm) -> door.Proposed:
     typed = form.rules()
     rules = replace(typed, preset=recognised(typed, protected=place.row.protected))
-    reason, tickets = form.reason.cleaned_data["why"], form.reason.cleaned_data["tickets"].split()
+    reason, tickets = form.reason.cleaned_data["why"], references.split(form.reason.cleaned_data["tickets"])
     return door.propose(
         actor=here.actor, at=here.at, project=project, environment=place.row.key,
-        operations=(PolicySet(rules=rules),), reason=reason, tickets=tickets,
+        operations=(PolicySet(rules=rules),), title=f"Another policy for {place.row.name}",
+        reason=reason, tickets=tickets,
     )  # fmt: skip
 
 

@@ -150,6 +150,7 @@ def bring(
     digest: str = "",
     title: str = "",
     reason: str = "",
+    tickets: Sequence[str] = (),
     wish: Wish = "submit",
     dry_run: bool = False,
 ) -> Imported:
@@ -169,7 +170,7 @@ def bring(
     with suppress(_Undone), transaction.atomic():
         made = _bring(
             actor=actor, at=at, project=project, environment=environment, document=document, title=title,
-            reason=reason, wish=wish, dry_run=dry_run,
+            reason=reason, tickets=tickets, wish=wish, dry_run=dry_run,
         )  # fmt: skip
         if dry_run:
             raise _Undone
@@ -187,7 +188,7 @@ def bring(
 
 def _bring(
     *, actor: Actor, at: datetime, project: str, environment: str, document: Document, title: str, reason: str,
-    wish: Wish, dry_run: bool,
+    tickets: Sequence[str], wish: Wish, dry_run: bool,
 ) -> Imported:  # fmt: skip
     found = plan(actor=actor, at=at, project=project, environment=environment, document=document)
     if not found.operations:
@@ -210,6 +211,7 @@ def _bring(
         operations=found.operations,
         title=title or f"Import {what} into {environment}",
         reason=reason,
+        tickets=tickets,
         wish=wish,
         **place,
     )
@@ -248,6 +250,7 @@ def clone(
     keep_off: bool = False,
     title: str = "",
     reason: str = "",
+    tickets: Sequence[str] = (),
     wish: Wish = "submit",
     dry_run: bool = False,
 ) -> Imported:
@@ -275,7 +278,8 @@ def clone(
         document = porting.without_switch(document)
     made = bring(
         actor=actor, at=at, project=project, environment=environment, document=document, source="clone",
-        title=title or _heading(origin, environment, key), reason=reason, wish=wish, dry_run=dry_run,
+        title=title or _heading(origin, environment, key), reason=reason, tickets=tickets,
+        wish=wish, dry_run=dry_run,
     )  # fmt: skip
     if not dry_run:
         record(

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from ensign.control.api.schemas import Input
 from ensign.control.changes import porting, queries
+from ensign.control.changes.domain.tickets import MAX as MAX_TICKETS
 from ensign.control.changes.porting import Imported, Origin
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
@@ -38,6 +39,7 @@ class ImportIn(Input):
     keep_off: bool = False
     title: str = ""
     reason: str = ""
+    tickets: list[str] = Field([], max_length=MAX_TICKETS)
     wish: Literal["apply", "submit", "draft"] = "submit"
 
 
@@ -51,6 +53,7 @@ class CloneIn(Input):
     keep_off: bool = False
     title: str = ""
     reason: str = ""
+    tickets: list[str] = Field([], max_length=MAX_TICKETS)
     wish: Literal["apply", "submit", "draft"] = "submit"
 
 
@@ -117,8 +120,8 @@ def import_document(
     )
     made = porting.bring(
         actor=_actor(request), at=clock.now(), project=project, environment=environment, document=found,
-        source=source, digest=porting.sha256(body.document), title=body.title, reason=body.reason, wish=body.wish,
-        dry_run=dry_run,
+        source=source, digest=porting.sha256(body.document), title=body.title, reason=body.reason,
+        tickets=body.tickets, wish=body.wish, dry_run=dry_run,
     )  # fmt: skip
     return _out(made, dry_run=dry_run)
 
@@ -135,6 +138,7 @@ def clone(
     origin = Origin(project=body.source_project, environment=body.source_environment, flags=tuple(body.flags))
     made = porting.clone(
         actor=_actor(request), at=clock.now(), origin=origin, project=project, environment=environment, key=body.key,
-        keep_off=body.keep_off, title=body.title, reason=body.reason, wish=body.wish, dry_run=dry_run,
+        keep_off=body.keep_off, title=body.title, reason=body.reason, tickets=body.tickets, wish=body.wish,
+        dry_run=dry_run,
     )  # fmt: skip
     return _out(made, dry_run=dry_run)

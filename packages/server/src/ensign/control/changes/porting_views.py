@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from django.contrib import messages
@@ -15,6 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from ensign.control.access.permissions import Permission
 from ensign.control.api.parser import strict_json
 from ensign.control.changes import pages, porting
+from ensign.control.changes.domain import tickets as references
 from ensign.control.changes.porting import Imported, Origin
 from ensign.control.flags import detail
 from ensign.control.flags import queries as flags
@@ -67,6 +69,7 @@ def _report(made: Imported | None) -> dict[str, Any]:
     return {
         "made": made,
         "seen": seen,
+        "needs_ticket": seen is not None and seen.policy.demand.requires_ticket,
         "difference": None
         if seen is None
         else looks.Difference(sentences=seen.sentences, rows=[pages.row(r) for r in seen.rows]),
@@ -90,8 +93,9 @@ def bring(request: HttpRequest, project: str) -> HttpResponse:
     here = visit(request, project=project)
     typed = {
         name: request.POST.get(name, "")
-        for name in ("environment", "source_environment", "flags", "keep_off", "reason", "document")
+        for name in ("environment", "source_environment", "flags", "keep_off", "reason", "tickets", "document")
     }
+    wish: dict[str, Any] = {}
     try:
         typed["document"] = _document(request) or typed["document"]
         value = _parsed(typed["document"])
@@ -101,16 +105,24 @@ def bring(request: HttpRequest, project: str) -> HttpResponse:
             keys=typed["flags"].replace(",", " ").split(),
             keep_off=bool(typed["keep_off"]),
         )
-        made = porting.bring(
-            actor=here.actor, at=here.at, project=project, environment=typed["environment"], document=found,
-            source=source, digest=porting.sha256(value), reason=typed["reason"],
-            dry_run=request.POST.get("step") != "import",
-        )  # fmt: skip
+        wish = {
+            "actor": here.actor, "at": here.at, "project": project, "environment": typed["environment"],
+            "document": found, "source": source, "digest": porting.sha256(value), "reason": typed["reason"],
+            "tickets": references.split(typed["tickets"]),
+        }  # fmt: skip
+        made = porting.bring(**wish, dry_run=request.POST.get("step") != "import")
     except (Invalid, Conflict) as error:
-        return _transfer(request, here, project, typed=typed, error=error)
+        return _transfer(request, here, project, typed=typed, error=error, made=_tried(wish))
     if request.POST.get("step") != "import":
         return _transfer(request, here, project, typed=typed, made=made)
     return _done(request, made, project)
+
+
+def _tried(wish: Mapping[str, Any]) -> Imported | None:
+    """What it would do all the same, where that can be said: whoever lacks a ticket types it where they were."""
+    with suppress(Invalid, Conflict):
+        return porting.bring(**wish, dry_run=True) if wish else None
+    return None
 
 
 def _done(request: HttpRequest, made: Imported, project: str) -> HttpResponse:
@@ -163,6 +175,7 @@ def clone(request: HttpRequest, project: str, flag: str) -> HttpResponse:
                 actor=here.actor, at=here.at, project=target, environment=environment, key=typed["key"],
                 origin=Origin(project=project, environment=typed["source"], flags=(flag,)),
                 keep_off=bool(typed["keep_off"]), reason=typed["reason"],
+                tickets=references.split(typed["tickets"]),
             )  # fmt: skip
         except (Invalid, Conflict) as wrong:
             error = wrong
@@ -181,7 +194,7 @@ def clone(request: HttpRequest, project: str, flag: str) -> HttpResponse:
 
 
 def _wish(posted: QueryDict, *, project: str) -> dict[str, str]:
-    names = ("source", "target", "key", "keep_off", "reason")
+    names = ("source", "target", "key", "keep_off", "reason", "tickets")
     return {name: posted.get(name, "") for name in names} if posted else {
         **dict.fromkeys(names, ""), "target": f"{project}/", "keep_off": "1",
     }  # fmt: skip

@@ -144,6 +144,7 @@ def revert(
     at: datetime,
     request_id: str,
     reason: str = "",
+    tickets: Sequence[str] = (),
     wish: Wish = "submit",
     choices: Mapping[str, Side] | None = None,
 ) -> Proposed:
@@ -176,6 +177,6 @@ def revert(
     title = f"Revert “{request.title}”"
     new = new_request(
         compiled, actor=actor, at=at, title=title if len(title) <= 200 else title[:198] + "…”", reason=reason,
-        reverts=request.id,
+        reverts=request.id, tickets=tickets,
     )  # fmt: skip
     return place(new, compiled, actor=actor, at=at, wish=wish, rights=rights)

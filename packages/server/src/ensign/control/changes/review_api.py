@@ -16,6 +16,7 @@ from ensign.control.changes.domain import algebra
 from ensign.control.changes.domain.diff import keyed
 from ensign.control.changes.domain.merging import Line, Merged, Side
 from ensign.control.changes.domain.requests import ChangeRequest
+from ensign.control.changes.domain.tickets import MAX as MAX_TICKETS
 from ensign.control.changes.domain.world import World
 from ensign.control.kernel import clock
 from ensign.control.kernel.errors import Invalid
@@ -31,7 +32,7 @@ class CheckIn(Input):
     operations: list[dict[str, Any]] = Field(min_length=1, max_length=200)
     title: str = ""
     reason: str = ""
-    tickets: list[str] = Field(default_factory=list, max_length=20)
+    tickets: list[str] = Field(default_factory=list, max_length=MAX_TICKETS)
 
 
 class FindingOut(Schema):

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from ensign.control.changes import checking, contexts, estimating, pages, queries, rebasing, trying
 from ensign.control.changes import operations as door
 from ensign.control.changes.domain import algebra
+from ensign.control.changes.domain import tickets as references
 from ensign.control.changes.domain.merging import Side
 from ensign.control.changes.domain.requests import ChangeRequest
 from ensign.control.changes.domain.world import OperationError
@@ -94,11 +95,17 @@ def revert(request: HttpRequest, id: str) -> HttpResponse:
     here, row = read(request, id)
     value = row.request
     error: EnsignError | None = None
-    reason = request.POST.get("reason", "")
+    reason, named = request.POST.get("reason", ""), request.POST.get("tickets", "")
     if request.method == "POST":
         try:
             done = door.revert(
-                actor=here.actor, at=here.at, request_id=id, reason=reason, wish="apply", choices=_choices(request)
+                actor=here.actor,
+                at=here.at,
+                request_id=id,
+                reason=reason,
+                wish="apply",
+                choices=_choices(request),
+                tickets=references.split(named),
             )
         except (Conflict, Invalid) as refused:
             error = refused
@@ -115,6 +122,7 @@ def revert(request: HttpRequest, id: str) -> HttpResponse:
         "clashes": 0 if merged is None else len(merged.clashes),
         "chosen": _choices(request),
         "reason": reason,
+        "named": named,
         "error": error,
     }
     return render(request, "changes/revert.html", context, status=status_of(error) if request.method == "POST" else 200)
@@ -156,19 +164,21 @@ def report_of(report: checking.Report | None, *, at: Any) -> Mapping[str, object
 
 @require_POST
 def draft_check(request: HttpRequest, project: str, environment: str) -> HttpResponse:
-    """What stands in the way of the reader's draft, with title and reason as they are being typed. Writes nothing."""
+    """What stands in the way of the reader's draft, with its words as they are being typed. Writes nothing."""
     here = visit(request, project=project)
     row = my_draft(here.actor, project=project, environment=environment)
     if row is None:
         raise NotFound("There is no draft.", remedy="Edit a flag first.")
     value = queries.to_row(row).request
-    report = draft_report(value, here, title=request.POST.get("title", ""), reason=request.POST.get("reason", ""))
+    typed = {name: request.POST.get(name, "") for name in ("title", "reason", "tickets")}
+    report = draft_report(value, here, **typed)
     return render(request, "changes/_report.html", report_of(report, at=here.at))
 
 
-def draft_report(value: ChangeRequest, here: Any, *, title: str, reason: str) -> checking.Report:
-    """A check of a draft with another title and reason than it has."""
-    return checking.check_request(checking.retold(value, title=title, reason=reason), actor=here.actor, at=here.at)
+def draft_report(value: ChangeRequest, here: Any, *, title: str, reason: str, tickets: str) -> checking.Report:
+    """A check of a draft with another title, another reason and other tickets than it has."""
+    told = checking.retold(value, title=title, reason=reason, tickets=references.split(tickets))
+    return checking.check_request(told, actor=here.actor, at=here.at)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -63,13 +63,16 @@ def revise(
     operations: Sequence[Operation],
     title: str,
     reason: str,
+    tickets: Sequence[str] | None = None,
     with_draft: bool = False,
+    submit: bool = False,
     expected_version: int | None = None,
 ) -> Proposed:
     """:func:`drafting.edit`; with ``with_draft`` the edits of the actor's draft of that environment come after these,
-    and the draft is gone with it, in one transaction.
+    and the draft is gone with it; with ``submit`` it is put up for review again: all of it in one transaction, or none.
 
     :raises NotFound: when there is no such draft. :raises Invalid: when nothing would be left.
+    :raises Conflict: as :func:`drafting.submit`; nothing of the edit is kept then.
     """
     _, request = drafting.lock_request(request_id)
     steps = tuple(operations)
@@ -82,8 +85,10 @@ def revise(
         raise Invalid("Nothing would be left of it.", remedy="Withdraw it instead.", fields={"keep": "Keep an edit."})
     done = drafting.edit(
         actor=actor, at=at, request_id=request_id, operations=steps, title=title, reason=reason,
-        expected_version=expected_version,
+        tickets=tickets, expected_version=expected_version,
     )  # fmt: skip
     if draft is not None:
         drafting.withdraw(actor=actor, at=at, request_id=draft.pk)
+    if submit and done.request.status == "changes_requested":
+        return drafting.submit(actor=actor, at=at, request_id=request_id)
     return done

@@ -14,7 +14,7 @@ from ensign.control.access.decisions import Held, held, require
 from ensign.control.access.permissions import Permission
 from ensign.control.audit import anchors, checkpoints, registry
 from ensign.control.audit.history import Filters
-from ensign.control.evidence import operations, pages, queries, words
+from ensign.control.evidence import operations, pages, queries, spelling, words
 from ensign.control.evidence.api import answer
 from ensign.control.evidence.forms import ChangesExportForm, LogFilter, end_of, start_of
 from ensign.control.identity.queries import names, people, service_accounts
@@ -51,7 +51,7 @@ def log(request: HttpRequest) -> HttpResponse:
         "evidence/log.html",
         {
             "form": form,
-            "rows": [pages.line(entry, page.names, linked=linked) for entry in page.entries],
+            "rows": spelling.lines([pages.line(entry, page.names, linked=linked) for entry in page.entries]),
             "pager": looks.Pager(shown=len(page.entries), noun="entries", newer=newest, older=older),
             "filtered": bool(given),
             "head": checkpoints.head(),
@@ -108,9 +108,9 @@ def entry(request: HttpRequest, seq: int) -> HttpResponse:
         "evidence/entry.html",
         {
             "entry": found,
-            "row": pages.line(found, page.names, linked=linked),
+            "row": spelling.lines([pages.line(found, page.names, linked=linked)])[0],
             "facts": words.facts(found, page.names),
-            "touched": [pages.touched(change) for change in found.changes if change.kind != "ruleset"],
+            "touched": spelling.touched([pages.touched(c) for c in found.changes if c.kind != "ruleset"]),
             "published": [change for change in found.changes if change.kind == "ruleset"],
             "author": None if approval is None else pages.person(approval["author"], page.names, linked=linked),
             "approvers": [

@@ -15,6 +15,7 @@ from ensign.control.access.permissions import Permission
 from ensign.control.api.schemas import Input
 from ensign.control.changes import previewing
 from ensign.control.changes import queries as changes
+from ensign.control.changes.domain.tickets import MAX as MAX_TICKETS
 from ensign.control.flags import queries as flags
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
@@ -118,6 +119,7 @@ class PromoteIn(Input):
     switch_on: bool = False
     title: str = ""
     reason: str = ""
+    tickets: list[str] = Field([], max_length=MAX_TICKETS)
     wish: Literal["apply", "submit", "draft"] = "submit"
 
 
@@ -262,7 +264,8 @@ def promote(
         return Status(200, answer)
     done = promoting.promote(
         actor=actor, at=at, project=project, flags=body.flags, source=body.source, target=environment,
-        switch_on=body.switch_on, title=body.title, reason=body.reason, wish=body.wish,
+        switch_on=body.switch_on, title=body.title, reason=body.reason, tickets=body.tickets,
+        wish=body.wish,
     )  # fmt: skip
     made = done.request
     answer = PromotedOut(

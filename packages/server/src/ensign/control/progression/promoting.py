@@ -110,6 +110,7 @@ def promote(
     switch_on: bool = False,
     title: str = "",
     reason: str = "",
+    tickets: Sequence[str] = (),
     wish: Wish = "submit",
 ) -> door.Proposed:
     """A request for ``target`` with what ``source`` runs of these flags; see :func:`promotion`.
@@ -133,6 +134,7 @@ def promote(
         operations=steps,
         title=title or f"Promote {what} from {source} to {target}",
         reason=reason,
+        tickets=tickets,
         wish=wish,
         promotes=source,
     )

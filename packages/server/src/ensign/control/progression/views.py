@@ -10,6 +10,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from ensign.control.access.permissions import Permission
+from ensign.control.changes.domain import tickets as references
 from ensign.control.flags import detail
 from ensign.control.flags import queries as flags
 from ensign.control.kernel.errors import Conflict, EnsignError, Invalid, NotFound
@@ -75,11 +76,12 @@ def _usual(environments: list[str]) -> str:
 def promote(request: HttpRequest, project: str, flag: str) -> HttpResponse:
     """A request that brings what one environment runs to another."""
     here = visit(request, project=project)
-    typed = {name: request.POST.get(name, "") for name in ("source", "target", "reason", "switch_on")}
+    typed = {name: request.POST.get(name, "") for name in ("source", "target", "reason", "tickets", "switch_on")}
     try:
         done = promoting.promote(
             actor=here.actor, at=here.at, project=project, flags=[flag], source=typed["source"],
             target=typed["target"], switch_on=bool(typed["switch_on"]), reason=typed["reason"],
+            tickets=references.split(typed["tickets"]),
         )  # fmt: skip
     except (Conflict, Invalid) as error:
         return _page(request, project, flag, typed=typed, error=error)

@@ -5,12 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from ensign.control.kernel.errors import Conflict, Invalid
 from ensign.control.projects.demands import NOTHING, ChangeFacts, Demand, Freeze, Rule, joined
-
-PresetKey = Literal["small-team", "solo", "open"]
 
 #: After how many days without applying a request expires, where a policy says nothing else.
 REQUEST_DAYS = 30

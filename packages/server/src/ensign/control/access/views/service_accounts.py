@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from ensign.control.access import queries, service_accounts, tokens
 from ensign.control.access.forms import ServiceAccountForm, ServiceTokenForm
 from ensign.control.access.permissions import Permission
-from ensign.control.access.views.common import grant_rows, open_page, people_choices, shown, tabs
+from ensign.control.access.views.common import grant_rows, may_grant, open_page, people_choices, shown, tabs
 from ensign.control.identity import queries as identity
 from ensign.control.identity.web import SeeOther, add_errors, form_page, secret_page, signed_in
 from ensign.control.kernel import clock
@@ -79,6 +79,7 @@ def detail(request: HttpRequest, service_account_id: str) -> HttpResponse:
         "tokens": identity.tokens_of(account.id),
         "now": at,
         "may_manage": holds.allows(Permission.ORG_SERVICE_ACCOUNTS_MANAGE),
+        "may_grant": may_grant(holds),
         "tabs": tabs("Service accounts"),
     }
     return form_page(request, "access/service_account.html", form, status=status, **more)
