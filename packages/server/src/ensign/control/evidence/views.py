@@ -110,7 +110,7 @@ def entry(request: HttpRequest, seq: int) -> HttpResponse:
             "entry": found,
             "row": pages.line(found, page.names, linked=linked),
             "facts": words.facts(found, page.names),
-            "touched": [pages.touched(change) for change in found.changes if change.kind != "ruleset"],
+            "touched": [pages.touched(change, page.names) for change in found.changes if change.kind != "ruleset"],
             "published": [change for change in found.changes if change.kind == "ruleset"],
             "author": None if approval is None else pages.person(approval["author"], page.names, linked=linked),
             "approvers": [
