@@ -58,17 +58,20 @@ class Act(threading.Thread):
 def meanwhile(held: Held, first: Act, second: Act) -> Iterator[None]:
     """``first`` is in its transaction, at ``held``, when ``second`` comes; it goes on once that waits or is through."""
     first.start()
-    assert held.reached.wait(PATIENCE)
-    second.start()
-    assert second.started.wait(PATIENCE)
-    deadline = time.monotonic() + PATIENCE
-    while second.is_alive() and not waits() and time.monotonic() < deadline:
-        first.join(0.05)
-    yield
-    held.go.set()
-    for act in (first, second):
-        act.join(PATIENCE)
-        assert not act.is_alive()
+    try:
+        assert held.reached.wait(PATIENCE)
+        second.start()
+        assert second.started.wait(PATIENCE)
+        deadline = time.monotonic() + PATIENCE
+        while second.is_alive() and not waits() and time.monotonic() < deadline:
+            first.join(0.05)
+        yield
+    finally:
+        held.go.set()
+        for act in (first, second):
+            act.join(PATIENCE)
+    assert not first.is_alive()
+    assert not second.is_alive()
 
 
 def waits() -> bool:
