@@ -180,3 +180,22 @@ def test_the_flags_page_shows_what_guards_it_where_and_how_it_stands() -> None:
     assert ended.id not in text
     firing.fire(one, Reading(value=0.21), at=cast.later(minutes=1), now=clock.now)
     assert "Has acted" in sign_in(Client(), cast.viewer).get(page).content.decode()
+
+
+def test_a_form_without_the_number_to_hold_against_asks_for_it_and_keeps_what_was_typed() -> None:
+    cast = story()
+    account = add_service("guard", "developer", owner=cast.dev.id)
+    page = "/projects/shop/safeguards/new"
+    client = sign_in(Client(), cast.dev)
+    typed = {
+        "flag": FLAG, "environment": "production", "key": "errors", "act": "off", "account": account.id,
+        "source": "prometheus", "query": "sum(errors)", "direction": "above", "checks": "3", "no_data_minutes": "15",
+    }  # fmt: skip
+    refused = client.post(page, typed)
+    assert refused.status_code == 422
+    assert "Give the number from which on it is too much" in refused.content.decode()
+    assert "sum(errors)" in refused.content.decode()
+    assert not Row.objects.exists()
+    assert client.post(page, {**typed, "threshold": "0.05"}).status_code == 302
+    by_alert = {**typed, "key": "pages", "source": "alertmanager", "labels": "alertname=Errors", "query": ""}
+    assert client.post(page, by_alert).status_code == 200, "an alert decides by itself, and its token is shown"
