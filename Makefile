@@ -43,7 +43,7 @@ run: setup
 
 test: develop system-packages
 	$(PYTEST) -m 'not slow'
-	$(PYTEST) -m 'not slow and not browser' --db postgres packages/server/tests
+	$(PYTEST) -m 'not slow and not browser and not interface' --db postgres packages/server/tests
 
 # What the clients were tried with is forgotten first and written down last: the page says what this run did.
 test-all: develop

@@ -25,6 +25,7 @@ FACTS: dict[str, dict[str, Any]] = {
     "rare-actor": {"days": 90},
     "policy-change": {"weakened": "yes"},
     "hasty-approval": {"opened": "no", "seconds": 4},
+    "fresh-key": {"minutes": 12},
     "reciprocal-approvals": {"percent": 90, "each": 8},
     "sign-in-weakened": {"members": "factor, networks"},
     "wide-token": {"days": 365},

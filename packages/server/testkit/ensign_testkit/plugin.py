@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -49,10 +50,17 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.PASSWORD_HASHERS = ["ensign_testkit.hashing.QuickArgon2"]
 
 
+#: What pages, endpoints and forms say is decided by the operations below them, which are tried on both databases.
+_INTERFACE = re.compile(r"test_(\w+_)?(pages?|api|forms|words|views)(_\w+)?")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On PostgreSQL only what touches the database: everything else would say the same again, as does what is marked
-    ``once``.
+    """Mark what tests interfaces. On PostgreSQL only what touches the database: everything else would say the same
+    again, as does what is marked ``once``.
     """
+    for item in items:
+        if _INTERFACE.fullmatch(item.path.stem):
+            item.add_marker("interface")
     if config.getoption("--db") != "postgres":
         return
     touching = [

@@ -18,8 +18,10 @@ from ensign.control.changes.models import Request
 from ensign.control.flags import queries as flags
 from ensign.control.identity import factors
 from ensign.control.identity.models import Account, Person
+from ensign.control.incidents import incident_queries
 from ensign.control.incidents.models import Kill
 from ensign.control.kernel.errors import Conflict
+from ensign.control.releases import queries as releases
 from ensign.demo import cast, run
 from ensign.demo.company import code_of, secret_of
 from ensign.demo.run import Filled
@@ -80,6 +82,17 @@ def test_every_room_has_something_to_show(demo: Filled) -> None:
     assert Entry.objects.filter(action="access.denied").count() >= 5
     assert {"conflict", "reverted", "sent back", "killed", "refused"} <= demo.counts.keys()
     assert Request.objects.count() >= 900
+
+
+def test_a_ramp_went_all_the_way_and_an_emergency_was_reviewed_in_time(demo: Filled) -> None:
+    [ramp] = releases.ramps()
+    assert (ramp.status, ramp.percent) == ("finished", 100)
+    assert len(ramp.taken) == len(ramp.steps) >= 2
+    [emergency] = incident_queries.emergencies()
+    assert emergency.reviewed_at is not None
+    assert (emergency.verdict, emergency.reviewed_at < emergency.due_at) == ("justified", True)
+    assert len(emergency.changes) == 1
+    assert incident_queries.incident(emergency.incident).incident.state == "resolved"
 
 
 def test_its_duties_are_apart_with_one_exception_that_ends_soon(demo: Filled) -> None:

@@ -25,6 +25,7 @@ from ensign.control.segments import operations as segments
 from ensign.demo import access, cast
 from ensign.demo.cast import Piece
 from ensign.demo.company import Company, confirm, join, leave
+from ensign.demo.control import Control
 from ensign.demo.requests import Requests
 from ensign.demo.story import Calendar
 from ensign.demo.weights import variants
@@ -55,6 +56,7 @@ class Year:
             self._calendar.on_day(day, partial(self._create, piece))
         access.plan(self._company, self._calendar)
         self._interruptions()
+        Control(self._company, self._calendar, self.requests, self._live).plan()
         self._today()
 
     def _developer(self, project: str) -> str:

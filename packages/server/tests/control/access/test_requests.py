@@ -114,6 +114,19 @@ def test_one_person_gives_what_reaches_nothing_protected(cast: dict[str, Actor],
     assert isinstance(given, GrantView)
 
 
+@pytest.mark.parametrize("scope", [SHOP, PROD])
+def test_who_may_do_without_approval_in_an_emergency_is_chosen_by_two_as_well(
+    cast: dict[str, Actor], scope: Scope
+) -> None:
+    at = clock.now()
+    wish = Wish(role="responder", scope=scope)
+    begun = grants.give(actor=cast["admin"], at=at, subject=cast["bo"].id, wish=wish, reason="On call.")
+    assert isinstance(begun, RequestView)
+    assert not decide(cast["bo"], P.CHANGE_BREAK_GLASS, PROD, at=at)
+    assert requests.approve(actor=cast["second"], at=at, request_id=begun.id).status == "granted"
+    assert decide(cast["bo"], P.CHANGE_BREAK_GLASS, PROD, at=at)
+
+
 @pytest.mark.parametrize("scope", [ORGANISATION, SHOP, PROD])
 def test_every_place_that_reaches_something_protected_takes_two(cast: dict[str, Actor], scope: Scope) -> None:
     assert begun(cast, clock.now(), Wish(role="approver", scope=scope)).status == "open"

@@ -14,7 +14,7 @@ from ensign.control.access.approval_keys import revoke_for
 from ensign.control.access.people import deactivate
 from ensign.control.access.people import remove_factors as remove_factors_of
 from ensign.control.changes import operations as door
-from ensign.control.changes import queries, signing, signing_pages
+from ensign.control.changes import queries, signing, signing_pages, timing
 from ensign.control.changes.domain import trust
 from ensign.control.changes.domain.requests import Approval
 from ensign.control.changes.domain.settings_operations import PolicySet
@@ -324,6 +324,18 @@ def test_a_signature_by_a_passkey_that_is_no_approval_key_is_refused(db: str) ->
     assert "not an approval key of yours" in refused(
         cast, done, signed_answer(cast.approver, plain, done.request, at=cast.at)
     )
+
+
+def test_what_is_scheduled_and_lost_its_approval_is_signed_anew(db: str) -> None:
+    cast = signed_story()
+    passkey = signer(cast.approver)
+    done = requested(cast, launch())
+    approve_signed(cast.approver, passkey, done.request, at=cast.at)
+    door.schedule(actor=cast.dev, at=cast.at, request_id=done.request.id, when=cast.later(hours=1))
+    keys.revoke(actor=cast.approver, at=cast.at, key_id=key_queries.of_person(cast.approver.id)[0].id)
+    approve_signed(cast.second, signer(cast.second, seed=2), again(done.request.id), at=cast.at)
+    assert timing.tick(at=cast.later(hours=1)) == 1
+    assert [given.person for given in again(done.request.id).approvals] == [cast.second.id]
 
 
 def test_either_of_two_keys_signs(db: str) -> None:

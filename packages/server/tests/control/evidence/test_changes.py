@@ -13,7 +13,7 @@ from ensign.control.audit.history import Change, EntryView
 from ensign.control.evidence import changes
 from ensign.control.evidence.identities import Identity
 from ensign.control.flags.domain import FlagConfig
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 AT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
@@ -120,6 +120,7 @@ json_values = st.recursive(
 states = st.dictionaries(st.text("abc", min_size=1, max_size=2), json_values, max_size=4)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # a busy machine draws slowly
 @given(states, states)
 def test_a_difference_is_empty_iff_the_states_are_equal(before: dict[str, object], after: dict[str, object]) -> None:
     same = json.dumps(before, sort_keys=True) == json.dumps(after, sort_keys=True)

@@ -157,7 +157,7 @@ def test_an_inbox_is_ones_own(cast: Story) -> None:
 def test_every_action_of_the_table_that_is_registered_has_words_that_can_be_said() -> None:
     for action, row in TABLE.items():
         assert row.to, action
-        assert row.words.format(title="t", place="p") != ""
+        assert row.words.format(title="t", place="p", what="w") != ""
         assert telling(action) is row
     assert operations.actions.DISABLED.code in TABLE
     assert {"change_request.submitted", "access_request.opened", "integration.disabled"} <= set(TABLE) & set(actions())

@@ -18,7 +18,7 @@ from ensign.control.flags.domain import FlagConfig, FlagInfo, Strategy
 from ensign.control.flags.words import share
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import EnsignError
-from ensign.control.projects.demands import Demand
+from ensign.control.projects.demands import Approvers, Demand
 from ensign.control.releases import domain
 from ensign.control.releases.domain import Pause, Ramp, Taken
 from ensign_testkit.change_worlds import ramp_steps
@@ -38,6 +38,14 @@ NAME = "config:production/a"
 DEV = Actor(kind="person", id="usr_dev", via="session", mfa_at=START)
 REVIEWER = Actor(kind="person", id="usr_rev", via="session", mfa_at=START)
 POLICY = PolicyInForce(ref="pol_1@1", demand=Demand(approvals=1), protected=True, environments=("production",))
+
+#: What asks for more approval than the plan was asked for.
+MORE = (
+    Demand(approvals=2),
+    Demand(approvals=1, signed=True),
+    Demand(approvals=1, each_group=("grp_1",)),
+    Demand(approvals=1, approvers=(Approvers(roles=("lead",)),)),
+)
 
 
 def strategy(percent: int) -> Strategy:
@@ -85,7 +93,7 @@ class Ramps(RuleBasedStateMachine):
         self.ramp = Ramp(
             id="rmp_1", project="shop", environment="production", request="crq_1", operation=self.plan, owner=DEV.id,
             since=START, initial=initial, base=self.base(), left=self.left(), started_at=START,
-            taken=(Taken(percent=steps[0].percent, at=START, request="crq_1"),),
+            asked=POLICY.demand, taken=(Taken(percent=steps[0].percent, at=START, request="crq_1"),),
         )  # fmt: skip
         self.shares = [steps[0].percent]
 
@@ -104,6 +112,7 @@ class Ramps(RuleBasedStateMachine):
         return plans.Underway(
             ramp=ramp.id, plan=self.approved, operation=ramp.operation, reached=ramp.reached, since=ramp.since,
             running=ramp.status == "running", base=ramp.base, initial=ramp.initial, world=self.world,
+            asked=ramp.asked,
         )  # fmt: skip
 
     def try_it(self, wanted: ChangeRequest, actor: Actor) -> bool:
@@ -194,6 +203,12 @@ class Ramps(RuleBasedStateMachine):
     @rule()
     def the_policy_changes(self) -> None:
         self.policy = replace(POLICY, ref="pol_1@2")
+
+    @precondition(lambda self: self.policy.ref == POLICY.ref)
+    @rule(demand=st.sampled_from([POLICY.demand, *MORE]))
+    def another_flag_or_hour_is_under_other_rules(self, demand: Demand) -> None:
+        """The policy is the same; what it asks of the next step is not."""
+        self.policy = replace(POLICY, demand=demand)
 
     @rule(actor=st.sampled_from([DEV, REVIEWER, SCHEDULER]))
     def somebody_rolls_back(self, actor: Actor) -> None:

@@ -179,4 +179,5 @@ def _finding(one: Credential, code: str, since: datetime, text: str, remedy: str
         remedy=remedy,
         since=since,
         url=one.href,
+        owner=one.owner,
     )

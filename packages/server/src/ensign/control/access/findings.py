@@ -16,7 +16,8 @@ class Finding:
 
     ``code`` is frozen (``rotation-due``, ``toxic-pair``), ``subject`` the id of what it is about, ``title`` one
     sentence in plain words, ``remedy`` what to do, ``since`` when it began (UTC; None: not known), ``url`` the page
-    where it is put right. ``subject`` and ``code`` together tell findings apart; ``detail`` where they need more.
+    where it is put right, ``owner`` the person who answers for it and can do so, if there is one. ``subject``
+    and ``code`` together tell findings apart; ``detail`` where they need more.
     """
 
     code: str
@@ -25,6 +26,7 @@ class Finding:
     remedy: str
     since: datetime | None = None
     url: str = ""
+    owner: str = ""
     detail: str = ""
 
 

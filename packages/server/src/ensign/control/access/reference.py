@@ -29,9 +29,9 @@ or in one environment of a project, from a start until, at will, an end.
 - Who gives roles gives those that their own role lists, and needs not hold them (see Roles).
 - An administrator neither changes nor approves what applications see, unless they hold another role for it, which the
   log shows. No role is exempt from an environment's policy, and nobody approves what they wrote or edited.
-- Giving a role that approves where a protected environment can be reached, one that decides who is who (how people
-  sign in and get back in, the directory, erasure), or one that gives such a role, takes two people who may give it,
-  neither of whom gets it
+- Giving a role that approves, or does without approval in an emergency, where a protected environment can be reached,
+  one that decides who is who (how people sign in and get back in, the directory, erasure), or one that gives such a
+  role, takes two people who may give it, neither of whom gets it
   ([ADR 0021](../adr/0021-approval-is-given-by-two-and-asked-of-the-log.md)).
 - Anybody active may ask for a role for themselves for a while; who may give it answers, in person, never by token.
 - What is kept apart (see the end) nobody holds together in the same place, unless two others except it for a while.

@@ -67,6 +67,11 @@ def confers_approval(role: Role) -> bool:
     return role.confers(P.CHANGE_APPROVE)
 
 
+def confers_emergencies(role: Role) -> bool:
+    """Whether its holders may do without approval in an emergency."""
+    return role.confers(P.CHANGE_BREAK_GLASS)
+
+
 #: What lets its holders approve, do without approval in an emergency, or let somebody stand for somebody else: how
 #: people sign in, how they get back in, who the directory says they are, who is forgotten. Whoever could give one of
 #: these alone would be the second person too.

@@ -1,5 +1,5 @@
-"""Giving somebody the approval of production, deciding who is who (``roles.STANDING``), or the right to give either,
-takes two people who may; neither gets it.
+"""Giving somebody the approval of production, the right to do without it, deciding who is who (``roles.STANDING``), or
+the right to give either, takes two people who may; neither gets it.
 
 The first begins a request, the second confirms it (``requests``). Where nobody else could confirm, as in a team of
 which only one may give roles yet, it goes through with a reason, says so in its entry (``sole_granter``) and is a
@@ -21,7 +21,14 @@ from ensign.control.access.domain import ORGANISATION, GrantView, Narrowing, Sco
 from ensign.control.access.models import AccessRequest
 from ensign.control.access.permissions import Permission
 from ensign.control.access.places import reaches_protected
-from ensign.control.access.roles import EVERY, Role, confers_approval, confers_granting, confers_standing_for
+from ensign.control.access.roles import (
+    EVERY,
+    Role,
+    confers_approval,
+    confers_emergencies,
+    confers_granting,
+    confers_standing_for,
+)
 from ensign.control.audit.ledger import Where, record
 from ensign.control.audit.staging import Staged, stage
 from ensign.control.identity import queries as identity
@@ -47,13 +54,15 @@ class Plan:
 
 
 def needed(role: Role, scope: Scope) -> bool:
-    """Whether giving ``role`` in ``scope`` takes two: it confers approving where something is protected, deciding how
-    people sign in, or giving a role that does either. Whoever could make the second person alone, such as another
-    administrator, would be both.
+    """Whether giving ``role`` in ``scope`` takes two: it confers approving, or doing without approval in an emergency,
+    where something is protected, deciding how people sign in, or giving a role that does one of these. Whoever could
+    make the second person alone, such as another administrator, would be both.
 
     A grant in a whole project counts, though nothing in it may be protected yet: it reaches what is added later.
     """
-    decides = confers_approval(role) or (scope == ORGANISATION and confers_standing_for(role))
+    decides = (
+        confers_approval(role) or confers_emergencies(role) or (scope == ORGANISATION and confers_standing_for(role))
+    )
     return reaches_protected(scope) and (decides or gives_approval(role, scope))
 
 

@@ -37,7 +37,7 @@ def ask(*, actor: Actor, at: datetime, request_id: str, digest: str, round: int)
             code="approval-by-token",
         )
     request = queries.request(request_id, reader=actor.id).request
-    if request.status not in {"in_review", "approved"}:
+    if request.status not in {"in_review", "approved", "scheduled"}:
         raise Conflict(
             f"This request is {request.status.replace('_', ' ')}; it cannot be approved.", code="wrong-state"
         )

@@ -9,19 +9,22 @@ from datetime import datetime
 from ensign.control.access.decisions import Held
 from ensign.control.audit.rows import row
 from ensign.control.changes.applying import Applied, apply_request
-from ensign.control.changes.domain import plans
+from ensign.control.changes.domain import algebra, plans
 from ensign.control.changes.domain.base import Operation
 from ensign.control.changes.domain.digests import change_digest
+from ensign.control.changes.domain.facts import change_facts
 from ensign.control.changes.domain.plans import Underway
 from ensign.control.changes.domain.ramp_operations import RampPlan
 from ensign.control.changes.domain.requests import ChangeRequest, PlanRef
 from ensign.control.changes.domain.world import OperationError, Ref
-from ensign.control.changes.loading import load, load_for
+from ensign.control.changes.following import Happened
+from ensign.control.changes.loading import joined_policy, load, load_for, reached
 from ensign.control.changes.models import Request
 from ensign.control.kernel import ids
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import NotFound
 from ensign.control.projects import policies
+from ensign.control.projects.demands import Demand
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +41,7 @@ class Carried:
     running: bool
     base: Mapping[str, int]
     initial: int
+    asked: Demand
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +60,17 @@ def standing(*, project: str, environment: str, operation: RampPlan) -> Standing
     probe = RampPlan(flag=operation.flag, strategy=operation.strategy, steps=operation.steps[-1:])
     loaded = load_for(project=project, environment=environment, operations=(probe,))
     return Standing(base=loaded.versions, left=plans.content_digest(loaded.world, loaded.versions))
+
+
+def asked_of(happened: Happened) -> Demand:
+    """What the policies in force asked of a change that was just applied. Call it inside the write door, which holds
+    them.
+    """
+    request, before = happened.request, happened.before
+    keys = reached(project=request.project, environment=request.environment, operations=request.operations)
+    after = algebra.apply_all(before, request.operations)
+    facts = change_facts(before, after, request.operations, at=request.applied_at or happened.at)
+    return joined_policy(policies.policies_of(request.project, keys), facts).demand
 
 
 def moved_since(carried: Carried) -> tuple[str, ...]:
@@ -86,6 +101,7 @@ def _underway(carried: Carried) -> Underway:
         running=carried.running,
         base=carried.base,
         initial=carried.initial,
+        asked=carried.asked,
         world=loaded.world,
     )
 

@@ -103,9 +103,9 @@ def line(entry: EntryView, names: Mapping[str, str], *, linked: bool = False) ->
     )
 
 
-def touched(change: Change) -> Touched:
+def touched(change: Change, names: Mapping[str, str]) -> Touched:
     """An object with its difference: sentence, rows, JSON."""
-    found = told.tell(change)
+    found = told.tell(change, names)
     state = change.after or change.before or {}
     rows = tuple(looks.DiffRow(what=row.what, before=row.before, after=row.after) for row in found.rows)
     # What is new and long reads better as the whole state than as so many added rows.

@@ -7,7 +7,7 @@ else by its members.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -15,22 +15,29 @@ from ensign.control.audit import differences
 from ensign.control.audit.history import Change
 from ensign.control.changes.domain import diff, words
 from ensign.control.changes.domain.world import World
+from ensign.control.evidence.control_words import moment
 from ensign.control.flags import words as flag_words
 from ensign.control.flags.domain import FlagConfig
 from ensign.control.projects.domain import PolicyRules
+from ensign.control.releases.domain import Ramp
 from ensign.control.segments import words as conditions
 from ensign.control.segments.domain import SegmentConfig
 
 #: Object type -> what people call it, where that is not the type itself.
 NOUNS: Mapping[str, str] = MappingProxyType(
     {
+        "break_glass": "emergency access",
         "change_request": "change request",
         "client_token": "client token",
         "client_token_rules": "rules of client tokens",
         "enforcement": "record of enforcement",
         "federation_rule": "rule for CI jobs",
         "flag_config": "flag",
+        "drill_plan": "plan of a drill",
+        "incident_update": "line of an incident's log",
         "kill": "kill switch",
+        "kill_trigger": "address that switches a flag off",
+        "release_template": "release template",
         "segment_config": "segment",
         "service_account": "service account",
         "sign_in_rules": "rules of signing in",
@@ -82,9 +89,22 @@ def name(change: Change) -> str:
     return ""
 
 
-def tell(change: Change) -> Told:
-    """The difference between the two states of an object."""
-    called = f"{noun(change.kind)} {name(change) or change.object}"
+def tell(change: Change, names: Mapping[str, str] = MappingProxyType({})) -> Told:
+    """The difference between the two states of an object; people and groups by their ``names``, where these are
+    known.
+    """
+    found = _tell(change)
+    return replace(found, rows=tuple(_read(row, names) for row in found.rows)) if found.rows else found
+
+
+def _read(row: Row, names: Mapping[str, str]) -> Row:
+    """The row with times and ids of people as people read them."""
+    before, after = (None if text is None else names.get(text, moment(text)) for text in (row.before, row.after))
+    return Row(row.what, before, after)
+
+
+def _tell(change: Change) -> Told:
+    called = f"{noun(change.kind)} {name(change) or change.object.partition(':')[2] or change.object}"
     if change.after is None:
         gone = change.after_redacted_by
         why = "is kept by its digest only" if gone is None else f"was redacted, authorised by entry {gone}"
@@ -185,6 +205,25 @@ def _policy(before: State | None, after: State) -> Told:
     return Told(f"The policy of {after['environment']} asked for {old}. Now: {new}.", plain)
 
 
+def _ramp(before: State | None, after: State) -> Told:
+    new = Ramp.from_state("", after)
+    old = None if before is None else Ramp.from_state("", before)
+    was, now = (new.initial if old is None else old.percent), new.percent
+    rows = [
+        Row("share", f"{was} %", f"{now} %") if was != now else None,
+        Row("state", "none" if old is None else _state(old), _state(new)) if old is None or old.status != new.status
+        else None,
+        Row("acts for", old.owner, new.owner) if old is not None and old.owner != new.owner else None,
+    ]  # fmt: skip
+    where = f"{new.flag} in {new.environment}"
+    sentence = f"The ramp of {where} is {_state(new)} at {now} % (step {new.reached + 1} of {len(new.steps)})."
+    return Told(sentence, tuple(row for row in rows if row is not None))
+
+
+def _state(ramp: Ramp) -> str:
+    return ramp.status.replace("_", " ")
+
+
 def _rows(
     state: State,
     *,
@@ -199,5 +238,5 @@ def _rows(
 
 
 _SPECIAL: Mapping[str, Callable[[State | None, State], Told]] = MappingProxyType(
-    {"flag_config": _flag, "segment_config": _segment, "policy": _policy}
+    {"flag_config": _flag, "segment_config": _segment, "policy": _policy, "ramp": _ramp}
 )

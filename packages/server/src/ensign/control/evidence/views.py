@@ -110,7 +110,7 @@ def entry(request: HttpRequest, seq: int) -> HttpResponse:
             "entry": found,
             "row": spelling.lines([pages.line(found, page.names, linked=linked)])[0],
             "facts": words.facts(found, page.names),
-            "touched": spelling.touched([pages.touched(c) for c in found.changes if c.kind != "ruleset"]),
+            "touched": spelling.touched([pages.touched(c, page.names) for c in found.changes if c.kind != "ruleset"]),
             "published": [change for change in found.changes if change.kind == "ruleset"],
             "author": None if approval is None else pages.person(approval["author"], page.names, linked=linked),
             "approvers": [

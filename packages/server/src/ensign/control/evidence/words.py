@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -11,16 +11,28 @@ from typing import Any
 from ensign.control.access.permissions import Permission
 from ensign.control.audit import registry
 from ensign.control.audit.history import EntryView
-from ensign.control.evidence import told
+from ensign.control.evidence import control_words, told
+from ensign.control.incidents.emergency import VERDICTS
 from ensign.control.publishing.reach import duration
 
 #: Code of a refusal -> why, as it follows a colon.
 WHY: Mapping[str, str] = MappingProxyType(
     {
         "anonymous": "nobody was signed in",
+        "asked": "somebody asked for it",
+        "asks_more": "the policy asks for more approval of this step than it asked of the plan",
         "approval_by_token": "an approval is given in person, never by a token",
+        "expired": "it waited for longer than the policy allows",
+        "frozen": "a freeze window is on",
+        "guard": "a guard is bad",
+        "left": "whom it acted for has left",
+        "missed": "its time was missed by more than an hour",
+        "not_approved": "it lacks approvals that the policy asks for",
+        "policy_changed": "the policy changed since it was approved",
+        "safeguard": "a safeguard paused it",
         "enrolment_required": "they have to enrol a second factor first",
         "network_not_allowed": "it came from a network address that is not allowed",
+        "conflicted": "somebody else changed what it is about",
         "denied": "their roles do not include it here",
         "disabled": "the account has been deactivated",
         "last_administrator": "nobody would be left to administer",
@@ -65,7 +77,11 @@ WAYS: Mapping[str, str] = MappingProxyType(
 LABELS: Mapping[str, str] = MappingProxyType(
     {
         "all_projects": "all projects",
+        "all_ms": "milliseconds to the last client",
+        "because": "why",
+        "by_request": "by the change request",
         "code": "why",
+        "due": "applies at",
         "entries": "entries in the period",
         "mismatches": "differences found",
         "ms": "milliseconds to the last of them",
@@ -96,9 +112,17 @@ class Fact:
 
 
 def mentioned(entries: Iterable[EntryView]) -> set[str]:
-    """Ids of people, groups and service accounts that the details name."""
-    values = (value for entry in entries for value in entry.detail.values())
+    """Ids of people, groups and service accounts that the details, and the states of what changed, name."""
+    values = (value for entry in entries for value in _values(entry))
     return {value for value in values if isinstance(value, str) and _NAMED.fullmatch(value)}
+
+
+def _values(entry: EntryView) -> Iterator[Any]:
+    yield from entry.detail.values()
+    for change in entry.changes:
+        for state in (change.before, change.after):
+            for value in (state or {}).values():
+                yield from value if isinstance(value, list) else (value,)
 
 
 def asked(permission: str) -> str:
@@ -142,8 +166,12 @@ def _value(name: str, value: Any, names: Mapping[str, str]) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{key}: {_value('', item, names)}" for key, item in value.items()) or "none"
     if isinstance(value, int):
-        return f"{value:,}"
+        return f"{value:,} %" if name == "percent" else f"{value:,}"
     text = str(value)
+    if name == "because":
+        return control_words.REVOKED.get(text, text)
+    if name == "verdict":
+        return VERDICTS.get(text, text)
     if name == "permission":
         return f"{asked(text)} ({text})"
     if name == "code":
@@ -152,7 +180,7 @@ def _value(name: str, value: Any, names: Mapping[str, str]) -> str:
         return WAYS.get(text, text)
     if name == "limits":
         return text.replace("_", " ")
-    return names.get(text, text)
+    return names.get(text, control_words.moment(text))
 
 
 def line(entry: EntryView, names: Mapping[str, str]) -> str:
@@ -228,6 +256,7 @@ def _reached(detail: _Detail, names: _Names) -> str:  # noqa: ARG001 (as above)
 
 _LINES: Mapping[str, Callable[[_Detail, _Names], str]] = MappingProxyType(
     {
+        **control_words.LINES,
         "access.denied": _refusal,
         "access_request.opened": _asked_for,
         "access_request.approved": _asked_for,

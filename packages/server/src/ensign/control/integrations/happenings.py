@@ -17,6 +17,7 @@ from ensign.control.changes.models import Request
 from ensign.control.identity import queries as identity
 from ensign.control.integrations.domain.messages import Message
 from ensign.control.integrations.domain.table import Telling, telling
+from ensign.control.integrations.saying import what
 from ensign.control.kernel import clock
 
 #: Where an object of a kind is looked at: URL name and the name of its argument. What has no page leads to the log.
@@ -28,7 +29,10 @@ _PAGES: Mapping[str, tuple[str, str]] = {
     "incident": ("incidents:incident", "id"),
     "break_glass": ("incidents:emergency", "id"),
     "alert": ("monitoring:alert", "id"),
+    "safeguard": ("monitoring:safeguard", "id"),
 }
+#: Those whose address begins with that of their project.
+_IN_PROJECT = frozenset({"safeguard"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +113,8 @@ def page_of(happening: Happening) -> str:
         view, argument = _PAGES.get(kind, ("", ""))
         try:
             if view:
-                return reverse(view, kwargs={argument: id})
+                place = {"project": happening.project} if kind in _IN_PROJECT else {}
+                return reverse(view, kwargs={**place, argument: id})
         except NoReverseMatch:
             continue
     return reverse("evidence:entry", kwargs={"seq": happening.seq})
@@ -138,7 +143,7 @@ def _message(one: Happening, names: Mapping[str, str], request: ChangeRequest | 
     who = "Somebody" if one.actor.get("kind") == "anonymous" else names.get(id, id)
     title = "" if request is None else request.title
     place = " / ".join(part for part in (one.project, one.environment) if part) or "Ensign"
-    words = row.words.format(title=title or "a request", place=place)
+    words = row.words.format(title=title or "a request", place=place, what=what(one.action, one.facts))
     return Message(
         seq=one.seq,
         action=one.action,

@@ -81,6 +81,8 @@ def _asked(fact: Fact, past: History, *, rules: Rules, at: datetime) -> Iterator
             yield from _applied(fact, past, rules=rules)
         case "change_request.approved":
             yield _approved(fact, rules=rules, at=at)
+            if rules.watches("fresh-key"):
+                yield detectors.fresh_key(fact, made_at=history.key_made_at(fact))
         case "sign_in_rules.changed" | "sign_in_rules.reset":
             before, after = history.state_before(fact, "sign_in_rules"), history.state_after(fact, "sign_in_rules")
             yield detectors.sign_in_weakened(

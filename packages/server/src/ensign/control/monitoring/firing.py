@@ -92,11 +92,17 @@ def _off(
 
 
 def _pause(one: Safeguard, said: str, *, actor: Actor, at: datetime) -> tuple[Outcome, dict[str, Any]]:
-    running = [
-        ramp
-        for ramp in ramps.underway(one.project, flag=one.flag)
-        if ramp.environment == one.environment and ramp.status == "running"
-    ]
-    for ramp in running:
-        releases.pause(actor=actor, at=at, ramp_id=ramp.id, reason=said)
-    return ("done", {"ramps": [ramp.id for ramp in running]}) if running else ("already", {})
+    """Hold every ramp of the flag; one whose approved plan says so of this guard goes back to where it began."""
+    held: list[str] = []
+    back: list[str] = []
+    for ramp in ramps.underway(one.project, flag=one.flag):
+        if ramp.environment != one.environment or (ramp.pause is not None and ramp.pause.safeguard):
+            continue
+        if one.key in ramp.operation.guards and ramp.operation.on_breach == "roll_back":
+            releases.roll_back(actor=actor, at=at, ramp_id=ramp.id, reason=said)
+            back.append(ramp.id)
+        else:
+            releases.pause(actor=actor, at=at, ramp_id=ramp.id, reason=said)
+            held.append(ramp.id)
+    told = {name: ids for name, ids in (("ramps", held), ("rolled_back", back)) if ids}
+    return ("done", told) if told else ("already", {})

@@ -90,6 +90,17 @@ def submitted_at(fact: Fact) -> datetime | None:
     return None if ts is None else clock.parse(ts)
 
 
+def key_made_at(fact: Fact) -> datetime | None:
+    """When the key that signed an approval became an approval key; None for one without a signature."""
+    signature = fact.detail.get("signature")
+    if not isinstance(signature, dict):
+        return None
+    touched = Touch.objects.filter(object=f"approval_key:{signature.get('key')}", seq__lt=fact.seq)
+    seqs = list(touched.order_by("version").values_list("seq", flat=True)[:1])
+    ts = Entry.objects.filter(seq__in=seqs).values_list("ts", flat=True).first()
+    return None if ts is None else clock.parse(ts)
+
+
 def opened(fact: Fact, *, at: datetime) -> bool | None:
     """Whether whoever approved had opened the request's page in that round; None where it is forgotten by ``at``."""
     if at - fact.at > KEEP_OPENED - timedelta(days=30):

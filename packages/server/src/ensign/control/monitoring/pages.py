@@ -114,6 +114,10 @@ def said(alert: Alert) -> str:
             return f"It is narrowed neither in what it may nor in where, and {lives}."
         case "drift":
             return f"{facts['mismatches']} difference{'' if facts['mismatches'] == 1 else 's'}."
+        case "fresh-key":
+            return f"The key had become one that signs {facts['minutes']} minutes before."
+        case "monitoring-changed" if facts.get("source") == "prometheus":
+            return "Safeguards ask another Prometheus from now on, or with other credentials."
         case "monitoring-changed":
             return f"Less or later is noticed: {facts['members']}." if "members" in facts else "Not less than before."
         case "safeguard-no-data":

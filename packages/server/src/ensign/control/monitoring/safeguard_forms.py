@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from collections.abc import Mapping
+from typing import Any, ClassVar, cast
 
 from django import forms
 
 from ensign.control.access.forms import reason_field
 from ensign.control.identity.forms import PlainForm
-from ensign.control.monitoring.domain.safeguards import ACTS, MEASURES, SOURCES, Act, Measure, Source, SourceKind
+from ensign.control.monitoring.domain.safeguards import (
+    ACTS,
+    MEASURES,
+    POLLED,
+    SOURCES,
+    Act,
+    Measure,
+    Source,
+    SourceKind,
+)
 from ensign.control.monitoring.guarding import SafeguardWish
 from ensign.control.monitoring.prometheus import CREDENTIALS, Present
 
@@ -66,7 +76,7 @@ class SafeguardForm(PlainForm):
     direction = forms.ChoiceField(
         label="Too much is", choices=[("above", "above the threshold"), ("below", "below the threshold")]
     )
-    threshold = forms.CharField(label="Threshold", max_length=30, initial="0", help_text="Such as 0.05.")
+    threshold = forms.CharField(label="Threshold", max_length=30, required=False, help_text="Such as 0.05.")
     checks = forms.IntegerField(
         label="In how many consecutive checks",
         min_value=1,
@@ -86,6 +96,16 @@ class SafeguardForm(PlainForm):
         ("Why", ("reason",)),
     )
 
+    #: Shown for these sources alone.
+    FOR: ClassVar[Mapping[str, str]] = {
+        "query": "for-prometheus",
+        **dict.fromkeys(("measure", "metric", "per", "minutes"), "for-impact"),
+        "labels": "for-impact for-alertmanager",
+        "path": "for-webhook",
+        **dict.fromkeys(("direction", "threshold", "checks"), "for-prometheus for-impact for-webhook"),
+        "no_data_minutes": "for-prometheus for-impact",
+    }
+
     def __init__(
         self, *args: Any, flags: Choices, environments: Choices, accounts: Choices, changes: bool = False, **kwargs: Any
     ) -> None:
@@ -97,9 +117,19 @@ class SafeguardForm(PlainForm):
             for name in ("flag", "environment", "key", "source"):
                 self.fields[name].disabled = True
 
-    def sections(self) -> list[tuple[str, list[forms.BoundField]]]:
-        """The fields under headings, in the order in which they are shown."""
-        return [(title, [self[name] for name in names]) for title, names in self.SECTIONS]
+    def sections(self) -> list[tuple[str, list[tuple[forms.BoundField, str]]]]:
+        """The fields under headings, in the order in which they are shown; each with the classes that say for which
+        sources it is, where it is not for all of them.
+        """
+        return [(title, [(self[name], self.FOR.get(name, "")) for name in names]) for title, names in self.SECTIONS]
+
+    def clean(self) -> dict[str, Any]:
+        """A number to hold against is needed, and never guessed, where there is one to hold."""
+        data = super().clean() or self.cleaned_data
+        compares = data.get("source") in POLLED or (data.get("source") == "webhook" and data.get("path", "").strip())
+        if compares and not data.get("threshold", "").strip():
+            self.add_error("threshold", "Give the number from which on it is too much, such as 0.05.")
+        return data
 
     def clean_labels(self) -> dict[str, str]:
         """The lines as labels."""
@@ -138,7 +168,7 @@ class SafeguardForm(PlainForm):
             account=data["account"],
             act=cast("Act", data["act"]),
             above=data["direction"] == "above",
-            threshold=data["threshold"].strip(),
+            threshold=data["threshold"].strip() or "0",
             checks=data["checks"],
             no_data_minutes=data["no_data_minutes"],
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ensign.control.kernel.errors import NotFound
@@ -22,7 +23,13 @@ class SafeguardView:
 def safeguards(project: str, *, ended: bool = False) -> list[SafeguardView]:
     """Those of a project by environment and key; ended ones only if asked for."""
     rows = Row.objects.filter(project=project).order_by("environment", "key")
-    return [_view(row) for row in (rows if ended else rows.exclude(status="ended"))]
+    return _views(rows if ended else rows.exclude(status="ended"))
+
+
+def of_flag(project: str, flag: str) -> list[SafeguardView]:
+    """Those that guard a flag, by environment and key, in two queries."""
+    rows = Row.objects.filter(project=project, flag=flag).exclude(status="ended")
+    return _views(rows.order_by("environment", "key"))
 
 
 def safeguard(id: str, *, project: str) -> SafeguardView:
@@ -33,9 +40,14 @@ def safeguard(id: str, *, project: str) -> SafeguardView:
     row = Row.objects.filter(pk=id, project=project).first()
     if row is None:
         raise NotFound("There is no such safeguard.", remedy="Look at the project's list of safeguards.")
-    return _view(row)
+    return _view(row, checking.watch_of(row.pk))
 
 
-def _view(row: Row) -> SafeguardView:
-    one = Safeguard.from_state(row.pk, row.state)
-    return SafeguardView(safeguard=one, version=row.version, watch=checking.watch_of(one.id))
+def _views(rows: Iterable[Row]) -> list[SafeguardView]:
+    found = list(rows)
+    seen = checking.watches([row.pk for row in found]) if found else {}
+    return [_view(row, seen.get(row.pk, Watch())) for row in found]
+
+
+def _view(row: Row, watch: Watch) -> SafeguardView:
+    return SafeguardView(safeguard=Safeguard.from_state(row.pk, row.state), version=row.version, watch=watch)

@@ -15,6 +15,7 @@ from ensign.control.changes.domain.base import from_json
 from ensign.control.changes.domain.ramp_operations import OnBreach, RampPlan, RampStep, steps_words
 from ensign.control.kernel import clock
 from ensign.control.kernel.errors import Conflict
+from ensign.control.projects.demands import NOTHING, Demand
 
 Status = Literal["running", "paused", "finished", "rolled_back", "stopped"]
 #: The states in which it can still go on.
@@ -61,7 +62,8 @@ class Ramp:
     ``request`` is the change that was approved; ``operation`` its plan. ``owner`` is who it acts for: a step is taken
     only while they may apply it. ``reached`` is the place of the step in force, held since ``since`` (ledger time).
     ``initial`` is the share before. ``base`` and ``left`` are the versions, and the digest of the content, of all that
-    the flag is and depends on, as the last step left them.
+    the flag is and depends on, as the last step left them. ``asked`` is what the policy asked of the plan when it was
+    applied.
     """
 
     id: str
@@ -76,6 +78,7 @@ class Ramp:
     initial: int = 0
     base: Mapping[str, int] = field(default_factory=dict)
     left: str = ""
+    asked: Demand = NOTHING
     pause: Pause | None = None
     taken: tuple[Taken, ...] = ()
     started_at: datetime
@@ -121,6 +124,7 @@ class Ramp:
             "operation": self.operation.to_json(),
             "since": clock.text(self.since),
             "base": dict(self.base),
+            "asked": self.asked.to_state(),
             "pause": None if self.pause is None else self.pause.to_state(),
             "why": "" if self.pause is None else self.pause.reason,
             "taken": [{"percent": t.percent, "at": clock.text(t.at), "request": t.request} for t in self.taken],
@@ -139,6 +143,7 @@ class Ramp:
             operation=operation,
             since=clock.parse(state["since"]),
             base=dict(state["base"]),
+            asked=Demand.from_state(state.get("asked", {})),
             pause=None if pause is None else Pause.from_state(pause, reason=state["why"]),
             taken=tuple(Taken(**{**t, "at": clock.parse(t["at"])}) for t in state["taken"]),
             started_at=clock.parse(state["started_at"]),

@@ -78,6 +78,7 @@ def carried(ramp: Ramp) -> steps.Carried:
         running=ramp.status == "running",
         base=ramp.base,
         initial=ramp.initial,
+        asked=ramp.asked,
     )
 
 
@@ -104,6 +105,7 @@ def begin(happened: Happened) -> None:
             initial=0 if before is None else share(before) or 0,
             base=left.base,
             left=left.left,
+            asked=steps.asked_of(happened),
             taken=(Taken(percent=plan.steps[0].percent, at=happened.at, request=request.id),),
             started_at=happened.at,
         )

@@ -96,6 +96,13 @@ ROOMS: Final = (
             _room("Releases", "rollout", "releases:index", "o"),
             _room("Segments", "segment", "segments:list", "s", in_project=True),
             _room("Playground", "target", "playground:index", "y"),
+        ),
+    ),
+    (
+        "Oversight",
+        (
+            _room("Incidents", "siren", "incidents:list", "k"),
+            _room("Alerts", "eye", "monitoring:alerts", "w", "monitoring"),
             _room("Log", "log", "evidence:log", "l"),
         ),
     ),
@@ -114,8 +121,6 @@ ROOMS: Final = (
                 "changes:policy_timeline",
                 in_project=True,
             ),
-            _room("Incidents", "siren", "incidents:list", "k"),
-            _room("Alerts", "eye", "monitoring:alerts", "w", "monitoring"),
             _room(
                 "People & access",
                 "people",

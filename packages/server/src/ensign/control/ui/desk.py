@@ -27,7 +27,8 @@ from ensign.control.incidents import queries as incidents
 from ensign.control.projects import pages as places
 from ensign.control.projects import queries as projects
 from ensign.control.publishing import usage
-from ensign.control.ui import looks
+from ensign.control.ui import looks, oversight
+from ensign.control.ui.desk_lines import Line
 from ensign.control.ui.visitor import Visitor
 
 NOTICE: Final = timedelta(days=14)
@@ -35,22 +36,6 @@ NOTICE: Final = timedelta(days=14)
 RECENT: Final = 8
 SHOWN: Final = 12
 UNDER_WAY: Final = 50
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """Something that wants attention. ``act`` is what to do about it, as the link's words."""
-
-    title: str
-    href: str
-    act: str
-    icon: str
-    tone: looks.Tone
-    at: datetime
-    detail: str = ""
-    project: str = ""
-    environment: looks.Environment | None = None
-    person: looks.Person | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +114,7 @@ def desk(who: Visitor) -> Desk:
     steps = tuple(first_steps(who))
     linked = who.may(Permission.ORG_READ)
     todo = [
+        *oversight.pressing(who, colours.look),
         *(_kill(kill, names, colours) for kill in kills),
         *(
             _review(request, names, colours) if request.status == "in_review" else _own(request, colours)
@@ -137,6 +123,7 @@ def desk(who: Visitor) -> Desk:
         *(_asked(request, names, colours) for request in asked),
         *(_own(request, colours) for request in mine if request.status == "changes_requested"),
         *_access(who),
+        *oversight.alerts(who),
         *_tokens(who),
     ]
     return Desk(
@@ -251,7 +238,7 @@ def _access(who: Visitor) -> Iterator[Line]:
         found = findings.findings(at=who.at)
         if found:
             yield Line(
-                title=f"{len(found)} thing{'' if len(found) == 1 else 's'} to put right in access",
+                title=f"{len(found)} thing{'' if len(found) == 1 else 's'} to put right",
                 href=reverse("access:findings"),
                 act="See them",
                 icon="warning",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from ensign.control.changes.domain.base import Operation
 from ensign.control.changes.domain.requests import ChangeRequest
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
@@ -54,6 +55,11 @@ _NEVER_IN_A_HURRY = frozenset(
 )
 
 
+def never_in_a_hurry(operation: Operation) -> bool:
+    """Whether it is no emergency change, whoever broke the glass."""
+    return operation.type in _NEVER_IN_A_HURRY or operation.reach != "environment"
+
+
 def require_break_glass(opening: Opening | None, request: ChangeRequest, actor: Actor, *, at: datetime) -> None:
     """That this emergency change rests on an opening: rule 8.
 
@@ -81,7 +87,7 @@ def require_break_glass(opening: Opening | None, request: ChangeRequest, actor: 
     if not opening.incident_open or request.incident != opening.incident:  # 4
         raise no("The incident is resolved, or another one.", "incident-closed", "Declare an incident first.")
     for operation in request.operations:
-        if operation.type in _NEVER_IN_A_HURRY or operation.reach != "environment":  # 5
+        if never_in_a_hurry(operation):  # 5
             raise no(
                 f"{operation.type} is never an emergency change: it has effect beyond this, or decides about later"
                 " changes.",

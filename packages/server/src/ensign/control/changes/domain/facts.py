@@ -13,12 +13,16 @@ from ensign.control.flags import words
 from ensign.control.flags.domain import FlagConfig, Strategy
 from ensign.control.projects.demands import ChangeFacts
 
+#: What every step of a ramp is.
+_STEP = "strategy.update"
+
 
 def change_facts(before: World, after: World, operations: Sequence[Operation], *, at: datetime) -> ChangeFacts:
     """The facts of a change that takes ``before`` to ``after``.
 
-    What plans a ramp counts with all of its plan: the share that it ends with, and the largest of its steps. Whom a
-    segment's constraints reach cannot be said in per cent: rollout and step are None then.
+    What plans a ramp counts with all of its plan: the share that it ends with, the largest of its steps, and that its
+    steps change a strategy. Whom a segment's constraints reach cannot be said in per cent: rollout and step are None
+    then.
     """
     touched = algebra.touched(after.environment, operations)
     flags = {ref.key for ref in touched if ref.kind in {"flag", "config"}}
@@ -33,7 +37,7 @@ def change_facts(before: World, after: World, operations: Sequence[Operation], *
     shares = [words.rollout(new) or 0 for _, new in sides] + [plan.steps[-1].percent for plan in plans]
     steps = [step(old, new) for old, new in sides] + [plan.largest_step for plan in plans]
     return ChangeFacts(
-        operations=frozenset(operation.type for operation in operations),
+        operations=frozenset(operation.type for operation in operations) | ({_STEP} if plans else set()),
         flags=known | {None} if other or not known else known,
         rollout=None if unsaid else max(shares, default=0),
         step=None if unsaid else max(steps, default=0),

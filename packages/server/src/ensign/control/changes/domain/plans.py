@@ -23,6 +23,7 @@ from ensign.control.changes.domain.world import Ref, World
 from ensign.control.flags.words import share
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Denied
+from ensign.control.projects.demands import NOTHING, Demand
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +32,7 @@ class Underway:
 
     ``plan`` is the applied request, ``operation`` its ramp. ``reached`` is the place of the step in force, since
     ``since`` (ledger time). ``base`` are the versions that the last step left; ``initial`` is the share before it all.
-    ``world`` is the state now, read under lock.
+    ``asked`` is what the policy asked of the plan when it was applied. ``world`` is the state now, read under lock.
     """
 
     ramp: str
@@ -43,6 +44,7 @@ class Underway:
     base: Mapping[str, int]
     initial: int
     world: World
+    asked: Demand = NOTHING
 
     @property
     def due_at(self) -> datetime:
@@ -88,8 +90,9 @@ def require_step_of_plan(
 
     1. the plan was applied with the approvals that it needed, and is what they approved; 2. the request does the next
     step of it and nothing else; 3. Ensign takes the step, no person; 4. the ramp runs; 5. the step before has been
-    held; 6. nothing moved since that step; 7. the policy is the one under which the plan was approved. Going back only
-    lowers what was approved with the plan, so that it takes 1 and 2 alone.
+    held; 6. nothing moved since that step; 7. the policy is the one under which the plan was approved, and asks no more
+    of this step than it asked of the plan: the flag may have become riskier, and another hour may have other rules.
+    Going back only lowers what was approved with the plan, so that it takes 1 and 2 alone.
 
     :raises Denied, Conflict: naming what is not so.
     """
@@ -128,7 +131,19 @@ def require_step_of_plan(
         _no("Somebody else changed what the ramp rolls out.", code="conflicted")
     if policy.ref != plan.policy:  # 7
         _no("The policy changed since the plan was approved.", code="policy-changed")
+    if asks_more(policy.demand, underway.asked):  # 7
+        _no("The policy asks for more approval of this step than it asked of the plan.", code="asks-more")
     return Verdict(counted=plan.approvals, required=plan.required or 0)
+
+
+def asks_more(now: Demand, then: Demand) -> bool:
+    """Whether ``now`` asks for other or more approvals than ``then``; what else it asks for has gates of its own."""
+    return (
+        now.required > then.required
+        or now.signed > then.signed
+        or not set(now.each_group) <= set(then.each_group)
+        or not set(now.approvers) <= set(then.approvers)
+    )
 
 
 def _require_approved(underway: Underway) -> None:

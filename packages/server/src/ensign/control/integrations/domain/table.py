@@ -86,7 +86,9 @@ class Audience(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Telling:
-    """One row. ``words`` complete "<who> …"; ``{title}`` is the request's title, ``{place}`` where it is."""
+    """One row. ``words`` complete "<who> …"; ``{title}`` is the request's title, ``{place}`` where it is, ``{what}``
+    what the entry's own facts say (``integrations.saying``).
+    """
 
     topic: Topic
     to: tuple[Audience, ...]
@@ -152,10 +154,12 @@ TABLE: Final[Mapping[str, Telling]] = MappingProxyType(
                              urgency="needs"),
         "kill_trigger.made": _row(T.EMERGENCY, "made a kill trigger in {place}", A.APPROVERS),
         "kill_trigger.revoked": _row(T.EMERGENCY, "revoked a kill trigger in {place}", A.APPROVERS),
-        "safeguard.fired": _row(T.GUARD, "stopped a release in {place}: a safeguard fired", A.AUTHORS, A.APPROVERS,
+        "safeguard.fired": _row(T.GUARD, "acted as a safeguard in {place}: {what}", A.AUTHORS, A.APPROVERS,
                                 A.SUBJECT, urgency="urgent"),
-        "alert.raised": _row(T.GUARD, "raised an alert in {place}", A.TRIAGERS, urgency="needs"),
-        "alert.overdue": _row(T.GUARD, "saw an alert in {place} fall overdue", A.TRIAGERS, A.ADMINISTRATORS,
+        "safeguard.changed": _row(T.GUARD, "changed a safeguard in {place}", A.APPROVERS),
+        "safeguard.ended": _row(T.GUARD, "ended a safeguard in {place}: nothing watches in its stead", A.APPROVERS),
+        "alert.raised": _row(T.GUARD, "raised an alert in {place}: {what}", A.TRIAGERS, urgency="needs"),
+        "alert.overdue": _row(T.GUARD, "saw an alert in {place} fall overdue: {what}", A.TRIAGERS, A.ADMINISTRATORS,
                               urgency="urgent"),
         "access_request.opened": _row(T.ACCESS, "asks for a role", A.GRANTERS, urgency="needs"),
         "access_request.approved": _row(T.ACCESS, "approved a role that was asked for", A.SUBJECT),
@@ -178,6 +182,7 @@ _KILLED: Final = _row(T.EMERGENCY, "pressed a kill switch: “{title}” in {pla
                       urgency="urgent")  # fmt: skip
 #: Everybody else is told of the ``break_glass.used`` that goes with it.
 _EMERGENCY: Final = _row(T.EMERGENCY, "applied “{title}” in {place} as an emergency", A.AUTHORS)
+_STEP: Final = _row(T.RELEASE, "took a step of an approved plan in {place}: “{title}”", A.AUTHORS, A.SUBJECT)
 _POLICY: Final = _row(T.POLICY, "changed the policy of {place}: “{title}”", A.AUTHORS, A.THREAD, A.APPROVERS,
                       A.ADMINISTRATORS)  # fmt: skip
 _SETTINGS: Final = ("policy.", "environment.")
@@ -193,6 +198,8 @@ def telling(action: str, *, mode: str = "", operations: Collection[str] = ()) ->
             return _KILLED
         if mode == "break-glass":
             return _EMERGENCY
+        if mode == "plan":
+            return _STEP
         if any(kind.startswith(_SETTINGS) for kind in operations):
             return _POLICY
     return TABLE.get(action)

@@ -14,7 +14,7 @@ from typing import Any, Final
 from ensign.control.identity.rules import Rules as SignInRules
 from ensign.control.monitoring.domain.facts import Fact, Found
 from ensign.control.monitoring.domain.kinds import KINDS, Severity
-from ensign.control.monitoring.domain.rules import RECIPROCAL_WINDOW, Rules
+from ensign.control.monitoring.domain.rules import FRESH_KEY, RECIPROCAL_WINDOW, Rules
 
 #: How a change came to apply by somebody's own decision at that moment. A kill switch pressed at night is what it is
 #: for, a step of a plan was decided on when the plan was approved, an emergency has an alert of its own.
@@ -126,6 +126,16 @@ def hasty_approval(
     return _found("hasty-approval", fact, fact.actor, caused_by=frozenset({fact.actor, author}), **more)
 
 
+def fresh_key(fact: Fact, *, made_at: datetime | None) -> Found | None:
+    """Somebody signed an approval with a key that is hardly older than the signature, as whoever took over a session
+    would. ``made_at``: when the key became one that signs; None for an approval without a signature.
+    """
+    if fact.action != "change_request.approved" or made_at is None or not fact.at - made_at < FRESH_KEY:
+        return None
+    minutes = max(0, int((fact.at - made_at).total_seconds()) // 60)
+    return _found("fresh-key", fact, fact.actor, minutes=minutes)
+
+
 def reciprocal_approvals(fact: Fact, *, window: Iterable[Fact], rules: Rules) -> Found | None:
     """This change's author and an approver of it approve each other's changes, and hardly anybody else does.
 
@@ -227,7 +237,9 @@ def drift(fact: Fact) -> Found | None:
 
 
 def monitoring_changed(fact: Fact) -> Found | None:
-    """The detectors' settings: pressing when less is noticed than before."""
+    """The detectors' settings: pressing when less is noticed than before. Or which Prometheus safeguards believe."""
+    if fact.action == "prometheus.chosen":
+        return _found("monitoring-changed", fact, "prometheus", severity="medium", source="prometheus")
     if fact.action != "monitoring_rules.changed":
         return None
     duller = fact.detail.get("dulled", ())

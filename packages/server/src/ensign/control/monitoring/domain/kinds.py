@@ -58,6 +58,12 @@ _ALL: Final = (
         severity="high",
     ),
     Kind(
+        code="fresh-key",
+        title="Approved with a key made just before",
+        look="Ask its owner in person whether the passkey is theirs; if not, end it and review what it signed.",
+        severity="medium",
+    ),
+    Kind(
         code="reciprocal-approvals",
         title="Two people approve each other",
         look="Read some of their changes, and let others review for a while.",

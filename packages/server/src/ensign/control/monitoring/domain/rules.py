@@ -38,6 +38,8 @@ _DULLER_HIGHER: Final = frozenset(
 )  # fmt: skip
 #: Over how long reciprocal approvals are counted.
 RECIPROCAL_WINDOW: Final = timedelta(days=30)
+#: An approval key is fresh for so long after it was made.
+FRESH_KEY: Final = timedelta(hours=24)
 PROJECTS_MAX: Final = 500
 
 

@@ -1,0 +1,105 @@
+"""What entries of ramps, times, approval keys, emergencies and drills say on one line, for :mod:`words`. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from ensign.control.incidents.emergency import VERDICTS
+from ensign.control.publishing.reach import duration
+
+_Detail = Mapping[str, Any]
+_Names = Mapping[str, str]
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(:\d\d)?(\.\d+)?Z")
+
+#: Why an approval key was revoked -> in words, as it follows a colon.
+REVOKED: Mapping[str, str] = MappingProxyType(
+    {
+        "administrator": "an administrator revoked it",
+        "factor": "the passkey was removed",
+        "left": "its owner left",
+        "owner": "its owner revoked it",
+    }
+)
+
+
+def moment(text: str) -> str:
+    """A time as people read it, where ``text`` is one in its stored form; any other text as it is."""
+    found = _MOMENT.fullmatch(text)
+    return f"{found[1]} {found[2]}{found[3] or ''} UTC" if found else text
+
+
+def _minute(text: str) -> str:
+    found = _MOMENT.fullmatch(text)
+    return f"{found[1]} {found[2]} UTC" if found else text
+
+
+def _share(detail: _Detail, names: _Names) -> str:  # noqa: ARG001 (one shape for all lines)
+    return f" at {detail['percent']} %"
+
+
+def _step(detail: _Detail, names: _Names) -> str:  # noqa: ARG001 (as above)
+    return f": step {detail['step'] + 1} of {detail['steps']}, {detail['percent']} % of users"
+
+
+def _back(detail: _Detail, names: _Names) -> str:  # noqa: ARG001 (as above)
+    return f" to {detail['percent']} %"
+
+
+def _over(detail: _Detail, names: _Names) -> str:  # noqa: ARG001 (as above)
+    return f" at {detail['percent']} %, {'its last step' if detail['complete'] else 'before its last step'}"
+
+
+def _due(detail: _Detail, names: _Names) -> str:  # noqa: ARG001 (as above)
+    return f": {_minute(detail['due'])}"
+
+
+def _revoked(detail: _Detail, names: _Names) -> str:
+    return f" of {names.get(detail['owner'], detail['owner'])}: {REVOKED[detail['because']]}"
+
+
+def _opened(detail: _Detail, names: _Names) -> str:  # noqa: ARG001 (as above)
+    flags = detail["flags"]
+    what = "every flag and segment" if not flags else "one flag" if flags == 1 else f"{flags:,} flags"
+    return f" to {what}, until {_minute(detail['expires_at'])}"
+
+
+def _whose(detail: _Detail, names: _Names) -> str:
+    return f": that of {names.get(detail['person'], detail['person'])}"
+
+
+def _reviewed(detail: _Detail, names: _Names) -> str:
+    verdict = VERDICTS[detail["verdict"]]
+    return f"{_whose(detail, names)}. {verdict}"
+
+
+def _overdue(detail: _Detail, names: _Names) -> str:
+    changes = detail["changes"]
+    return f"{_whose(detail, names)}, {changes:,} change{'' if changes == 1 else 's'} without approval"
+
+
+def _drilled(detail: _Detail, names: _Names) -> str:  # noqa: ARG001 (as above)
+    last = f", {duration(detail['all_ms'])} to the last client" if "all_ms" in detail else ""
+    return f": {str(detail['result']).replace('_', ' ')}{last}"
+
+
+LINES: Mapping[str, Callable[[_Detail, _Names], str]] = MappingProxyType(
+    {
+        "approval_key.revoked": _revoked,
+        "break_glass.opened": _opened,
+        "break_glass.ended": _whose,
+        "break_glass.overdue": _overdue,
+        "break_glass.reviewed": _reviewed,
+        "change_request.schedule_failed": _due,
+        "change_request.scheduled": _due,
+        "drill.run": _drilled,
+        "ramp.finished": _over,
+        "ramp.paused": _share,
+        "ramp.resumed": _share,
+        "ramp.rolled_back": _back,
+        "ramp.started": _step,
+        "ramp.stepped": _step,
+    }
+)
