@@ -96,13 +96,14 @@ class SafeguardForm(PlainForm):
         ("Why", ("reason",)),
     )
 
-    #: Shown for these sources alone.
+    #: Shown for these sources alone; ``needed``: not optional there, whatever the field says for all of them.
     FOR: ClassVar[Mapping[str, str]] = {
-        "query": "for-prometheus",
-        **dict.fromkeys(("measure", "metric", "per", "minutes"), "for-impact"),
+        "query": "for-prometheus needed",
+        **dict.fromkeys(("measure", "metric", "minutes"), "for-impact needed"),
+        "per": "for-impact",
         "labels": "for-impact for-alertmanager",
         "path": "for-webhook",
-        **dict.fromkeys(("direction", "threshold", "checks"), "for-prometheus for-impact for-webhook"),
+        **dict.fromkeys(("direction", "threshold", "checks"), "for-prometheus for-impact for-webhook needed"),
         "no_data_minutes": "for-prometheus for-impact",
     }
 
