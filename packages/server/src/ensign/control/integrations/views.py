@@ -13,7 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from ensign.control.access.decisions import denied
+from ensign.control.access.decisions import denied, require
 from ensign.control.access.domain import ORGANISATION, Scope
 from ensign.control.access.permissions import Permission
 from ensign.control.identity import queries as identity
@@ -211,6 +211,7 @@ def act(request: HttpRequest, id: str) -> HttpResponse:
 def try_mail(request: HttpRequest) -> HttpResponse:
     """Send an e-mail to the visitor, to see whether e-mails leave."""
     here = _open(request, None)
+    require(here.actor, Permission.ORG_INTEGRATIONS_MANAGE, at=here.at)
     try:
         send_test(here.actor.id)
     except EnsignError as error:

@@ -92,7 +92,7 @@ class ExportIn(Input):
     format: Literal["csv", "json"] = "csv"
 
 
-class HoursIo(Schema):
+class HoursIo(Input):
     """Working hours: ``days`` (0 is Monday), ``start`` and ``end`` in minutes after midnight in ``zone``."""
 
     days: list[int]

@@ -23,6 +23,7 @@ from ensign.control.monitoring import safeguard_queries as queries
 from ensign.control.monitoring.domain.safeguards import Safeguard, Source
 from ensign.control.monitoring.guarding import SafeguardWish
 from ensign.control.monitoring.safeguard_queries import SafeguardView
+from ensign.control.projects import queries as projects
 
 router = Router(tags=["safeguards"])
 
@@ -30,7 +31,7 @@ _P = "/projects/{project}"
 _Text = Annotated[str, Field(max_length=4_000, pattern=r"^[^\x00]*$")]
 
 
-class SourceIo(Schema):
+class SourceIo(Input):
     """Where the number comes from; which members count depends on ``kind`` (docs/reference/safeguards.md)."""
 
     kind: Literal["prometheus", "alertmanager", "webhook", "impact"]
@@ -170,6 +171,7 @@ def _read(request: HttpRequest, response: HttpResponse, project: str, id: str) -
 def list_safeguards(request: HttpRequest, project: str, ended: bool = False) -> Page[SafeguardOut]:
     """By environment and key, with what each saw last; all of them at once."""
     require(_actor(request), Permission.PROJECT_READ, Scope(project), at=clock.now())
+    projects.project(project)
     found = [SafeguardOut(**members(view)) for view in queries.safeguards(project, ended=ended)]
     return Page[SafeguardOut](items=found, next_cursor=None)
 

@@ -53,7 +53,9 @@ class ProjectMiddleware:
         response = self._get_response(request)
         match = request.resolver_match
         project = match.kwargs.get("project") if match is not None else None
-        if response.status_code == 200 and project and request.COOKIES.get(PROJECT_COOKIE) != project:
+        # No project's key is anything but ASCII, and a header can hold nothing else.
+        known = project if response.status_code == 200 and project and project.isascii() else None
+        if known is not None and request.COOKIES.get(PROJECT_COOKIE) != known:
             secure = bool(settings.SESSION_COOKIE_SECURE)
-            response.set_cookie(PROJECT_COOKIE, project, max_age=_DAYS_90, secure=secure, httponly=True, samesite="Lax")
+            response.set_cookie(PROJECT_COOKIE, known, max_age=_DAYS_90, secure=secure, httponly=True, samesite="Lax")
         return response
