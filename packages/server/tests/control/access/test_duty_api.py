@@ -142,7 +142,7 @@ def test_findings_say_what_to_do_and_where(cast: dict[str, Actor]) -> None:
     page = sign_in(Client(), cast["admin"]).get(f"/people/{cast['bo'].id}").content.decode()
     assert "kept apart" in page
     home = sign_in(Client(), cast["admin"]).get("/").content.decode()
-    assert "to put right in access" in home
+    assert "to put right" in home
 
 
 def test_pages_carry_a_request_from_asking_to_the_role(cast: dict[str, Actor]) -> None:

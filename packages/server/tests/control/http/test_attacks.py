@@ -46,6 +46,9 @@ CSRF_EXEMPT = {
     "scim:root-slash": "the same",
     "scim:endpoint": "the same",
     "sso:backchannel-logout": "an identity provider calls it, and what it sends is signed",
+    "incidents:hook": "a monitoring system calls it, signed or with a secret of its own; it looks at no cookie",
+    "incidents:hook-secret": "the same; the secret is in the address",
+    "monitoring:hook": "a monitoring system calls it, signed or with a token of its own; it looks at no cookie",
     "identity:saml-acs": "an identity provider's page posts it across sites; what it posts is signed, and answers a"
     " question that this browser's session asked",
 }
@@ -65,6 +68,9 @@ PUBLIC = {
     "scim:root": "a directory's door: without its token it says so and nothing more",
     "scim:root-slash": "the same",
     "scim:endpoint": "the same",
+    "incidents:hook": "a monitoring system's door: without its secret it says so and nothing more",
+    "incidents:hook-secret": "the same; the secret is in the address",
+    "monitoring:hook": "a monitoring system's door: without its signature or token it says so and nothing more",
     "sso:route": "signing in begins here",
     "sso:login": "leads to the identity provider",
     "sso:callback": "comes back from it; what it carries answers a question that this browser asked",
@@ -172,6 +178,7 @@ def test_peoples_networks_bind_every_page_but_what_machines_call(admin: Actor) -
     machines = {route.name for route in ROUTES if getattr(route.view, "ensign_not_for_people", False)}
     assert machines == {
         "sso:backchannel-logout", "identity:saml-metadata", "scim:root", "scim:root-slash", "scim:endpoint",
+        "incidents:hook", "incidents:hook-secret", "monitoring:hook",
     }  # fmt: skip
     sign_in_rules.change(
         actor=admin, at=clock.now(), wanted=Rules(networks=("192.0.2.0/24",)), address="192.0.2.1", way="password"

@@ -151,7 +151,8 @@ def broken_glass(request: HttpRequest) -> dict[str, Any]:
     """Adds ``broken_glass``: what is open now, in the projects that the visitor sees; read when a template asks."""
 
     def mine() -> list[dict[str, Any]]:
-        if not request.user.is_authenticated:
+        user = getattr(request, "user", None)  # an error page may be made before anybody is known
+        if user is None or not user.is_authenticated:
             return []
         found = _open_now()
         if not found:  # as nearly always

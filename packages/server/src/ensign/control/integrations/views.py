@@ -144,6 +144,7 @@ def _once(made: operations.Made) -> dict[str, Any]:
 @require_http_methods(["GET", "HEAD", "POST"])
 def detail(request: HttpRequest, id: str) -> HttpResponse:
     """One integration: what it says, what was sent, what may be done with it."""
+    visit(request)  # before it is said whether there is such a one
     view = registry.integration(id)
     here = _open(request, view.project)
     form = form_of(view, request.POST if request.method == "POST" else None)
@@ -175,6 +176,7 @@ def detail(request: HttpRequest, id: str) -> HttpResponse:
 @require_POST
 def act(request: HttpRequest, id: str) -> HttpResponse:
     """Try it out, rotate its secret, switch it off or on, archive it, send something again: by the button."""
+    visit(request)  # before it is said whether there is such a one
     view = registry.integration(id)
     here = _open(request, view.project)
     who: dict[str, Any] = {"actor": here.actor, "at": here.at}
