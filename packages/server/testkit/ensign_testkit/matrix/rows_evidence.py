@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ensign_testkit.matrix.table import row
 
-_READER = "org:ledger:read or anywhere project:read"
+_READER = "org:ledger:read or anywhere project:ledger:read"
 _PERIOD = {"since": "2026-01-01T00:00:00Z", "until": "2026-02-01T00:00:00Z"}
 
 row("GET /api/v1/openapi.json", "anyone")

@@ -22,10 +22,10 @@ row(f"GET {_E}", "project:read")
 row(f"PATCH {_E}", "project:environments:manage", body={"name": "Renamed"})
 row(f"PUT {_P}/environment-order", "project:environments:manage",
     body={"order": ["staging", "development", "production"]})  # fmt: skip
-row(f"GET {_P}/client-tokens", "project:read")
+row(f"GET {_P}/client-tokens", "project:tokens:read")
 row("POST /api/v1/client-tokens", "project:tokens:manage",
     body={"name": "app", "type": "backend", "projects": ["{project}"], "environment": "staging"})  # fmt: skip
-row("GET /api/v1/client-tokens/{token}", "project:read", token="client_token")
+row("GET /api/v1/client-tokens/{token}", "project:tokens:read", token="client_token")
 row("POST /api/v1/client-tokens/{token}/revoke", "project:tokens:revoke", body={}, token="client_token")
 row(f"GET {_P}/segments", "project:read")
 row(f"POST {_P}/segments", "segment:create", body={"key": "{project}-south", "name": "South"})
@@ -108,7 +108,7 @@ _D = "/projects/{project}/environments/{environment}/draft"
 row(f"GET {_D}", "project:read")
 row(f"POST {_D}", _DRAFT, body={"flag": "{flag}", "operation": "flag.disable"})
 row(f"POST {_D}/finish", f"author and {_DRAFT}", body={"act": "discard"})
-row("GET /projects/{project}/policies", "project:read")
+row("GET /projects/{project}/policies", "project:policy:read")
 row("POST /projects/{project}/policies/{environment}", "project:policy:propose",
     body={"base-approvals": "2", "base-request_days": "30", "base-requires_reason": "on", "reason-why": "Why",
           **{f"{part}-{name}_FORMS": "0"
