@@ -42,7 +42,7 @@ row("GET /api/v1/changes", "signed-in", why="the requests of the projects that o
 row("GET /api/v1/changes/{id}", "project:read", id="applied")
 row("PATCH /api/v1/changes/{id}", _DRAFT, id="review", body={"title": "Better"})
 row("POST /api/v1/changes/{id}/submit", f"author and {_DRAFT}", id="draft")
-row("POST /api/v1/changes/{id}/comments", "project:read", id="review", body={"comment": "Why?"})
+row("POST /api/v1/changes/{id}/comments", "change:comment", id="review", body={"comment": "Why?"})
 for _act in ("approve", "request-changes", "reject"):
     row(f"POST /api/v1/changes/{{id}}/{_act}", "change:approve", id="review",
         body={"digest": "{review_digest}", "comment": "As seen."})  # fmt: skip
