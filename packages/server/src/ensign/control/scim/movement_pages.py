@@ -5,16 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from ensign.control.access.permissions import Permission
 from ensign.control.access.views.common import open_page, shown, tabs
-from ensign.control.identity.web import SeeOther, add_errors, form_page, signed_in
-from ensign.control.kernel import clock
+from ensign.control.identity.web import add_errors, form_page
 from ensign.control.kernel.errors import EnsignError
 from ensign.control.scim import movements
 from ensign.control.scim.forms import PeriodForm, midnight
+from ensign.control.scim.pages import period_csv
 
 EVENTS = {"joined": "Joined", "returned": "Came back", "moved": "Moved"}
 WAYS = {
@@ -65,12 +64,4 @@ def movement_report(request: HttpRequest) -> HttpResponse:
 @require_POST
 def export_movements(request: HttpRequest) -> HttpResponse:
     """The report as CSV; the export is an entry."""
-    actor, at = signed_in(request), clock.now()
-    form = PeriodForm(request.POST)
-    if not form.is_valid():
-        return SeeOther(reverse("scim:movements"))
-    since, until = form.period()
-    data = movements.export(actor=actor, at=at, since=since, until=until)
-    response = HttpResponse(data, content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="movements-{since:%Y-%m-%d}-{until:%Y-%m-%d}.csv"'
-    return response
+    return period_csv(request, name="movements", export=movements.export)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from django.contrib import messages
@@ -130,14 +131,19 @@ def leaver_report(request: HttpRequest) -> HttpResponse:
 @require_POST
 def export_leavers(request: HttpRequest) -> HttpResponse:
     """The report as CSV; the export is an entry."""
+    return period_csv(request, name="leavers", export=leavers.export)
+
+
+def period_csv(request: HttpRequest, *, name: str, export: Callable[..., bytes]) -> HttpResponse:
+    """The report ``name`` of the posted period as a download; without a period back to its page, ``scim:<name>``."""
     actor, at = signed_in(request), clock.now()
     form = PeriodForm(request.POST)
     if not form.is_valid():
-        return SeeOther(reverse("scim:leavers"))
+        return SeeOther(reverse(f"scim:{name}"))
     since, until = form.period()
-    data = leavers.export(actor=actor, at=at, since=since, until=until)
+    data = export(actor=actor, at=at, since=since, until=until)
     response = HttpResponse(data, content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="leavers-{since:%Y-%m-%d}-{until:%Y-%m-%d}.csv"'
+    response["Content-Disposition"] = f'attachment; filename="{name}-{since:%Y-%m-%d}-{until:%Y-%m-%d}.csv"'
     return response
 
 
