@@ -10,11 +10,12 @@ from ensign.delivery.reach import NOW, STREAMING, Group, Reach
 NODE = "a1"
 
 
-def group(app: str, instances: int, running: int, *, sent: int = 0, mode: str = STREAMING, sdk: str = "") -> Group:
-    """Instances of one application."""
-    return Group(
-        app, sdk or ("ensign-python:0.1.0" if mode == STREAMING else "unleash-go:5"), mode, instances, running, sent
-    )
+def group(
+    app: str, instances: int, running: int, *, sent: int = 0, mode: str = STREAMING, sdk: str = "", last: int = 38
+) -> Group:
+    """Instances of one application; the last of those that run it does so after `last` ms."""
+    sdk = sdk or ("ensign-python:0.1.0" if mode == STREAMING else "unleash-go:5")
+    return Group(app, sdk, mode, instances, running, sent, last if running else None)
 
 
 def said(place: tuple[str, str], number: int, *groups: Group, at: datetime, **more: Any) -> Reach:

@@ -150,6 +150,24 @@ def test_one_that_polls_shows_with_its_next_question_that_it_had_it_since_the_la
     found = bench.said()
     assert found is not None
     assert (counts(found), found.slowest_ms, found.final) == ((1, 1, 0), 5000, True)
+    assert found.within == 8, "a drill allows for it also when nobody is waited for any more"
+
+
+def test_each_way_of_asking_has_a_time_of_its_own() -> None:
+    """What streams is not measured by what polls."""
+    bench = Bench()
+    bench.stream("a")
+    bench.poll("p", held=(1, 1), interval=7.5)
+    revision = bench.publish()
+    bench.now += 5
+    bench.applied("a", (revision, 4.96))
+    bench.poll("p", held=(1, 1))
+    bench.now += 7
+    bench.poll("p", held=revision)
+    found = bench.said()
+    assert found is not None
+    assert {group.mode: group.slowest_ms for group in found.groups} == {"streaming": 40, "polling": 5000}
+    assert found.slowest_ms == 5000
 
 
 def test_one_that_polls_and_never_names_what_it_has_is_not_waited_for() -> None:
@@ -273,7 +291,7 @@ def test_a_confirmation_at_another_node_counts_for_the_one_that_holds_the_stream
         bench.applied("far", (second, 0.0), before=first, node="other")
     found = [r for r in bench.tracker.take() if r.node == "other"]
     assert [(r.revision, r.reporter, r.groups) for r in found] == [
-        (second, bench.tracker.node, (Group("web", "sdk", "streaming", 0, 1, 0),))
+        (second, bench.tracker.node, (Group("web", "sdk", "streaming", 0, 1, 0, 0),))
     ]
 
 

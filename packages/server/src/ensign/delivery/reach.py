@@ -26,6 +26,7 @@ class Group:
     """Instances of one application with one SDK and mode.
 
     `running` of the `instances` are known to run the revision; `sent` were given it and have not said so (yet).
+    `slowest_ms`: after how many milliseconds the last of the `running` had it; None where none is known to.
     """
 
     app: str
@@ -34,6 +35,7 @@ class Group:
     instances: int = 0
     running: int = 0
     sent: int = 0
+    slowest_ms: int | None = None
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -53,7 +55,7 @@ class Reach:
       `times`, pairs of milliseconds (rounded up to two digits) and how many instances took so long, and `slowest_ms`
       count from there.
     * `left`: instances that were there when it was published and ended before they ran it; not among `instances`.
-    * `within`: seconds in which those that poll will have asked again.
+    * `within`: seconds in which all that poll ask again: the longest of their intervals, 0 where none polls.
     * `final`: nothing more is to be expected.
     """
 
@@ -104,5 +106,6 @@ def bounded(groups: Iterable[Group]) -> tuple[Group, ...]:
         rest[group.mode] = Group(
             OTHER, OTHER, group.mode,
             held.instances + group.instances, held.running + group.running, held.sent + group.sent,
+            max((ms for ms in (held.slowest_ms, group.slowest_ms) if ms is not None), default=None),
         )  # fmt: skip
     return (*ordered[:MAX_GROUPS], *rest.values())

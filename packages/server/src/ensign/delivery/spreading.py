@@ -23,7 +23,7 @@ class Tally:
 
     running: dict[GroupKey, int] = field(default_factory=dict)
     times: dict[int, int] = field(default_factory=dict)
-    slowest: int | None = None
+    slowest: dict[GroupKey, int] = field(default_factory=dict)
 
     @property
     def pairs(self) -> tuple[tuple[int, int], ...]:
@@ -35,7 +35,12 @@ class Tally:
         ms = max(0.0, ms)
         self.running[group] = self.running.get(group, 0) + 1
         self.times[rounded(ms)] = self.times.get(rounded(ms), 0) + 1
-        self.slowest = max(self.slowest or 0, int(ms + 0.999))
+        self.slowest[group] = max(self.slowest.get(group, 0), int(ms + 0.999))
+
+    @property
+    def last(self) -> int | None:
+        """Milliseconds to the last of all."""
+        return max(self.slowest.values(), default=None)
 
 
 class Spreading:
@@ -56,6 +61,7 @@ class Spreading:
         self._waiting: dict[Instance, GroupKey] = {}
         self._relayed: set[tuple[str, str]] = set()
         self._left = 0
+        self._interval = 0.0
 
     def begin(self, instances: Iterable[Instance]) -> None:
         """Take down who was there. Called when the streams have been served, which comes first."""
@@ -64,6 +70,8 @@ class Spreading:
                 group = (instance.app, instance.sdk, instance.mode)
                 self._there[group] = self._there.get(group, 0) + 1
                 self._waiting[instance] = group
+                if instance.mode == POLLING:
+                    self._interval = max(self._interval, instance.interval)
                 self.runs(instance)
 
     def runs(self, instance: Instance) -> None:
@@ -111,21 +119,22 @@ class Spreading:
             if instance.sent >= self.revision:
                 sent[group] = sent.get(group, 0) + 1
         groups = [
-            Group(*key, there, self.here.running.get(key, 0), sent.get(key, 0))
+            Group(*key, there, self.here.running.get(key, 0), sent.get(key, 0), self.here.slowest.get(key))
             for key, there in self._there.items()
             if there
         ]
-        polls = [i.interval for i in self._waiting if i.mode == POLLING and i.sent < self.revision]
         return Reach(
             node, node, *self.place, self.revision, self.since, self.began_at, said_at, bounded(groups),
-            self.here.pairs, self.here.slowest, self._left, int(max(polls, default=0) + 0.999), final,
+            self.here.pairs, self.here.last, self._left, int(self._interval + 0.999), final,
         )  # fmt: skip
 
     def _relayed_report(self, node: str, holder: str, tally: Tally, said_at: datetime) -> Reach:
-        groups = bounded(Group(*key, running=count) for key, count in tally.running.items())
+        groups = bounded(
+            Group(*key, running=count, slowest_ms=tally.slowest[key]) for key, count in tally.running.items()
+        )
         return Reach(
             holder, node, *self.place, self.revision, self.since, self.began_at, said_at, groups, tally.pairs,
-            tally.slowest,
+            tally.last,
         )  # fmt: skip
 
 

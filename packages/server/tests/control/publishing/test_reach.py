@@ -42,8 +42,10 @@ def report(node: str = "a", reporter: str = "", *, late: int = 0, **more: Any) -
     return Report(**given)
 
 
-def counted(app: str, instances: int, running: int, sent: int = 0, mode: str = "streaming") -> Group:
-    return Group(app=app, sdk="sdk", mode=mode, instances=instances, running=running, sent=sent)
+def counted(
+    app: str, instances: int, running: int, sent: int = 0, mode: str = "streaming", last: int | None = None
+) -> Group:
+    return Group(app=app, sdk="sdk", mode=mode, instances=instances, running=running, sent=sent, slowest_ms=last)
 
 
 def view(*reports: Report, at: datetime = NOON + timedelta(seconds=2)) -> ReachView:
@@ -77,6 +79,24 @@ def test_what_another_node_heard_counts_for_the_one_that_holds_the_stream_and_ne
     assert found.settled
 
 
+def test_those_that_stream_and_those_that_poll_have_times_of_their_own() -> None:
+    """Over nodes that began apart, and with what one node heard of another's instances."""
+    polls = counted("cron", 2, 2, mode="polling", last=9_000)
+    found = view(
+        report("a", late=10, groups=(counted("web", 3, 1, last=28), polls), slowest_ms=9_000),
+        report("b", late=30, groups=(counted("web", 1, 1, last=5),), slowest_ms=5),
+        report("a", "b", late=30, groups=(counted("web", 0, 2, last=40),), slowest_ms=40),
+    )
+    assert [(g.app, g.running, g.slowest_ms) for g in found.groups] == [("web", 4, 70), ("cron", 2, 9_010)]
+    assert (found.last_ms("streaming"), found.last_ms("polling"), found.ms) == (70, 9_010, 9_010)
+
+
+def test_where_a_node_does_not_say_it_by_group_the_last_of_all_stands_for_each_way() -> None:
+    """No way is called faster than what is known."""
+    found = view(report(groups=(counted("web", 1, 1), counted("job", 1, 1, last=3)), slowest_ms=38))
+    assert (found.last_ms("streaming"), found.last_ms("polling")) == (38, None)
+
+
 @pytest.mark.parametrize(
     ("reports", "sentence"),
     [
@@ -86,6 +106,10 @@ def test_what_another_node_heard_counts_for_the_one_that_holds_the_stream_and_ne
         (
             (report(groups=(counted("web", 209, 209), counted("old", 5, 0, mode="polling")), within=15, final=False),),
             "Live on 209 of 214 instances so far; 5 poll and take it within 15 s.",
+        ),
+        (
+            (report(groups=(counted("web", 3, 2), counted("old", 5, 5, mode="polling")), within=15, final=False),),
+            "Live on 7 of 8 instances so far; 1 has yet to take it.",
         ),
         (
             (report(groups=(counted("web", 3, 2), counted("node", 2, 0, 2)), slowest_ms=9),),

@@ -81,8 +81,12 @@ def _overdue(detail: _Detail, names: _Names) -> str:
 
 
 def _drilled(detail: _Detail, names: _Names) -> str:  # noqa: ARG001 (as above)
-    last = f", {duration(detail['all_ms'])} to the last client" if "all_ms" in detail else ""
-    return f": {str(detail['result']).replace('_', ' ')}{last}"
+    lasts = [
+        f", {duration(detail[name])} to the last {whom}"
+        for name, whom in (("streaming_last_ms", "client on a stream"), ("polling_last_ms", "client that polls"))
+        if name in detail
+    ]
+    return f": {str(detail['result']).replace('_', ' ')}{''.join(lasts)}"
 
 
 LINES: Mapping[str, Callable[[_Detail, _Names], str]] = MappingProxyType(

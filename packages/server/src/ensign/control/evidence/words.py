@@ -78,6 +78,8 @@ LABELS: Mapping[str, str] = MappingProxyType(
     {
         "all_projects": "all projects",
         "all_ms": "milliseconds to the last client",
+        "streaming_last_ms": "milliseconds to the last on a stream",
+        "polling_last_ms": "milliseconds to the last that polls",
         "because": "why",
         "by_request": "by the change request",
         "code": "why",

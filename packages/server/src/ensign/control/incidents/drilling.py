@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 from ensign.control.kernel import clock
-from ensign.control.publishing.reach import Group, ReachView
+from ensign.control.publishing.reach import ReachView
 
 EVERY: Final = (1, 366)
 TARGET_MS: Final = (100, 600_000)
@@ -71,11 +71,15 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
-    """Instances of one mode: how many there were, run it, and were sent it without being able to confirm."""
+    """Instances of one mode: how many there were, run it, and were sent it without being able to confirm.
+
+    ``last_ms``: from the press to the swap in the last of those that run it; None where none is known to.
+    """
 
     instances: int = 0
     running: int = 0
     sent: int = 0
+    last_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +88,9 @@ class Drill:
 
     ``commit_ms``: from the press to the ruleset being ready to commit. ``p50_ms, p90_ms, all_ms``: from the press to
     the swap in half, nine in ten and the last of the instances that confirm, those that poll among them.
-    ``judged_by_ms``: what ``all_ms`` was held against: the target, with the interval of those that poll added where
-    some of them are in it. ``restore``: the request that switches on again; ``problem``: what stood in the way.
+    Those on a stream are held against the target, those that poll against it and their interval: ``judged_by_ms`` is
+    the longer of the two that applied. ``restore``: the request that switches on again; ``problem``: what stood in
+    the way.
     """
 
     id: str
@@ -135,7 +140,7 @@ def measured(drill: Drill, reach: ReachView | None, *, at: datetime) -> Drill:
             drill, status="inconclusive", measured_at=at,
             problem="No application was connected, so nothing was measured but the time to commit.",
         )  # fmt: skip
-    streaming, polling = (_counted(reach.groups, mode) for mode in ("streaming", "polling"))
+    streaming, polling = (_counted(reach, mode) for mode in ("streaming", "polling"))
     judged_by = drill.target_ms + (reach.within * 1000 if polling.running else 0)
     found = replace(
         drill, measured_at=at, p50_ms=reach.p50_ms, p90_ms=reach.p90_ms, all_ms=reach.ms, judged_by_ms=judged_by,
@@ -148,16 +153,22 @@ def measured(drill: Drill, reach: ReachView | None, *, at: datetime) -> Drill:
         return replace(
             found, status="inconclusive", problem="Nobody could confirm: they were sent it, and that is all we know."
         )
+    if streaming.last_ms is not None and streaming.last_ms > drill.target_ms:
+        return replace(
+            found, status="failed",
+            problem=f"The last on a stream took {streaming.last_ms} ms, {drill.target_ms} ms were allowed.",
+        )  # fmt: skip
     if reach.ms > judged_by:
         return replace(found, status="failed", problem=f"The last took {reach.ms} ms, {judged_by} ms were allowed.")
     return replace(found, status="passed")
 
 
-def _counted(groups: tuple[Group, ...], mode: str) -> Counted:
-    some = [group for group in groups if group.mode == mode]
+def _counted(reach: ReachView, mode: str) -> Counted:
+    some = [group for group in reach.groups if group.mode == mode]
     return Counted(
-        instances=sum(g.instances for g in some), running=sum(g.running for g in some), sent=sum(g.sent for g in some)
-    )
+        instances=sum(g.instances for g in some), running=sum(g.running for g in some), sent=sum(g.sent for g in some),
+        last_ms=reach.last_ms(mode),
+    )  # fmt: skip
 
 
 def _state(value: Plan | Drill, times: tuple[str, ...]) -> dict[str, Any]:

@@ -199,6 +199,11 @@ def _measure(drill_id: str, reach: ReachView | None, *, at: datetime) -> int:
             "commit_ms": found.commit_ms or 0, "target_ms": found.target_ms,
             "streaming": found.streaming.instances, "polling": found.polling.instances,
             **{name: value for name in ("p50_ms", "p90_ms", "all_ms") if (value := getattr(found, name)) is not None},
+            **{
+                f"{mode}_last_ms": ms
+                for mode, counted in (("streaming", found.streaming), ("polling", found.polling))
+                if (ms := counted.last_ms) is not None
+            },
         }  # fmt: skip
         _record(
             actions.DRILL_RUN, actor, [stage(DrillRow, id=row.pk, state=found.to_state(), current=row)], found, at=at,

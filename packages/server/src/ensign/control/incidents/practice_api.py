@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.http import HttpRequest
 from ninja import Router, Schema, Status
+from pydantic import Field
 
 from ensign.control.access.decisions import held, require
 from ensign.control.access.domain import Scope
@@ -114,6 +115,7 @@ class CountedOut(Schema):
     instances: int
     running: int
     sent: int
+    last_ms: int | None = Field(description="From the press to the last of those that run it.")
 
 
 class DrillOut(Schema):

@@ -20,7 +20,11 @@ UNKNOWN: Final = "Nothing is known about who took it."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """Instances of one application with one SDK and mode (``streaming`` or ``polling``)."""
+    """Instances of one application with one SDK and mode (``streaming`` or ``polling``).
+
+    ``slowest_ms``: to the last of those that run it, from where the report counts; None where none is known to, or a
+    node does not say. In a :class:`ReachView` it counts from ``published_at``.
+    """
 
     app: str
     sdk: str
@@ -28,6 +32,7 @@ class Group:
     instances: int
     running: int
     sent: int
+    slowest_ms: int | None = None
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -112,6 +117,11 @@ class ReachView:
         """Of all, how many ask from time to time."""
         return self.instances - self.streaming
 
+    def last_ms(self, mode: str) -> int | None:
+        """To the last of one mode that is known to run it; of all modes where a node does not tell them apart."""
+        last = [group.slowest_ms for group in self.groups if group.mode == mode and group.running]
+        return self.ms if last and None in last else max((ms for ms in last if ms is not None), default=None)
+
     @property
     def sentence(self) -> str:
         """The whole of it in a sentence or two."""
@@ -137,7 +147,7 @@ class ReachView:
         one = self.missing == 1
         if self.settled:
             return f"{self.missing:,} did not take it within {int(WAIT.total_seconds() // 60)} min"
-        if self.within:
+        if self.within and self.missing == sum(group.missing for group in self.groups if group.mode == "polling"):
             return f"{self.missing:,} poll{'s' if one else ''} and take{'s' if one else ''} it within {self.within} s"
         return f"{self.missing:,} {'has' if one else 'have'} yet to take it"
 
@@ -173,15 +183,18 @@ def added_up(
     heard = [report for report in reports if report.node != report.reporter and report.node in known]
     groups: dict[tuple[str, str, str], Group] = {}
     for report in own:
-        also = _running(r for r in heard if r.node == report.node)
-        for group in report.groups:
-            running = min(group.instances, group.running + also.get(group.key, 0))
-            counted = replace(group, running=running, sent=min(group.sent, group.instances - running))
+        also = _running((r for r in heard if r.node == report.node), published_at)
+        for group in _from(report, published_at):
+            more = also.get(group.key)
+            running = min(group.instances, group.running + (more.running if more else 0))
+            slowest = _later(group.slowest_ms, more.slowest_ms if more else None)
+            sent = min(group.sent, group.instances - running)
+            counted = replace(group, running=running, sent=sent, slowest_ms=slowest)
             groups[group.key] = _sum(groups.get(group.key), counted)
     times: dict[int, int] = {}
     slowest: list[int] = []
     for report in (*own, *heard):
-        shift = max(0, round((report.began_at - published_at).total_seconds() * 1000))
+        shift = _shift(report, published_at)
         for ms, count in report.times.items():
             times[shift + ms] = times.get(shift + ms, 0) + count
         slowest += [] if report.slowest_ms is None else [shift + report.slowest_ms]
@@ -201,20 +214,35 @@ def added_up(
     )  # fmt: skip
 
 
-def _running(reports: Iterable[Report]) -> dict[tuple[str, str, str], int]:
-    found: dict[tuple[str, str, str], int] = {}
+def _shift(report: Report, published_at: datetime) -> int:
+    return max(0, round((report.began_at - published_at).total_seconds() * 1000))
+
+
+def _from(report: Report, published_at: datetime) -> Iterable[Group]:
+    """The groups, with times from the publication on."""
+    shift = _shift(report, published_at)
+    return (g if g.slowest_ms is None else replace(g, slowest_ms=g.slowest_ms + shift) for g in report.groups)
+
+
+def _running(reports: Iterable[Report], published_at: datetime) -> dict[tuple[str, str, str], Group]:
+    found: dict[tuple[str, str, str], Group] = {}
     for report in reports:
-        for group in report.groups:
-            found[group.key] = found.get(group.key, 0) + group.running
+        for group in _from(report, published_at):
+            found[group.key] = _sum(found.get(group.key), group)
     return found
+
+
+def _later(one: int | None, other: int | None) -> int | None:
+    return max((ms for ms in (one, other) if ms is not None), default=None)
 
 
 def _sum(one: Group | None, other: Group) -> Group:
     if one is None:
         return other
     return replace(
-        one, instances=one.instances + other.instances, running=one.running + other.running, sent=one.sent + other.sent
-    )
+        one, instances=one.instances + other.instances, running=one.running + other.running, sent=one.sent + other.sent,
+        slowest_ms=_later(one.slowest_ms, other.slowest_ms),
+    )  # fmt: skip
 
 
 def _quantile(times: Mapping[int, int], share: float, most: int | None) -> int | None:

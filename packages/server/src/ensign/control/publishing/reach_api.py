@@ -31,6 +31,7 @@ class GroupOut(Schema):
     running: int
     sent: int
     missing: int
+    slowest_ms: int | None = Field(description="To the last of those known to run it; null where a node does not say.")
 
 
 class ReachOut(Schema):

@@ -11,8 +11,8 @@ class Reach(models.Model):
     """What ``reporter`` says about the instances of ``node`` and one publication; the newest report alone is kept.
 
     ``number`` 0 is no publication, but who is connected at present. ``groups`` is JSON: a list of ``{app, sdk, mode,
-    instances, running, sent}``; ``times`` maps milliseconds since ``began_at`` to how many instances took that long.
-    ``since`` is the first publication that was taken in together with this one. ``entry`` is the entry that says how
+    instances, running, sent, slowest_ms}``; ``times`` maps milliseconds since ``began_at`` to how many instances took
+    that long. ``since`` is the first publication that was taken in together with this one. ``entry`` is the entry that says how
     far it came, 0 when there was nothing to say.
     """
 

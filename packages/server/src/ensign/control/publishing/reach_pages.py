@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from ensign.control.projects import queries as projects
 from ensign.control.publishing import reach_rows
-from ensign.control.publishing.reach import UNKNOWN, ReachView, duration
+from ensign.control.publishing.reach import UNKNOWN, Group, ReachView, duration
 
 SOON: Final = timedelta(seconds=15)
 """So long after a publication the first words about it may take."""
@@ -40,10 +40,10 @@ class Shown:
     connect: str = ""
 
     @property
-    def rows(self) -> tuple[tuple[str, str, str, int, int, int, int], ...]:
-        """(application, SDK, how, instances, run it, were sent it, missing) of each group."""
+    def rows(self) -> tuple[tuple[str, str, str, int, int, int, str], ...]:
+        """(application, SDK, how, instances, run it, were sent it, after how long the last had it) of each group."""
         groups = () if self.view is None else self.view.groups
-        return tuple((g.app, g.sdk, g.mode, g.instances, g.running, g.sent, g.missing) for g in groups)
+        return tuple((g.app, g.sdk, g.mode, g.instances, g.running, g.sent, _after(g)) for g in groups)
 
 
 def of_flag(project: str, flag: str, at: datetime) -> dict[str, Shown]:
@@ -110,6 +110,10 @@ def connected(project: str, environment: str, view: ReachView | None) -> Shown:
         f" ({view.streaming:,} streaming, {view.polling:,} polling).",
         note="How fast a change is live on all of them is shown from the next one on.",
     )  # fmt: skip
+
+
+def _after(group: Group) -> str:
+    return "" if group.slowest_ms is None else duration(group.slowest_ms)
 
 
 def _address(project: str, environment: str, number: int) -> str:

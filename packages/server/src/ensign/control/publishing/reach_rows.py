@@ -43,6 +43,8 @@ class GroupSaid(Protocol):
     def running(self) -> int: ...
     @property
     def sent(self) -> int: ...
+    @property
+    def slowest_ms(self) -> int | None: ...
 
 
 class Said(Protocol):
@@ -200,7 +202,7 @@ def _rows(places: Collection[Place]) -> dict[Place, list[Reach]]:
 
 
 def _groups_text(groups: Iterable[GroupSaid]) -> str:
-    names = ("app", "sdk", "mode", "instances", "running", "sent")
+    names = ("app", "sdk", "mode", "instances", "running", "sent", "slowest_ms")
     return json.dumps([{name: getattr(group, name) for name in names} for group in groups])
 
 
