@@ -12,8 +12,8 @@ class Reach(models.Model):
 
     ``number`` 0 is no publication, but who is connected at present. ``groups`` is JSON: a list of ``{app, sdk, mode,
     instances, running, sent, slowest_ms}``; ``times`` maps milliseconds since ``began_at`` to how many instances took
-    that long. ``since`` is the first publication that was taken in together with this one. ``entry`` is the entry that says how
-    far it came, 0 when there was nothing to say.
+    that long. ``since`` is the first publication that was taken in together with this one. ``entry`` is the entry
+    that says how far it came, 0 when there was nothing to say.
     """
 
     pk = models.CompositePrimaryKey("project", "environment", "number", "node", "reporter")
