@@ -44,7 +44,7 @@ _ROW = (
     '<td class="col-changed" data-label="Changed"><time datetime="{}" title="{}" data-moment>{}</time></td></tr>'
 )
 #: Belongs to the form of the list that does something with many flags at once.
-_CHOOSE = '<input type="checkbox" class="choose" form="bulk" name="flag" value="{0}" aria-label="Choose {0}"> '
+_CHOOSE = '<input type="checkbox" class="pick" form="bulk" name="flag" value="{0}" aria-label="Choose {0}">'
 _STALE = mark_safe(' <span class="badge tone-warn">stale</span>')
 
 
