@@ -9,7 +9,7 @@ import pytest
 from ensign.control.audit import history, registry
 from ensign.control.changes import operations as door
 from ensign.control.changes import timing
-from ensign.control.evidence import pages, queries, words
+from ensign.control.evidence import control_words, pages, queries, words
 from ensign.control.evidence.queries import LogPage
 from ensign.control.identity.approval_keys import operations as keys
 from ensign.control.identity.approval_keys import queries as key_queries
@@ -172,3 +172,10 @@ def test_a_ramp_is_told_by_its_flag_and_share(page: LogPage) -> None:
     [told] = [pages.touched(change, page.names) for change in stepped.changes if change.kind == "ramp"]
     assert told.difference.sentences == ("The ramp of new-checkout in production is running at 80 % (step 2 of 3).",)
     assert [(row.what, row.before, row.after) for row in told.difference.rows] == [("share", "60 %", "80 %")]
+
+
+def test_two_who_approve_each_other_are_both_named() -> None:
+    detail = {"kind": "reciprocal-approvals", "severity": "medium", "subject": "usr_a+usr_b"}
+    names = {"usr_a": "Ada", "usr_b": "Bo"}
+    assert control_words.LINES["alert.raised"](detail, names) == ": Two people approve each other (medium, Ada and Bo)"
+    assert words._value("subject", "usr_a+usr_b", names) == "Ada and Bo"

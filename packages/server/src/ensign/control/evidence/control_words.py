@@ -106,7 +106,8 @@ def _drilled(detail: _Detail, names: _Names) -> str:  # noqa: ARG001 (as above)
 
 
 def _alert(detail: _Detail, names: _Names) -> str:
-    whose = names.get(detail.get("subject", ""), "")
+    people = [names[one] for one in detail.get("subject", "").split("+") if one in names]
+    whose = " and ".join(people)
     return f": {KINDS[detail['kind']].title} ({', '.join(one for one in (detail['severity'], whose) if one)})"
 
 

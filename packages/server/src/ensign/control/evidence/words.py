@@ -126,7 +126,9 @@ def mentioned(entries: Iterable[EntryView]) -> set[str]:
     name.
     """
     values = (value for entry in entries for value in _values(entry))
-    return {value for value in values if isinstance(value, str) and _NAMED.fullmatch(value)}
+    # Two people, who approve each other, are one subject: their ids are joined.
+    parts = (part for value in values if isinstance(value, str) for part in value.split("+"))
+    return {part for part in parts if _NAMED.fullmatch(part)}
 
 
 def _values(entry: EntryView) -> Iterator[Any]:
@@ -157,7 +159,9 @@ def facts(entry: EntryView, names: Mapping[str, str]) -> list[Fact]:
         Fact(
             label=_label(name),
             value=_value(name, value, names, entry.action),
-            exact=isinstance(value, str) and value not in names and bool(_EXACT.fullmatch(value)),
+            exact=isinstance(value, str)
+            and not all(part in names for part in value.split("+"))
+            and bool(_EXACT.fullmatch(value)),
             href=_href(value),
         )
         for name, value in entry.detail.items()
@@ -202,7 +206,9 @@ def _value(name: str, value: Any, names: Mapping[str, str], action: str = "") ->
         return WAYS.get(text, text)
     if name == "limits":
         return text.replace("_", " ")
-    return names.get(text, control_words.moment(text))
+    if all(part in names for part in text.split("+")):
+        return " and ".join(names[part] for part in text.split("+"))
+    return control_words.moment(text)
 
 
 def line(entry: EntryView, names: Mapping[str, str]) -> str:
