@@ -6,6 +6,8 @@ else by its members.
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -45,6 +47,8 @@ NOUNS: Mapping[str, str] = MappingProxyType(
 )
 
 State = Mapping[str, Any]
+_ID = re.compile(r"\b(?:usr|grp|svc|crq|inc)_\w+")
+_FIRST = ("person", "at")
 _BRIEF = 2
 _CLIP = 80
 
@@ -99,7 +103,11 @@ def tell(change: Change, names: Mapping[str, str] = MappingProxyType({})) -> Tol
 
 def _read(row: Row, names: Mapping[str, str]) -> Row:
     """The row with times and ids of people as people read them."""
-    before, after = (None if text is None else names.get(text, moment(text)) for text in (row.before, row.after))
+
+    def named(found: re.Match[str]) -> str:
+        return names.get(found[0], found[0])
+
+    before, after = (None if text is None else _ID.sub(named, moment(text)) for text in (row.before, row.after))
     return Row(row.what, before, after)
 
 
@@ -152,17 +160,42 @@ def _clipped(text: str) -> str:
 
 
 def _plain(called: str, before: State | None, after: State) -> Told:
+    if before is None:
+        made = [(member.replace("_", " "), _said(value)) for member, value in sorted(after.items())]
+        return Told(f"The {called} was made.", tuple(Row(what, None, text) for what, text in made if text))
     rows = tuple(
         Row(
             found.path.replace("_", " "),
-            None if found.sign == "+" else found.before or "empty",
-            None if found.sign == "-" else found.after or "empty",
+            None if found.sign == "+" else _worded(found.before) or "empty",
+            None if found.sign == "-" else _worded(found.after) or "empty",
         )
-        for found in differences.rows(before or {}, after)
+        for found in differences.rows(before, after)
     )
-    if before is None:
-        return Told(f"The {called} was made.", rows)
     return Told(f"The {called} changed in {len(rows)} place{'' if len(rows) == 1 else 's'}.", rows)
+
+
+def _worded(text: str) -> str:
+    """What ``differences`` says of a value, in words also where it is a list or an object."""
+    if not text.startswith(("{", "[")):
+        return text
+    try:
+        return _said(json.loads(text))
+    except ValueError:  # a text of somebody's that begins like that
+        return text
+
+
+def _said(value: Any) -> str:
+    """A value as a person reads it; empty where there is nothing. Who approved or decided, and when, comes first."""
+    if isinstance(value, Mapping):
+        first = [moment(str(value[name])) for name in ("person", "at") if value.get(name)]
+        rest = {name: text for name, one in value.items() if name not in _FIRST and (text := _said(one))}
+        if len(first) < len(_FIRST):
+            first, rest = [], {name: text for name, one in value.items() if (text := _said(one))}
+        return ", ".join([*first, *(f"{name.replace('_', ' ')} {text}" for name, text in rest.items())])
+    if isinstance(value, (list, tuple)):
+        said = [text for one in value if (text := _said(one))]
+        return ("; " if any(isinstance(one, Mapping) for one in value) else ", ").join(said)
+    return moment(differences.show(value))
 
 
 def _flag(before: State | None, after: State) -> Told:
