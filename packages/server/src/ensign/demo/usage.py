@@ -15,6 +15,7 @@ APPLICATIONS = {
     "checkout": (("shop-web", "ensign-python:0.1.0", 12), ("payments-api", "unleash-client-node:6.6.0", 6)),
     "payouts": (("payout-worker", "ensign-python:0.1.0", 4), ("merchant-dashboard", "unleash-client-java:11.0.0", 3)),
     "mobile": (("mobile-bff", "ensign-python:0.1.0", 5),),
+    "issuing": (("card-service", "ensign-python:0.1.0", 3),),
 }
 
 
@@ -56,7 +57,7 @@ def fill(*, rng: random.Random, now: datetime) -> None:
     """Store a week of counts per flag that is on, and the applications that reported them."""
     this_hour = now.replace(minute=0, second=0, microsecond=0)
     counts, seen = [], []
-    for place in cast.PROJECTS:
+    for place in (*cast.PROJECTS, cast.REGULATED):
         for app, sdk, instances in APPLICATIONS[place.key]:
             for environment, share in (("staging", 1), ("production", instances)):
                 seen.append(_Seen(place.key, environment, app, sdk, share, now - timedelta(seconds=rng.randrange(50))))
