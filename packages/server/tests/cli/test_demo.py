@@ -124,12 +124,12 @@ def test_production_of_the_regulated_project_is_what_staging_ran_tested_and_sign
     applied = [one for one in _requests("applied") if (one.project, one.environment) == ("issuing", "production")]
     assert len([one for one in applied if one.plan is not None]) == 3, "the further steps of a ramp"
     applied = [one for one in applied if one.plan is None]
-    assert len(applied) == 4
+    assert len(applied) == 5
     for one in applied:
         assert len({given.person for given in one.approvals}) == 2
         assert all(given.signature is not None for given in one.approvals)
         assert one.tickets
-    assert [one.promotes for one in applied if one.promotes] == ["staging"]
+    assert [one.promotes for one in applied if one.promotes] == ["staging", "staging"]
     runs = [Run.from_state(row.pk, row.state) for row in ReportedRun.objects.all()]
     assert {one.source for one in runs} == {"ci"}
     assert {one.result for one in runs} == {"passed", "failed"}
@@ -199,7 +199,7 @@ def test_the_demo_of_a_weekend_tells_the_same(databases: object) -> None:
     assert isinstance(databases, SqliteFactory | PostgresFactory)
     with databases.empty():
         told = run.fill(seed=3, now=datetime(2026, 5, 17, 6, 10, tzinfo=UTC), console=Console(file=StringIO()))
-        assert {"signed": 9, "drill failed": 1, "drill passed": 1}.items() <= told.counts.items()
+        assert {"signed": 11, "drill failed": 1, "drill passed": 1}.items() <= told.counts.items()
         assert inspect.verify().findings == []
 
 
@@ -232,7 +232,7 @@ def test_its_bundle_verifies_offline_and_so_does_every_signature_in_it(demo: Fil
     assert report.valid, report.as_json()
     assert {report.outcome(number) for number in (13, 14, 17, 18)} == {Outcome.VALID}
     [signed] = [check for check in report.checks if check.id == 17]
-    assert signed.detail.startswith("9 signatures by 2 keys")
+    assert signed.detail.startswith("11 signatures by 2 keys")
 
 
 def test_an_auditor_who_reads_its_log_finds_no_change_without_its_approvals(demo: Filled) -> None:

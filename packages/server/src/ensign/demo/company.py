@@ -18,7 +18,7 @@ from ensign.control.access import grants, groups, people, requests, service_acco
 from ensign.control.access.domain import Scope
 from ensign.control.access.grants import Wish
 from ensign.control.access.tokens import TokenWish
-from ensign.control.identity import accounts, factors, sign_in
+from ensign.control.identity import accounts, actors, factors, sign_in
 from ensign.control.identity import operations as identity
 from ensign.control.identity.models import Account
 from ensign.control.kernel.actor import ANONYMOUS, Actor
@@ -78,9 +78,9 @@ class Company:
         Account.objects.filter(pk=account.pk).update(last_login=at)  # Django notes the real time
         self.sessions[key] = at, request
 
-    def service(self, key: str) -> Actor:
-        """A service account, acting by its token."""
-        return Actor(kind="service", id=self.services[key], via="token", token_id=self.tokens[key])
+    def service(self, key: str, *, at: datetime) -> Actor:
+        """A service account, which shows its token."""
+        return actors.from_token(self.tokens[key], at=at)
 
     def holders(self, role: str, project: str) -> list[str]:
         """Keys of the people here who hold ``role`` in ``project``."""
@@ -136,7 +136,7 @@ def hire(company: Company, actor: Actor, name: str, purpose: str, role: str, *, 
     grants.give(actor=actor, at=at, subject=made.id, wish=Wish(role=role), reason="Least that it needs.")
     wish = TokenWish(name="ci", days=365)
     token = tokens.create_for_service(actor=actor, at=at, service_account_id=made.id, wish=wish)
-    company.tokens[name] = token.token.id
+    company.tokens[name] = token.text
 
 
 def give(company: Company, key: str, role: str, project: str, *, at: datetime, reason: str) -> None:

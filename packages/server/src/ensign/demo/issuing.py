@@ -53,6 +53,7 @@ class Issuing:
         calendar.on_day(209, partial(self._staged, "virtual-cards", self._promoted))
         calendar.on_day(285, partial(self._staged, "card-limits-v2", partial(self._directly, 20)))
         calendar.on_day(318, partial(self._staged, "freeze-card-in-app", partial(self._directly, 25)))
+        calendar.on_day(337, partial(self._improved, "freeze-card-in-app"))
         limits = "card-limits-v2"
         calendar.put(calendar.ago(33), lambda t: self._restage(limits, t, _PLANS, _REGION))
         calendar.put(calendar.ago(31), lambda t: self._tested(limits, t, "failed"))
@@ -97,7 +98,7 @@ class Issuing:
         """The pipeline says how its run against staging ended."""
         self._runs += 13
         progression.report_run(
-            actor=self._company.service("ci"), at=at, project=KEY, subject=Subject(kind="flag", key=key),
+            actor=self._company.service("ci", at=at), at=at, project=KEY, subject=Subject(kind="flag", key=key),
             environment="staging", name="end-to-end", result=result,
             url=f"https://ci.halyard.example/card-service/runs/{self._runs}",
             commit=hashlib.sha256(f"{key} {self._runs}".encode()).hexdigest()[:40],
@@ -107,13 +108,17 @@ class Issuing:
 
     def _promoted(self, key: str, at: datetime) -> None:
         """What staging runs, in production at 0 %; then by a ramp to everybody."""
+        request = self._promote(key, at, reason="Ran in staging since yesterday; the suite passed.", switch_on=True)
+        self._signed(request, at, lambda t: self._calendar.put(self._tomorrow(t), partial(self._ramp, key)))
+
+    def _promote(self, key: str, at: datetime, *, reason: str, switch_on: bool = False) -> ChangeRequest:
+        """A request for production made out of what staging runs."""
         done = promoting.promote(
             actor=self._stage.actor(_AUTHOR, at), at=at, project=KEY, flags=[key], source="staging",
-            target="production", switch_on=True, reason="Ran in staging since yesterday; the suite passed.",
-            tickets=(self._stage.ticket(KEY),),
+            target="production", switch_on=switch_on, reason=reason, tickets=(self._stage.ticket(KEY),),
         )  # fmt: skip
         self._stage.requests.counts["requested"] += 1
-        self._signed(done.request, at, lambda t: self._calendar.put(self._tomorrow(t), partial(self._ramp, key)))
+        return done.request
 
     def _ramp(self, key: str, at: datetime) -> None:
         steps = (*(RampStep(percent=share, hold=_HOLD) for share in _SHARES[:-1]), RampStep(percent=_SHARES[-1]))
@@ -155,20 +160,27 @@ class Issuing:
     def _tomorrow(self, at: datetime) -> datetime:
         return self._calendar.working(at + timedelta(hours=20))
 
+    def _improved(self, key: str, at: datetime) -> None:
+        """Another rule in staging, tested for a day, then promoted: the same people in production have it."""
+        self._restage(key, at, _PLANS, _REGION)
+        tested = self._calendar.working(at + timedelta(hours=26))
+        self._calendar.put(tested, partial(self._tested, key))
+
+        def promoted(t: datetime) -> None:
+            request = self._promote(key, t, reason="The bank's other regions follow once their call centres know.")
+            self._signed(request, t, lambda _: None)
+
+        self._calendar.put(tested + timedelta(minutes=20), promoted)
+
     def _half_signed(self, at: datetime) -> None:
         """The limits that were mended in staging, for production: one of two has signed."""
-        key = "card-limits-v2"
-        done = promoting.promote(
-            actor=self._stage.actor(_AUTHOR, at), at=at, project=KEY, flags=[key], source="staging",
-            target="production", reason="The first rule locked out everybody without a plan; see the failed run.",
-            tickets=(self._stage.ticket(KEY),),
-        )  # fmt: skip
-        self._stage.requests.counts["requested"] += 1
+        why = "The first rule locked out everybody without a plan; see the failed run."
+        request = self._promote("card-limits-v2", at, reason=why)
         changes.ask_reviewers(
-            actor=self._stage.actor(_AUTHOR, at), at=at, request_id=done.request.id,
+            actor=self._stage.actor(_AUTHOR, at), at=at, request_id=request.id,
             reviewers=[self._company.ids[name] for name in (*_SIGNERS, "amara.okafor")],
         )  # fmt: skip
-        self._calendar.put(self._calendar.ago(4), partial(self._sign, _SIGNERS[0], done.request))
+        self._calendar.put(self._calendar.ago(4), partial(self._sign, _SIGNERS[0], request))
 
     def _too_early(self, at: datetime) -> None:
         """Asked for on the day on which staging got it, before any test: the request says what it lacks."""

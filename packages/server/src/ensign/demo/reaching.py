@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db.models import Max
+
 from ensign.control.audit.models import Entry
 from ensign.control.kernel import clock
 from ensign.control.publishing import reach_rows, reached
 from ensign.control.publishing.models import Revision
+from ensign.control.publishing.reach_models import Reach
 from ensign.demo import usage
 
 _NODE = "a1b2c3d4e5f60718"
+_RECENT = timedelta(hours=1)
 _POLLS = 15
 """Seconds between the questions of an application that polls."""
 
@@ -66,6 +70,15 @@ def tell(revision: Revision, *, streaming_ms: int, at: datetime) -> None:
     )  # fmt: skip
     reach_rows.store([said], at=at)
     reached.record_reached(at=max(at, published + timedelta(minutes=1)))
+
+
+def catch_up(at: datetime) -> None:
+    """Tell of what was published in production since it was last told."""
+    known = Reach.objects.aggregate(last=Max("number"))["last"] or 0
+    fresh = Revision.objects.filter(environment="production", number__gt=known).order_by("number")
+    recent = Entry.objects.filter(ts__gte=clock.text(at - _RECENT)).values("seq")
+    for revision in fresh.filter(ledger_seq__in=recent):
+        tell(revision, streaming_ms=120 + revision.number * 37 % 700, at=at)
 
 
 def newest(project: str, environment: str) -> Revision:

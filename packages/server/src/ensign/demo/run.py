@@ -22,12 +22,14 @@ from ensign.control.identity.models import Person
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import system
 from ensign.control.kernel.errors import Conflict
-from ensign.demo import cast, told, usage, watching
+from ensign.demo import cast, reaching, told, usage, watching
 from ensign.demo.company import Company, found, secret_of
 from ensign.demo.story import Calendar
 from ensign.demo.year import Year
 
 LENGTH = timedelta(days=365)
+WATCHED = 30
+"""Days before the end of which it is known how fast applications took what was published."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,8 @@ def fill(*, seed: int, now: datetime, application_role: str | None = None, conso
             calendar.put(begin + timedelta(weeks=week, hours=3), partial(watching.watch, company))
             calendar.put(begin + timedelta(weeks=week, hours=4), _expire)
         calendar.put(calendar.end - timedelta(hours=20), partial(watching.sharpen, company))
+        for half_hour in range(1, 2 * 24 * WATCHED):
+            calendar.put(calendar.end - timedelta(minutes=30 * half_hour), reaching.catch_up)
         for month in range(1, 12):
             calendar.put(begin + timedelta(days=30 * month, hours=-5), _compare)
         calendar.run(progress)
@@ -95,7 +99,8 @@ def fill(*, seed: int, now: datetime, application_role: str | None = None, conso
             watching.follow(at=calendar.end)
             _expire(calendar.end)
             sessions.end_due(at=calendar.end)  # else the worker ends them all in the first minute
-        usage.fill(rng=calendar.rng, now=now)
+        reaching.catch_up(now)
+        usage.fill(company, rng=calendar.rng, now=now)
         told.fill(company, now=now)
         _anchor(now)
     schema.check()

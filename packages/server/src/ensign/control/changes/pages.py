@@ -13,6 +13,7 @@ from ensign.control.changes.domain import scheduling
 from ensign.control.changes.domain.diff import Row
 from ensign.control.changes.domain.requests import ChangeRequest
 from ensign.control.changes.domain.world import Ref
+from ensign.control.changes.moving import overtaken
 from ensign.control.changes.policy_pages import policy_checks
 from ensign.control.changes.queries import CommentView, Effect, RequestRow, Standing, Step
 from ensign.control.identity import queries as identity
@@ -71,11 +72,16 @@ class Line:
     environment: looks.Environment
     given: int
     needed: int
+    status: str
 
 
 def lines(rows: Sequence[RequestRow]) -> list[Line]:
-    """Requests of a list with names and environments; one query for names, two for each project."""
+    """Requests of a list with names and environments; one query for names, two for each project.
+
+    One of which something changed meanwhile is shown as in conflict, as on its own page.
+    """
     names = identity.names(r.request.author for r in rows)
+    late = overtaken([r.request for r in rows])
     known = {key: {p.row.key: p for p in places(key)} for key in {r.request.project for r in rows}}
     return [
         Line(
@@ -85,6 +91,7 @@ def lines(rows: Sequence[RequestRow]) -> list[Line]:
             environment=_look(known[r.request.project].get(r.request.environment), r.request.environment),
             given=len(r.request.approvals),
             needed=_needed(r.request, known[r.request.project].get(r.request.environment)),
+            status="conflicted" if r.request.id in late else r.request.status,
         )
         for r in rows
     ]
