@@ -15,7 +15,8 @@ from ensign.control.access import finding_sources, request_queries
 from ensign.control.audit import export, inspect
 from ensign.control.audit.models import Entry
 from ensign.control.changes import operations as changes
-from ensign.control.changes import rebasing, timing
+from ensign.control.changes import policy_pages, rebasing, timing
+from ensign.control.changes import queries as change_queries
 from ensign.control.changes.domain.requests import ChangeRequest
 from ensign.control.changes.models import Comment, Request
 from ensign.control.flags import queries as flags
@@ -29,6 +30,7 @@ from ensign.control.monitoring.models import Safeguard
 from ensign.control.progression.domain.runs import Run
 from ensign.control.progression.models import ReportedRun
 from ensign.control.projects import policies
+from ensign.control.releases import pages as release_pages
 from ensign.control.releases import queries as releases
 from ensign.demo import cast, run
 from ensign.demo.company import code_of, secret_of
@@ -109,6 +111,22 @@ def test_one_ramp_went_all_the_way_one_was_stopped_on_its_way_and_one_is_underwa
     assert (guard.status, guard.state["outcome"]) == ("armed", "done")
     assert {"ramp.paused", "ramp.resumed", "safeguard.fired", "safeguard.armed"} <= _actions()
     assert [one.template.name for one in releases.templates("checkout")] == ["Careful", "Same day"]
+
+
+def test_the_page_of_a_ramp_tells_what_held_it_and_who_let_it_go_on(demo: Filled) -> None:
+    [ramp] = releases.ramps(flag="network-token-refresh")
+    told = [(moment.title, moment.body) for moment in release_pages.story(ramp)]
+    assert ("paused the ramp: 25 %", "The safeguard declines acted: 0.074 is above 0.05.") in told
+    assert ("let the ramp go on: 25 %", "Declines are at 1.8 % again.") in told
+    assert told[0] == ("took the next step of the ramp: 100 %", "")
+
+
+def test_a_request_that_came_too_early_says_all_that_it_lacks(demo: Filled) -> None:
+    [early] = [one for one in _requests("in_review") if one.title.startswith("contactless-limits")]
+    reader = Actor(kind="person", id=early.author, via="session")
+    standing = change_queries.standing(early, reader=reader, at=NOW)
+    checks = {one.label: one.met for one in policy_pages.policy_checks(early, standing, at=NOW)}
+    assert checks == {"Ticket": True, "Has not run below for long enough": False, "No test run has passed": False}
 
 
 def test_one_request_applies_in_the_coming_days_and_one_did_at_night(demo: Filled) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -38,7 +39,7 @@ def policies(request: HttpRequest, project: str) -> HttpResponse:
     here = visit(request, project=project)
     here.require(Permission.PROJECT_POLICY_READ, project)
     found = projects.project(project)
-    waiting = _waiting(project)
+    waiting = _waiting(project, at=here.at)
     columns = [
         {
             "place": place,
@@ -58,10 +59,10 @@ def policies(request: HttpRequest, project: str) -> HttpResponse:
     return render(request, "changes/policies.html", context)
 
 
-def _waiting(project: str) -> list[pages.Line]:
+def _waiting(project: str, *, at: datetime) -> list[pages.Line]:
     """Open requests that would change what is asked for here, as a list shows them."""
     asked = [row for row in queries.open_requests(project) if row.request.status != "draft"]
-    return pages.lines([row for row in asked if touches_policy(row.request)])
+    return pages.lines([row for row in asked if touches_policy(row.request)], at=at)
 
 
 def _said(rules: PolicyRules) -> list[tuple[str, str]]:

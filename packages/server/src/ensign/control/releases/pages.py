@@ -141,9 +141,15 @@ def request_panels(request: ChangeRequest, rights: Held, at: datetime) -> Sequen
         for one in bars(shown, rights, at=at)
         for panel in (
             Panel(template="releases/_ramp.html", value={"bar": one}),
-            Panel(template="releases/_story.html", value={"ramp": one.ramp, "moments": story(one.ramp)}),
+            _told(one.ramp),
         )
     ]
+
+
+def _told(ramp: Ramp) -> Panel:
+    moments = story(ramp)
+    held = any(moment.tone is looks.Tone.WARN for moment in moments)
+    return Panel(template="releases/_story.html", value={"ramp": ramp, "moments": moments, "held": held})
 
 
 def story(ramp: Ramp) -> list[looks.Moment]:
