@@ -64,4 +64,9 @@ def show(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, str):
         return value
+    if isinstance(value, Mapping):
+        # What a member does not say is left out: nobody reads ``problem: ""``.
+        return "; ".join(f"{key.replace('_', ' ')}: {show(one)}" for key, one in sorted(value.items()) if show(one))
+    if isinstance(value, list):
+        return ", ".join(map(show, value))
     return json.dumps(value, ensure_ascii=False, sort_keys=True)

@@ -15,7 +15,7 @@ from ensign.control.audit import differences
 from ensign.control.audit.history import Change
 from ensign.control.changes.domain import diff, words
 from ensign.control.changes.domain.world import World
-from ensign.control.evidence.control_words import moment
+from ensign.control.evidence.control_words import moments
 from ensign.control.flags import words as flag_words
 from ensign.control.flags.domain import FlagConfig
 from ensign.control.projects.domain import PolicyRules
@@ -99,7 +99,7 @@ def tell(change: Change, names: Mapping[str, str] = MappingProxyType({})) -> Tol
 
 def _read(row: Row, names: Mapping[str, str]) -> Row:
     """The row with times and ids of people as people read them."""
-    before, after = (None if text is None else names.get(text, moment(text)) for text in (row.before, row.after))
+    before, after = (None if text is None else names.get(text, moments(text)) for text in (row.before, row.after))
     return Row(row.what, before, after)
 
 
