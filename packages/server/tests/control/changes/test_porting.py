@@ -406,3 +406,11 @@ def test_by_api_and_by_pages_with_everything_shown_first(db: str) -> None:
     viewer = sign_in(Client(), cast.viewer)
     assert "Import" in viewer.get("/projects/shop/transfer").content.decode()
     assert "See what becomes of it" not in viewer.get("/projects/shop/transfer").content.decode()
+
+
+def test_what_is_no_export_at_all_is_called_so(db: str) -> None:
+    for value in ({"foo": 1}, {}):
+        with pytest.raises(Invalid) as refused:
+            porting.from_json(value)
+        assert "no export of Ensign, nor one of Unleash" in refused.value.message
+        assert "ensign flags export" in refused.value.remedy
