@@ -225,6 +225,7 @@ def timeline(
     for step in steps:
         if step.action in _STEPS:
             title, icon, tone = _STEPS[step.action]
+            title += f": {step.due.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if step.due is not None else ""
             moments.append(
                 looks.Moment(title=title, at=step.at, icon=icon, tone=tone, person=person(step.actor, names))
             )
