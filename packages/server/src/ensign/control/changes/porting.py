@@ -259,13 +259,16 @@ def clone(
     Rights are asked on both sides: to read there, to make and draft here. Both logs say it.
 
     :raises Denied: when either is lacking; nothing is written.
-    :raises Invalid: when a flag is cloned onto itself.
+    :raises Invalid: when a flag is cloned onto itself, or onto one that holds something there already.
     """
     require(actor, Permission.PROJECT_READ, Scope(origin.project), at=at)
     document = content_of(origin.project, origin.environment, origin.flags)
     if key:
         if len(origin.flags) != 1:
             raise Invalid("A new key is for one flag.", fields={"key": "Clone each flag by itself."})
+        # Whoever may not draft there learns nothing of what there is: `bring` refuses them.
+        if held(actor, at=at).allows(Permission.CHANGE_DRAFT, Scope(project, environment)):
+            _check_free(key.strip(), project=project, environment=environment)
         document = porting.renamed(document, {origin.flags[0]: key.strip()})
     elif origin.project != project:
         raise Invalid(
@@ -295,6 +298,27 @@ def clone(
             },
         )
     return made
+
+
+def _check_free(key: str, *, project: str, environment: str) -> None:
+    """A clone overwrites nothing: its flag is new, or was made by a clone of another environment and is empty in this.
+
+    :raises Invalid: naming ``key``.
+    """
+    try:
+        there = flags.flag(key).info
+    except NotFound:
+        return
+    if there.project != project or there.archived:
+        raise Invalid(
+            f"There is a flag “{key}” already.",
+            fields={"key": "Choose another key: applications know flags by their keys alone, across projects."},
+        )
+    if environment in flags.configs_of(key):
+        raise Invalid(
+            f"There is a flag “{key}” already, and it is set up in {environment}.",
+            fields={"key": "Choose another key: a clone overwrites nothing."},
+        )
 
 
 def _heading(origin: Origin, environment: str, key: str) -> str:
