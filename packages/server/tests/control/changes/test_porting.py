@@ -336,6 +336,9 @@ def test_a_clone_overwrites_no_flag_and_fills_one_environment_after_the_other(db
         cloned(cast, key="elsewhere", environment="development")
     with pytest.raises(Denied):  # who may not draft there is told nothing of what there is
         cloned(cast, add_person("Sho Per", "developer", project="shop"), key="elsewhere", project="web")
+    with pytest.raises(Invalid, match="cannot be cloned as “bad key/x”") as refused:
+        cloned(cast, key="bad key/x")
+    assert "SDKs put the name into addresses" in refused.value.fields["key"]
     page = sign_in(Client(), cast.dev).post(
         f"/projects/shop/flags/{FLAG}/clone", {"key": " ", "source": "staging", "target": "shop/development"}
     )
