@@ -15,7 +15,8 @@ Every address of the control plane and what calling it needs. This page is writt
 tries (`packages/server/testkit/ensign_testkit/matrix`): every route, by every built-in role given in the organisation,
 in a project and in one environment, in one's own project and in another one, in every environment; by nobody, by
 somebody deactivated, by somebody whose roles ran out, and by tokens. The answers are compared with
-[permissions and roles](permissions-and-roles.md). A route without a row fails the tests.
+[permissions and roles](permissions-and-roles.md). A route without a row fails the tests. Of a route that only reads,
+`make test` tries a third of these combinations, and `make test-all` all of them.
 
 Permissions are spelled as there. Further words:
 

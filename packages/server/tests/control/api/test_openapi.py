@@ -76,7 +76,16 @@ def env(databases: SqliteFactory | PostgresFactory, tmp_path: Path) -> Iterator[
         cluster.close()
 
 
-def test_no_generated_request_makes_the_server_fail(tmp_path: Path, env: dict[str, str]) -> None:
+#: Phases of schemathesis, and how many requests it makes up for each operation: some in every run, all in the slow one.
+SOME, ALL = ("examples,fuzzing", 4), ("examples,coverage,fuzzing", 20)
+
+
+@pytest.mark.parametrize(
+    ("phases", "examples"), [pytest.param(*SOME, marks=pytest.mark.once), pytest.param(*ALL, marks=pytest.mark.slow)]
+)
+def test_no_generated_request_makes_the_server_fail(
+    tmp_path: Path, env: dict[str, str], phases: str, examples: int
+) -> None:
     """schemathesis: made-up and mutated requests, chained by the links between endpoints, against a real server."""
     rates = {"ENSIGN_API_RATE": "1000000", "ENSIGN_API_WRITE_RATE": "1000000"}
     with serving(tmp_path / "data", env={**env, **rates}) as server:
@@ -86,10 +95,10 @@ def test_no_generated_request_makes_the_server_fail(tmp_path: Path, env: dict[st
             command = [
                 str(Path(sys.executable).with_name("schemathesis")), "run", f"{server.url}/api/v1/openapi.json",
                 "--header", f"Authorization: Bearer {token}", "--checks",
-                "not_a_server_error,content_type_conformance,ignored_auth", "--max-examples", "8",
-                "--phases", "examples,coverage,fuzzing", "--seed", "1", "--workers", "1", "--no-color", *chosen,
+                "not_a_server_error,content_type_conformance,ignored_auth", "--max-examples", str(examples),
+                "--phases", phases, "--seed", "1", "--workers", "1", "--no-color", *chosen,
             ]  # fmt: skip
-            done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False, cwd=tmp_path)
+            done = subprocess.run(command, capture_output=True, text=True, timeout=1_200, check=False, cwd=tmp_path)
             report = done.stdout[-9000:] + done.stderr[-2000:] + "".join(server.lines[-30:])
             assert done.returncode == 0, report
             if chosen[0] == "--exclude-path-regex":

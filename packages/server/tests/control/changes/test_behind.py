@@ -24,6 +24,7 @@ from ensign_testkit.people import add_person, add_service, sign_in
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
 POLICY = PolicyInForce(ref="pol_x@1", demand=Demand(approvals=1), protected=True, environments=("production",))
+ANYBODY = trust.Judges(entitled=lambda _: True)
 
 
 def person(id: str) -> Actor:
@@ -43,7 +44,7 @@ def in_review() -> ChangeRequest:
 
 def refusal(request: ChangeRequest, who: str, **more: frozenset[str]) -> str | None:
     owners = more.get("owners", frozenset())
-    found = trust.refusal_to_approve(request, person(who), at=AT, policy=POLICY, entitled=True, owners=owners)
+    found = trust.refusal_to_approve(request, person(who), at=AT, policy=POLICY, judges=replace(ANYBODY, owners=owners))
     return None if found is None else found.code
 
 
@@ -53,9 +54,9 @@ def test_who_stood_behind_the_author_is_refused_and_an_approval_in_their_name_co
     assert refusal(request, who) == "own-change"
     forged = Approval(person=who, at=AT, digest=request.digest, policy=POLICY.ref, round=1)
     stuffed = replace(request, approvals=(forged,), status="approved")
-    assert not trust.verdict(stuffed, at=AT, policy=POLICY, entitled=lambda _: True).enough
+    assert not trust.verdict(stuffed, at=AT, policy=POLICY, judges=ANYBODY).enough
     with pytest.raises(Conflict, match="0 of 1"):
-        lifecycle.applied(stuffed, person("usr_owner"), at=AT, policy=POLICY, current={}, entitled=lambda _: True)
+        lifecycle.applied(stuffed, person("usr_owner"), at=AT, policy=POLICY, current={}, judges=ANYBODY)
     assert refusal(request, "usr_other") is None
 
 

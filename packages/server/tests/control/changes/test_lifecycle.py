@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
+ANYBODY = trust.Judges(entitled=lambda _: True)
 PEOPLE = ("usr_ann", "usr_bob", "usr_cia")
 ACTS = {
     "on": (FlagEnable(flag="f"),),
@@ -125,7 +126,7 @@ class Bench:
             digest=digest or self.request.digest,
             policy=self.policy,
             current=self.current,
-            entitled=self.entitled.__contains__,
+            judges=trust.Judges(entitled=self.entitled.__contains__),
         )
         assert actor.interactive, "a token approved"
         assert actor.recent_mfa(at=self.at), "somebody approved without a second factor"
@@ -155,7 +156,7 @@ class Bench:
             at=self.at,
             policy=self.policy,
             current=self.current,
-            entitled=self.entitled.__contains__,
+            judges=trust.Judges(entitled=self.entitled.__contains__),
             mode=mode,
         )
         if mode == "standard":
@@ -383,7 +384,10 @@ def test_one_person_is_one_approval() -> None:
         bench.approve(session("usr_bob", START))
     twice = (*bench.request.approvals, *bench.request.approvals)
     judged = trust.verdict(
-        replace(bench.request, approvals=twice), at=START, policy=bench.policy, entitled=lambda _: True
+        replace(bench.request, approvals=twice),
+        at=START,
+        policy=bench.policy,
+        judges=trust.Judges(entitled=lambda _: True),
     )
     assert len(judged.counted) == 1
 
@@ -470,7 +474,7 @@ def test_what_another_node_wrote_a_moment_ago_may_lie_in_the_future() -> None:
         bench = approved()
         given = tuple(replace(a, at=START + ahead) for a in bench.request.approvals)
         bench.request = replace(bench.request, approvals=given)
-        judged = trust.verdict(bench.request, at=START, policy=bench.policy, entitled=lambda _: True)
+        judged = trust.verdict(bench.request, at=START, policy=bench.policy, judges=ANYBODY)
         assert judged.enough is counts
         assert [why for _, why in judged.lost] == (
             [] if counts else ["given by a node whose clock is ahead of this one's"]

@@ -159,7 +159,7 @@ def test_an_approval_without_a_signature_from_before_the_policy_does_not_count(d
             ),
         ),
     )
-    judged = trust.verdict(forged, at=cast.at, policy=policy, entitled=lambda _: True)
+    judged = trust.verdict(forged, at=cast.at, policy=policy, judges=trust.Judges(entitled=lambda _: True))
     assert not judged.enough
     assert {why for _, why in judged.lost} == {"not signed with a passkey"}
 
@@ -260,7 +260,9 @@ def test_an_approval_that_is_put_back_after_an_edit_and_an_edit_back_does_not_co
     for stuffed in (given, replace(given, round=request.round)):
         forged = replace(request, approvals=(stuffed,))
         judging = signing_for(forged)
-        assert not trust.verdict(forged, at=cast.at, policy=policy, entitled=lambda _: True, signing=judging).enough
+        assert not trust.verdict(
+            forged, at=cast.at, policy=policy, judges=trust.Judges(entitled=lambda _: True, signing=judging)
+        ).enough
 
 
 def test_a_title_that_changed_after_signing_voids_the_signature(db: str) -> None:

@@ -54,7 +54,9 @@ def approval() -> Approval:
 
 def counted(request: ChangeRequest, given: Approval, judging: Signing = JUDGING) -> bool:
     found = replace(request, approvals=(given,))
-    return trust.verdict(found, at=AT, policy=POLICY, entitled=lambda _: True, signing=judging).enough
+    return trust.verdict(
+        found, at=AT, policy=POLICY, judges=trust.Judges(entitled=lambda _: True, signing=judging)
+    ).enough
 
 
 def test_what_was_signed_counts() -> None:
@@ -147,10 +149,10 @@ def test_nobody_approves_but_with_a_signature_that_holds_where_it_is_demanded(
     actor = Actor(kind="person", id="usr_bo", via="session", mfa_at=AT)
     signature = approval().signature if signed else None
     policy = POLICY if demanded else replace(POLICY, demand=Demand(approvals=1))
-    said = {"at": AT, "digest": REQUEST.digest, "policy": policy, "current": {}, "entitled": lambda _: True}
+    anybody = trust.Judges(entitled=lambda _: True, signing=JUDGING if good else Signing(log=LOG))
     try:
         done = lifecycle.approve(
-            REQUEST, actor, signature=signature, signing=JUDGING if good else Signing(log=LOG), **said
+            REQUEST, actor, at=AT, digest=REQUEST.digest, policy=policy, current={}, judges=anybody, signature=signature
         )
     except (Conflict, Denied):
         assert (demanded and not signed) or (signed and not good)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from ensign.control.changes.domain import algebra, lifecycle, plans
+from ensign.control.changes.domain import algebra, lifecycle, plans, trust
 from ensign.control.changes.domain.base import Operation
 from ensign.control.changes.domain.content_operations import StrategyUpdate
 from ensign.control.changes.domain.digests import change_digest
@@ -38,6 +38,8 @@ NAME = "config:production/a"
 DEV = Actor(kind="person", id="usr_dev", via="session", mfa_at=START)
 REVIEWER = Actor(kind="person", id="usr_rev", via="session", mfa_at=START)
 POLICY = PolicyInForce(ref="pol_1@1", demand=Demand(approvals=1), protected=True, environments=("production",))
+ANYBODY = trust.Judges(entitled=lambda _: True)
+NOBODY = trust.Judges(entitled=lambda _: False)
 
 #: What asks for more approval than the plan was asked for.
 MORE = (
@@ -84,11 +86,9 @@ class Ramps(RuleBasedStateMachine):
         submitted = lifecycle.submit(request((self.plan,), self.base()), by=DEV.id, at=START, policy=POLICY)
         approved = lifecycle.approve(
             submitted, REVIEWER, at=START, digest=submitted.digest, policy=POLICY, current=self.base(),
-            entitled=lambda _: True,
+            judges=ANYBODY,
         )  # fmt: skip
-        self.approved = lifecycle.applied(
-            approved, DEV, at=START, policy=POLICY, current=self.base(), entitled=lambda _: True
-        )
+        self.approved = lifecycle.applied(approved, DEV, at=START, policy=POLICY, current=self.base(), judges=ANYBODY)
         self.change((self.plan,))
         self.ramp = Ramp(
             id="rmp_1", project="shop", environment="production", request="crq_1", operation=self.plan, owner=DEV.id,
@@ -119,7 +119,7 @@ class Ramps(RuleBasedStateMachine):
         """Whether the door lets it through. Nobody is entitled to approve any more: a step needs it no more."""
         try:
             done = lifecycle.applied(
-                wanted, actor, at=self.at, policy=self.policy, current=self.base(), entitled=lambda _: False,
+                wanted, actor, at=self.at, policy=self.policy, current=self.base(), judges=NOBODY,
                 mode="plan", underway=self.underway(),
             )  # fmt: skip
         except EnsignError:

@@ -106,11 +106,24 @@ _IDEMPOTENCY_KEY = {
 class EnsignAPI(NinjaAPI):
     """Ninja with the answers that every endpoint may give in its description."""
 
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self._described = dict[str, OpenAPISchema]()
+
     def get_openapi_schema(
         self, *, path_prefix: str | None = None, path_params: dict[str, Any] | None = None
     ) -> OpenAPISchema:
-        """OpenAPI 3.1 of all endpoints, with problems and ``Idempotency-Key`` written in."""
-        schema = super().get_openapi_schema(path_prefix=path_prefix, path_params=path_params)
+        """OpenAPI 3.1 of all endpoints, with problems and ``Idempotency-Key`` written in.
+
+        Made once for each prefix: it takes most of a second, in which nothing else would be answered.
+        """
+        prefix = self.get_root_path(path_params or {}) if path_prefix is None else path_prefix
+        if prefix not in self._described:
+            self._described[prefix] = self._describe(prefix)
+        return self._described[prefix]
+
+    def _describe(self, prefix: str) -> OpenAPISchema:
+        schema = super().get_openapi_schema(path_prefix=prefix)
         components = schema.setdefault("components", {})
         components.setdefault("schemas", {})["Problem"] = _PROBLEM
         content = {problems.CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}

@@ -20,20 +20,18 @@ from ensign.control.changes.domain.facts import change_facts
 from ensign.control.changes.domain.ramp_operations import RampPlan
 from ensign.control.changes.domain.requests import ChangeRequest, Mode, PolicyInForce
 from ensign.control.changes.domain.signing import in_entry
+from ensign.control.changes.domain.trust import Judges
 from ensign.control.changes.domain.world import Ref, World
 from ensign.control.changes.gates import Asked
 from ensign.control.changes.loading import (
-    Judges,
     Loaded,
     behind,
     joined_policy,
     judges,
     load,
     load_for,
-    owners,
     reached,
     references,
-    signing_for,
 )
 from ensign.control.changes.models import Request
 from ensign.control.changes.policy_gates import touches_policy, weakened
@@ -80,7 +78,7 @@ def _ground(request: ChangeRequest, *, rights: Held, mode: Mode, at: datetime) -
     back = mode == "plan" and request.goes_back
     seen = facts_of(loaded.world.flags, request.operations)
     require_to_apply(rights, request, environments=keys, facts=seen, mode=mode, back=back)
-    people = judges(request, environments=keys, flags=loaded.world.flags, at=at)
+    people = judges(request, environments=keys, flags=loaded.world.flags, at=at, lock=True)
     trust.require_open(request, direct=mode != "request", emergency=mode == "break-glass")
     trust.require_unmoved(request, loaded.versions)
     after = algebra.apply_all(loaded.world, request.operations)
@@ -132,17 +130,14 @@ def apply_request(
     """
     ground = _ground(request, rights=rights, mode=mode, at=at)
     before, after, policy = ground.before, ground.after, ground.policy
-    refs, answering = references(after=after, operations=request.operations), owners(request)
+    refs = references(after=after, operations=request.operations)
     applied = lifecycle.applied(
         request,
         actor,
         at=at,
         policy=policy,
         current={ref.name: before.versions.get(ref.name, -1) for ref in refs},
-        entitled=ground.people.entitled,
-        owners=answering,
-        who=ground.people.who,
-        signing=signing_for(request, lock=True),
+        judges=ground.people,
         mode=mode,
         underway=underway,
         opening=opening,
@@ -160,7 +155,7 @@ def apply_request(
         at=at,
         staged=[written, *rows.staged, *extra],
         publications=publications,
-        approval=approval_object(applied, policy, owners=answering, opening=opening),
+        approval=approval_object(applied, policy, owners=ground.people.owners, opening=opening),
         facts={**ground.passed_by, **weaker, **(facts or {})},
     )
     following.follow(following.Happened(request=done.request, before=before.world, actor=actor, at=done.at))

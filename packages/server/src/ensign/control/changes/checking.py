@@ -22,7 +22,7 @@ from ensign.control.changes.domain.requests import ChangeRequest, PolicyInForce
 from ensign.control.changes.domain.world import Ref
 from ensign.control.changes.drafting import new_request
 from ensign.control.changes.gates import Asked
-from ensign.control.changes.loading import judges, load, owners, policy_in_force, reached, signing_for
+from ensign.control.changes.loading import judges, load, policy_in_force, reached
 from ensign.control.changes.rights import may_apply, require_to_draft
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import EnsignError
@@ -207,15 +207,7 @@ def _approvals(
 ) -> list[Finding]:
     """How many approvals are missing, and who could give them; when too few people can, it would wait for ever."""
     people = judges(request, environments=keys, flags=compiled.before.flags, at=at)
-    verdict = trust.verdict(
-        request,
-        at=at,
-        policy=policy,
-        entitled=people.entitled,
-        owners=owners(request),
-        who=people.who,
-        signing=signing_for(request),
-    )
+    verdict = trust.verdict(request, at=at, policy=policy, judges=people)
     if verdict.enough:
         return []
     gave = {approval.person for approval in verdict.counted}

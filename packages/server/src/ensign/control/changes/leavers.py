@@ -19,7 +19,7 @@ from ensign.control.changes import actions
 from ensign.control.changes.domain import lifecycle, scheduling
 from ensign.control.changes.domain.requests import OPEN, ChangeRequest
 from ensign.control.changes.domain.world import Ref
-from ensign.control.changes.loading import judges, load, owners, policy_for, reached, signing_for
+from ensign.control.changes.loading import judges, load, policy_for, reached
 from ensign.control.changes.models import Request
 from ensign.control.changes.pages import address
 from ensign.control.identity import queries as identity
@@ -86,10 +86,7 @@ def _voided(row: Request, leaver: Leaver) -> Consequence:
         leaver.person_id,
         at=leaver.at,
         policy=policy_for(request, at=leaver.at),
-        entitled=people.entitled,
-        owners=owners(request),
-        who=people.who,
-        signing=signing_for(request),
+        judges=people,
     )
     without = _without_time(without, leaver)
     return Consequence(

@@ -18,6 +18,7 @@ from ensign.control.changes.domain.base import Operation
 from ensign.control.changes.domain.facts import change_facts
 from ensign.control.changes.domain.requests import ChangeRequest, PolicyInForce
 from ensign.control.changes.domain.signing import NO_KEYS, Key, Signing
+from ensign.control.changes.domain.trust import Judges
 from ensign.control.changes.domain.world import OperationError, Ref, World
 from ensign.control.changes.rights import CLASSIFY, apply_scopes, facts_of, flags_of
 from ensign.control.flags.domain import FlagConfig, FlagInfo
@@ -34,14 +35,6 @@ from ensign.control.projects.knowing import names_of
 from ensign.control.projects.models import Environment, Policy
 from ensign.control.segments.domain import SegmentConfig
 from ensign.control.segments.models import Segment, SegmentEnvironment
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judges:
-    """What trust asks about people: whether they may approve at all, and what they are there."""
-
-    entitled: Callable[[str], bool]
-    who: Callable[[str], Who]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,9 +219,16 @@ def _answers(owner: str) -> bool:
 
 
 def judges(
-    request: ChangeRequest, *, environments: Sequence[str], flags: Mapping[str, FlagInfo], at: datetime
+    request: ChangeRequest,
+    *,
+    environments: Sequence[str],
+    flags: Mapping[str, FlagInfo],
+    at: datetime,
+    keys: Collection[str] = (),
+    lock: bool = False,
 ) -> Judges:
-    """Who may approve a request, and what they are: both halves of what trust asks about people. ``flags`` as they are.
+    """Who may approve a request, and what they are. ``flags`` as they are; ``keys`` (ids) and ``lock`` are those of
+    :func:`signing_for`.
 
     What touches no flag has no owner to ask, and a flag without an active owner lets nobody through as such; only what
     classifies flags alone, which is how a flag gets an owner, is not held up by that.
@@ -239,7 +239,12 @@ def judges(
         owned = {id for id in owned if _answers(id)}
     place: dict[str, Any] = {"project": request.project, "environments": environments}
     scopes = apply_scopes(facts=facts, **place)
-    return Judges(entitled=entitlement(facts=facts, at=at, **place), who=whois(scopes, owned, at=at))
+    return Judges(
+        entitled=entitlement(facts=facts, at=at, **place),
+        owners=owners(request),
+        who=whois(scopes, owned, at=at),
+        signing=signing_for(request, also=keys, lock=lock),
+    )
 
 
 def signing_for(request: ChangeRequest, *, also: Collection[str] = (), lock: bool = False) -> Signing:

@@ -15,7 +15,7 @@ from ensign.control.changes.domain.merging import Line, merge
 from ensign.control.changes.domain.requests import OPEN, ChangeRequest, PolicyInForce, Status
 from ensign.control.changes.domain.world import OperationError, Ref, World
 from ensign.control.changes.history import world_at
-from ensign.control.changes.loading import judges, load, owners, policy_for, reached, signing_for
+from ensign.control.changes.loading import judges, load, policy_for, reached
 from ensign.control.changes.models import Comment, Request
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
@@ -262,30 +262,12 @@ def standing(request: ChangeRequest, *, reader: Actor, at: datetime) -> Standing
     refs = [Ref.parse(name) for name in request.base]
     loaded = load(project=request.project, environment=request.environment, refs=refs)
     people = judges(request, environments=keys, flags=loaded.world.flags, at=at)
-    answering = owners(request)
-    moved, signing = trust.moved(request, loaded.versions), signing_for(request)
+    moved = trust.moved(request, loaded.versions)
     return Standing(
         policy=policy,
-        verdict=trust.verdict(
-            request,
-            at=at,
-            policy=policy,
-            entitled=people.entitled,
-            owners=answering,
-            who=people.who,
-            signing=signing,
-        ),
+        verdict=trust.verdict(request, at=at, policy=policy, judges=people),
         moved=moved,
-        refusal=trust.refusal_to_approve(
-            request,
-            reader,
-            at=at,
-            policy=policy,
-            entitled=people.entitled(reader.id),
-            owners=answering,
-            who=people.who,
-            signing=signing,
-        ),
+        refusal=trust.refusal_to_approve(request, reader, at=at, policy=policy, judges=people),
         conflict=_conflict(request, loaded.world, moved) if moved else None,
         before=loaded.world,
     )

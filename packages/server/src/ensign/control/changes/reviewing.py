@@ -25,10 +25,8 @@ from ensign.control.changes.loading import (
     joined_policy,
     judges,
     load,
-    owners,
     policy_for,
     reached,
-    signing_for,
 )
 from ensign.control.changes.models import Request
 from ensign.control.changes.rights import may_stop
@@ -109,8 +107,9 @@ def _approved(request: ChangeRequest, *, actor: Actor, at: datetime, digest: str
     found = policies.policies_of(request.project, keys, lock=True)
     loaded = load(refs=[Ref.parse(name) for name in request.base], lock=True, **place)
     policy = joined_policy(found, facts_now(request, at=at))
-    people = judges(request, environments=keys, flags=loaded.world.flags, at=at)
     signature = signing.accept(request, actor=actor, at=at, answer=answer) if answer else None
+    named = [] if signature is None else [signature["key"]]
+    people = judges(request, environments=keys, flags=loaded.world.flags, at=at, keys=named, lock=True)
     return lifecycle.approve(
         request,
         actor,
@@ -118,11 +117,8 @@ def _approved(request: ChangeRequest, *, actor: Actor, at: datetime, digest: str
         digest=digest,
         policy=policy,
         current=loaded.versions,
-        entitled=people.entitled,
-        owners=owners(request),
-        who=people.who,
+        judges=people,
         signature=signature,
-        signing=signing_for(request, also=[] if signature is None else [signature["key"]], lock=True),
     )
 
 

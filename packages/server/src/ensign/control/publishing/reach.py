@@ -187,9 +187,9 @@ def added_up(
         for group in _from(report, published_at):
             more = also.get(group.key)
             running = min(group.instances, group.running + (more.running if more else 0))
-            slowest = _later(group.slowest_ms, more.slowest_ms if more else None)
+            last = _later(group.slowest_ms, more.slowest_ms if more else None)
             sent = min(group.sent, group.instances - running)
-            counted = replace(group, running=running, sent=sent, slowest_ms=slowest)
+            counted = replace(group, running=running, sent=sent, slowest_ms=last)
             groups[group.key] = _sum(groups.get(group.key), counted)
     times: dict[int, int] = {}
     slowest: list[int] = []

@@ -9,7 +9,7 @@ leads round it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,7 +27,6 @@ from ensign.control.changes.domain.requests import (
     PolicyInForce,
     Status,
 )
-from ensign.control.changes.domain.signing import NO_KEYS, Signing
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Denied, Invalid
 
@@ -151,10 +150,7 @@ def approve(
     digest: str,
     policy: PolicyInForce,
     current: Mapping[str, int],
-    entitled: Callable[[str], bool],
-    owners: frozenset[str] = frozenset(),
-    who: trust.WhoIs = trust.unknown,
-    signing: Signing = NO_KEYS,
+    judges: trust.Judges,
     signature: Mapping[str, Any] | None = None,
 ) -> ChangeRequest:
     """Add ``actor``'s approval of ``digest``, which must be what they saw and what the request still says; with the
@@ -164,16 +160,7 @@ def approve(
         lacking.
     :raises Conflict: when it changed meanwhile, isn't in review, or must be signed.
     """
-    refusal = trust.refusal_to_approve(
-        request,
-        actor,
-        at=at,
-        policy=policy,
-        entitled=entitled(actor.id),
-        owners=owners,
-        who=who,
-        signing=signing,
-    )
+    refusal = trust.refusal_to_approve(request, actor, at=at, policy=policy, judges=judges)
     if refusal is not None:
         raise refusal
     if digest != request.digest:
@@ -186,14 +173,14 @@ def approve(
     given = Approval(
         person=actor.id, at=at, digest=request.digest, policy=policy.ref, round=request.round, signature=signature
     )
-    trust.require_signed(request, given, policy=policy, signing=signing)
+    trust.require_signed(request, given, policy=policy, signing=judges.signing)
     decided = replace(
         request,
         approvals=(*request.approvals, given),
         decisions=(*request.decisions, Decision(person=actor.id, kind="approve", at=at, round=request.round)),
         updated_at=at,
     )
-    judged = trust.verdict(decided, at=at, policy=policy, entitled=entitled, owners=owners, who=who, signing=signing)
+    judged = trust.verdict(decided, at=at, policy=policy, judges=judges)
     return replace(decided, status=approved_status(decided) if judged.enough else "in_review")
 
 
@@ -203,10 +190,7 @@ def without_approvals_of(
     *,
     at: datetime,
     policy: PolicyInForce,
-    entitled: Callable[[str], bool],
-    owners: frozenset[str] = frozenset(),
-    who: trust.WhoIs = trust.unknown,
-    signing: Signing = NO_KEYS,
+    judges: trust.Judges,
 ) -> ChangeRequest:
     """Void the approvals of somebody who left. What they decided stays told; what lacks it now is in review again."""
     _require(request, _EDITABLE, "changed")
@@ -215,7 +199,7 @@ def without_approvals_of(
     )
     if request.status not in {"approved", "scheduled"}:
         return left
-    judged = trust.verdict(left, at=at, policy=policy, entitled=entitled, owners=owners, who=who, signing=signing)
+    judged = trust.verdict(left, at=at, policy=policy, judges=judges)
     return replace(left, status=request.status if judged.enough else "in_review")
 
 
@@ -259,12 +243,9 @@ def applied(
     at: datetime,
     policy: PolicyInForce,
     current: Mapping[str, int],
-    entitled: Callable[[str], bool],
-    owners: frozenset[str] = frozenset(),
-    who: trust.WhoIs = trust.unknown,
+    judges: trust.Judges,
     mode: Mode = "request",
     underway: plans.Underway | None = None,
-    signing: Signing = NO_KEYS,
     opening: Opening | None = None,
 ) -> ChangeRequest:
     """Apply it: the only function that makes a request ``applied``.
@@ -282,7 +263,7 @@ def applied(
         operations=request.operations,
         base=current,
     )
-    judged = trust.verdict(request, at=at, policy=policy, entitled=entitled, owners=owners, who=who, signing=signing)
+    judged = trust.verdict(request, at=at, policy=policy, judges=judges)
     if mode == "standard":
         if not all(operation.type == "flag.disable" for operation in request.operations):
             raise Denied(

@@ -28,6 +28,21 @@ APPROVE = "change:approve"
 SCHEDULER = "sys_scheduler"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judges:
+    """What is known, at one moment, of those who may approve one request. By default nobody is known for anything.
+
+    ``entitled``: holds ``change:approve`` in every environment reached. ``owners``: the people who answer now for the
+    service accounts among the authors; like those who stood behind them then, they are no second person. ``who``: what
+    somebody is there, for policies that say who may approve. ``signing``: what signatures are judged against.
+    """
+
+    entitled: Callable[[str], bool]
+    owners: frozenset[str] = frozenset()
+    who: WhoIs = unknown
+    signing: Signing = NO_KEYS
+
+
 def moved(request: ChangeRequest, current: Mapping[str, int]) -> tuple[str, ...]:
     """Names of the objects whose version is no longer that of the base, sorted; () when none is."""
     names = {*request.base, *current}
@@ -55,17 +70,9 @@ def refusal_to_approve(
     *,
     at: datetime,
     policy: PolicyInForce,
-    entitled: bool,
-    owners: frozenset[str],
-    who: WhoIs = unknown,
-    signing: Signing = NO_KEYS,
+    judges: Judges,
 ) -> Denied | Conflict | None:
-    """Why ``actor`` may not approve this, or None. What can be put right with a second factor comes last.
-
-    ``entitled``: holds ``change:approve`` in every environment reached. ``owners``: the people who answer now for the
-    service accounts among the authors; like those who stood behind them then, they are no second person. ``who``:
-    what somebody is there, for policies that say who may approve.
-    """
+    """Why ``actor`` may not approve this, or None. What can be put right with a second factor comes last."""
     scope = f"{request.project}/{request.environment}"
 
     def no(message: str, code: str, remedy: str = "") -> Denied:
@@ -77,17 +84,17 @@ def refusal_to_approve(
             "approval-by-token",
             "Ask a person to sign in and look at the request.",
         )
-    if actor.id in request.barred or actor.id in owners:  # 1
+    if actor.id in request.barred or actor.id in judges.owners:  # 1
         return no(
             f"You {_part(actor.id, request)}, so somebody else must approve it.", "own-change", "Ask a colleague."
         )
-    if not entitled:  # 4
+    if not judges.entitled(actor.id):  # 4
         return no(
             f"You may not approve changes in {', '.join(policy.environments) or request.environment}.",
             "not-entitled",
             "An administrator can give you the role approver there.",
         )
-    if not admitted(who, actor.id, policy):  # 4
+    if not admitted(judges.who, actor.id, policy):  # 4
         asked = "; ".join(words.approvers(one, policy.names) for one in policy.demand.approvers)
         return no(
             f"The policy asks for the approval of {asked}; you are not among them.",
@@ -98,7 +105,7 @@ def refusal_to_approve(
         return Conflict(f"This request is {request.status.replace('_', ' ')}, not in review.", code="not-in-review")
     if request.due(at):
         return _expired()
-    if any(given.person == actor.id for given in in_force(request, at=at, policy=policy, signing=signing)):
+    if any(given.person == actor.id for given in in_force(request, at=at, policy=policy, signing=judges.signing)):
         return Conflict("You have approved this already.", code="already-approved")
     if not actor.recent_mfa(at=at):  # 5
         return NeedsMfa(
@@ -219,18 +226,15 @@ def verdict(
     *,
     at: datetime,
     policy: PolicyInForce,
-    entitled: Callable[[str], bool],
-    owners: frozenset[str] = frozenset(),
-    who: WhoIs = unknown,
-    signing: Signing = NO_KEYS,
+    judges: Judges,
 ) -> Verdict:
     """Count the approvals as they stand now: in force, and of people who are still active, entitled and asked for.
 
     One person may stand for several groups that each must approve, but counts once.
     """
-    binding = in_force(request, at=at, policy=policy, signing=signing)
-    able = [a for a in binding if a.person not in owners and entitled(a.person)]
-    counted = tuple(a for a in able if admitted(who, a.person, policy))
+    binding = in_force(request, at=at, policy=policy, signing=judges.signing)
+    able = [a for a in binding if a.person not in judges.owners and judges.entitled(a.person)]
+    counted = tuple(a for a in able if admitted(judges.who, a.person, policy))
     lost = []
     for approval in request.approvals:
         if approval in counted:
@@ -246,10 +250,10 @@ def verdict(
         elif approval.at > at + clock.SKEW:
             why = "given by a node whose clock is ahead of this one's"
         else:
-            why = signature_lack(request, approval, policy=policy, signing=signing) or "expired"
+            why = signature_lack(request, approval, policy=policy, signing=judges.signing) or "expired"
         lost.append((approval, why))
     groups = policy.demand.each_group
-    present = frozenset[str]().union(*(who(a.person).groups for a in counted)) if groups else frozenset[str]()
+    present = frozenset[str]().union(*(judges.who(a.person).groups for a in counted)) if groups else frozenset[str]()
     absent = tuple(group for group in groups if group not in present)
     return Verdict(
         counted=counted,
