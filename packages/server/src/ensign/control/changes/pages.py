@@ -238,6 +238,7 @@ def timeline(
     for step in steps:
         if step.action in _STEPS:
             title, icon, tone = _STEPS[step.action]
+            title += f": {step.due.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if step.due is not None else ""
             moments.append(
                 looks.Moment(title=title, at=step.at, icon=icon, tone=tone, person=person(step.actor, names))
             )
@@ -274,6 +275,7 @@ def given(
     counted = {s.person for s in standing.verdict.counted} if standing is not None else set()
     lost = {(a.person, a.at): why for a, why in standing.verdict.lost} if standing is not None else {}
     binding = {(a.person, a.at) for a in request.approvals}
+    back = {d.round for d in request.decisions if d.kind == "request_changes"}
     for step in steps:
         counted |= set(step.approvers) if step.action == actions.APPLIED.code else set()
     found = []
@@ -283,8 +285,11 @@ def given(
         counts: bool | None = (d.person, d.at) in binding and d.person in counted
         if counts:
             note = "counts" if request.open else "counted when it applied"
-        elif (d.person, d.at) not in binding:
-            counts, note = False, "no longer counts: the request was edited since"
+        elif d.round != request.round:
+            what = "sent back" if d.round in back else "edited"
+            counts, note = False, f"no longer counts: the request was {what} since"
+        elif request.open and (d.person, d.at) not in binding:
+            counts, note = False, "no longer counts: it was voided"
         elif request.open:
             note = f"no longer counts: {lost.get((d.person, d.at), 'given twice')}"
         elif request.status == "applied":
