@@ -66,8 +66,8 @@ class Recent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """The home page's content. ``rest`` is what waits beyond the first screen of it, ``more`` how much that is; a part of
-    it may be left out.
+    """The home page's content. ``rest`` is what waits beyond the first screen of it, ``more`` how much that is; a part
+    of it may be left out.
     """
 
     todo: Sequence[Line] = ()
