@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 from datetime import timedelta
@@ -320,7 +321,8 @@ def test_an_export_holds_what_its_reader_may_read_and_is_an_entry() -> None:
     rows = list(csv.DictReader(io.StringIO(file.data.decode())))
     assert [row["status"] for row in rows] == ["open", "triaged"]
     assert rows[1]["reason"] == "'=cmd()"
-    assert last_entry("alerts.exported")["detail"] == {"rows": 2, "format": "csv"}
+    digest = hashlib.sha256(file.data).hexdigest()
+    assert last_entry("alerts.exported")["detail"] == {"rows": 2, "format": "csv", "sha256": digest}
     data = json.loads(exporting.export(actor=cast.approver, at=cast.at, wanted=Wanted(), format="json").data)
     assert len(data["alerts"]) == 1
     with pytest.raises(Denied):
