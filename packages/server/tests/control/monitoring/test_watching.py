@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from ensign.control.access import findings
+from ensign.control.access import findings, groups
 from ensign.control.access import tokens as api_tokens
 from ensign.control.access.decisions import held
 from ensign.control.access.domain import ORGANISATION, Scope
@@ -27,14 +27,16 @@ from ensign.control.changes.domain.settings_operations import EnvironmentUnprote
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Denied, Invalid
-from ensign.control.monitoring import detecting, exporting, opening, operations, queries, raising, settings
+from ensign.control.monitoring import detecting, exporting, opening, operations, pages, queries, raising, settings
 from ensign.control.monitoring.domain.alerts import Alert
 from ensign.control.monitoring.domain.rules import Rules
 from ensign.control.monitoring.models import Cursor, Opened
 from ensign.control.monitoring.queries import Wanted
+from ensign.control.projects.demands import Demand
+from ensign.control.projects.domain import PolicyRules
 from ensign.control.projects.enforcement import choose_preset
 from ensign_testkit.alerting import a_finding, an_alert
-from ensign_testkit.changing import Story, approve, last_entry, launch, live, requested, story
+from ensign_testkit.changing import Story, approve, last_entry, launch, live, requested, ruled, story
 from ensign_testkit.people import add_person, add_service, sign_in
 from ensign_testkit.targets import rollout
 
@@ -201,6 +203,18 @@ def test_what_new_projects_ask_for_made_weaker_is_pressing() -> None:
     (again,) = [found for found in watched(cast, minutes=7) if found.kind == "policy-change"]
     assert (again.id, again.count, again.severity) == (one.id, 2, "high")
     assert again.caused_by == (cast.admin.id,)
+
+
+def test_who_joins_a_group_that_a_policy_names_is_told_and_who_joins_another_is_not() -> None:
+    cast = story()
+    security, sports = (groups.create(actor=cast.admin, at=cast.at, name=name).id for name in ("Security", "Sports"))
+    ruled(cast, PolicyRules(approvals=1, requires_reason=True, further=Demand(each_group=(security,))))
+    for group in (sports, security):
+        groups.add_member(actor=cast.admin, at=cast.later(minutes=1), group_id=group, person_id=cast.second.id)
+    (one,) = [found for found in watched(cast) if found.kind == "policy-change" and found.subject == security]
+    assert (one.severity, set(one.caused_by)) == ("medium", {cast.admin.id, cast.second.id})
+    assert pages.said(one) == "Somebody joined a group from which a policy asks for an approval."
+    assert not [found for found in watched(cast) if found.subject == sports]
 
 
 def test_detectors_made_duller_are_pressing() -> None:

@@ -21,7 +21,7 @@ from ensign.control.monitoring.domain.facts import Fact, Found
 from ensign.control.monitoring.domain.rules import Rules
 from ensign.control.monitoring.history import History
 from ensign.control.monitoring.models import Cursor
-from ensign.control.projects import enforcement, presets
+from ensign.control.projects import enforcement, policies, presets
 
 CURSOR: Final = "log"
 BATCH: Final = 500
@@ -95,6 +95,8 @@ def _asked(fact: Fact, past: History, *, rules: Rules, at: datetime) -> Iterator
             yield _token(fact, rules=rules)
         case "enforcement.preset_chosen":
             yield _preset(fact)
+        case "group.member_added":
+            yield detectors.approvers_widened(fact, named=policies.name_group(str(fact.detail.get("group", ""))))
 
 
 def _applied(fact: Fact, past: History, *, rules: Rules) -> Iterator[Found | None]:
