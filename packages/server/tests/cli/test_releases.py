@@ -101,3 +101,19 @@ def test_steps_that_cannot_be_read_are_refused_here_or_there(text: str) -> None:
         return
     with pytest.raises(Invalid):
         read_steps(text)
+
+
+def test_a_list_that_goes_into_a_pipe_has_every_member_whole_and_on_one_line(ensign: Terminal, tmp_path: Path) -> None:
+    launched(ensign, "menu-four", tmp_path)
+    ensign("releases", "ramp", "menu-four", *WHERE, "--steps", "5:1h,100", "--reason", "r")
+    (ramp,) = ensign("releases", "list", "--project", "shop", "--status", "running")
+    text = run(ensign.data, "releases", "list", "--project", "shop", "--status", "running", env=ensign.env).stdout
+    title, line = text.splitlines()
+    assert title.split()[-4:] == ["per", "cent", "next", "step"]
+    assert line.split()[0] == ramp["id"]
+    assert line.split()[-2:] == [str(ramp["percent"]), ramp["next_at"]]
+    missing = ensign(
+        "releases", "ramp", "menu-four", "--project", "shop", "--environment", "nowhere", "--steps", "5:1h,100", code=4
+    )
+    assert missing["message"] == "There is no environment “nowhere” in the project “shop”."
+    ensign("releases", "stop", ramp["id"])

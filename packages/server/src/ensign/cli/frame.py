@@ -42,6 +42,9 @@ _EXITS: tuple[tuple[type[errors.EnsignError], Exit], ...] = (
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
+#: Columns of a table that goes to a file or a pipe: whoever reads that, `grep` say, has lines and no width.
+_WHOLE = 10_000
+
 out = Console(highlight=False, soft_wrap=True, emoji=False)
 err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
@@ -123,6 +126,8 @@ def show_rows(
         table.add_column(title, overflow="fold")
     for row in found:
         table.add_row(*(_cell(row.get(member)) for _, member in columns))
+    if not out.is_terminal:
+        out.width = _WHOLE
     out.print(table)
 
 

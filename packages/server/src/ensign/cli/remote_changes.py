@@ -18,6 +18,8 @@ from ensign.control.kernel.errors import Denied, Invalid
 
 app = group(help="Change requests. Over the API. Approving needs a person in a browser, with a second factor.")
 
+_OPEN = frozenset({"draft", "in_review", "changes_requested", "approved", "scheduled"})
+
 Id = Annotated[str, typer.Argument(help="The request's id, crq_….")]
 
 
@@ -85,10 +87,11 @@ def show_change(id: Id, as_json: Json = False) -> None:
         lines += [_ticket(one) for one in connect().call("GET", f"/changes/{part(id)}/tickets")]
     if found["reason"]:
         lines.append(f"reason: {found['reason']}")
-    lines.append(f"author {found['author']}; {found['missing']} of {found['required']} approval(s) missing")
+    open_ = found["status"] in _OPEN
+    needs = f"; {found['missing']} of {found['required']} approval(s) missing" if open_ else ""
+    lines.append(f"author {found['author']}{needs}")
     lines += [f"  {said}" for said in found["lacking"]]
-    if found["tickets"]:
-        lines.append(f"tickets: {', '.join(found['tickets'])}")
+    lines += _times(found)
     lines += [f"approved by {a['person']} at {a['at']}{', signed' if a['signed'] else ''}"
               f"{' (void: ' + a['lost'] + ')' if a['lost'] else ''}"
               for a in found["approvals"]]  # fmt: skip
@@ -97,6 +100,21 @@ def show_change(id: Id, as_json: Json = False) -> None:
         found["reach"] = connect().call("GET", f"/changes/{part(id)}/reach")
         lines += reach.lines(found["reach"])
     show(found, as_json=as_json, text="\n".join(lines))
+
+
+def _times(found: dict[str, Any]) -> list[str]:
+    """When it applied, or will by itself, or why it did not; when it ends if nobody applies it."""
+    if found["status"] == "applied":
+        return [f"applied at {found['applied_at']} by {found['applied_by']}"]
+    lines = []
+    timed = found["schedule"]
+    if timed is not None and timed["state"] == "pending":
+        lines.append(f"applies by itself at {timed['at']}, as {timed['by']}")
+    elif timed is not None:
+        lines.append(f"did not apply at its time, {timed['at']}: {timed['problem']}")
+    if found["expires_at"] and found["status"] in _OPEN:
+        lines.append(f"ends by itself at {found['expires_at']}")
+    return lines
 
 
 def _ticket(one: dict[str, Any]) -> str:

@@ -65,8 +65,8 @@ def list_ramps(
             ("project", "project"),
             ("environment", "environment"),
             ("flag", "flag"),
-            ("percent", "per cent"),
-            ("next_at", "next step"),
+            ("per cent", "percent"),
+            ("next step", "next_at"),
         ),
         empty="There is no such ramp.",
     )
@@ -141,6 +141,8 @@ def ramp(
         plan = {name: found[name] for name in ("steps", "guards", "on_breach")}
     if not strategy:
         config = client.call("GET", f"/projects/{part(project)}/flags/{part(flag)}")["environments"].get(environment)
+        if config is None:  # never configured there; or there is no such environment, and this says so
+            client.call("GET", f"/projects/{part(project)}/environments/{part(environment)}")
         ids = [one["id"] for one in (config or {}).get("strategies", ())]
         if len(ids) != 1:
             raise Invalid(
@@ -249,6 +251,8 @@ def schedule(
     text = f"{id} is {done['status'].replace('_', ' ')} and applies at {done['at']}."
     if done["lapsing"]:
         text += f"\n{len(done['lapsing'])} approval(s) will have expired by then: ask for them anew."
+    if done["frozen"]:
+        text += f"\nIt is frozen then (“{done['frozen']}”): it would not apply. Choose a time outside."
     show(done, as_json=as_json, text=text)
 
 

@@ -437,3 +437,12 @@ def test_the_api_gives_the_whole_policy_and_takes_it_back(db: str) -> None:
         f"{API}/policies/plan", json.dumps({"yaml": file.content.decode()}), content_type="application/json"
     )
     assert plan.json() == []
+
+
+def test_a_preset_stands_by_its_name_and_where_there_is_no_group_the_editor_says_so(db: str) -> None:
+    cast = story(preset="two-person")
+    for address in ("/projects/shop/policies", "/projects/shop"):
+        page = browser(cast.admin).get(address).content.decode()
+        assert "Two people" in page, address
+        assert "two-person" not in page, address
+    assert browser(cast.admin).get(EDITOR).content.decode().count("There is no group yet") >= 2

@@ -315,6 +315,37 @@ def test_a_flag_is_cloned_under_another_key_through_the_door(db: str) -> None:
         cloned(cast, origin=Origin(project="shop", environment="staging", flags=("never",)))
 
 
+def test_a_clone_overwrites_no_flag_and_fills_one_environment_after_the_other(db: str) -> None:
+    cast = story()
+    for environment in ("development", "staging"):
+        brings(cast, launch(30), at=cast.at, environment=environment)
+    brings(cast, (FlagEnable(flag="old-banner"),), at=cast.at, environment="development")
+    for key in (FLAG, " old-banner "):
+        with pytest.raises(Invalid, match="already, and it is set up in development") as refused:
+            cloned(cast, key=key, environment="development", wish="apply")
+        assert "overwrites nothing" in refused.value.fields["key"]
+    assert config("development", "old-banner").strategies == ()
+    assert told(cloned(cast, key="copy", environment="staging", wish="apply")) == {"copy": "created"}
+    assert told(cloned(cast, key="copy", environment="development", wish="apply")) == {"copy": "changed"}
+    assert config("development", "copy").enabled
+    with pytest.raises(Invalid, match="already, and it is set up"):
+        cloned(cast, key="copy", environment="development", wish="apply")
+    create_project(actor=cast.admin, at=cast.at, key="web", name="Web")
+    create_flag(actor=add_person("Wes Web", "developer", project="web"), at=cast.at, project="web", key="elsewhere")
+    with pytest.raises(Invalid, match="There is a flag “elsewhere” already"):
+        cloned(cast, key="elsewhere", environment="development")
+    with pytest.raises(Denied):  # who may not draft there is told nothing of what there is
+        cloned(cast, add_person("Sho Per", "developer", project="shop"), key="elsewhere", project="web")
+    with pytest.raises(Invalid, match="cannot be cloned as “bad key/x”") as refused:
+        cloned(cast, key="bad key/x")
+    assert "SDKs put the name into addresses" in refused.value.fields["key"]
+    page = sign_in(Client(), cast.dev).post(
+        f"/projects/shop/flags/{FLAG}/clone", {"key": " ", "source": "staging", "target": "shop/development"}
+    )
+    assert page.status_code == 422
+    assert "The copy has no key." in page.content.decode()
+
+
 def test_what_an_environment_holds_is_copied_to_another(db: str) -> None:
     cast = story()
     brings(cast, (*launch(30), FlagEnable(flag="old-banner")), at=cast.at, environment="staging")
@@ -406,3 +437,11 @@ def test_by_api_and_by_pages_with_everything_shown_first(db: str) -> None:
     viewer = sign_in(Client(), cast.viewer)
     assert "Import" in viewer.get("/projects/shop/transfer").content.decode()
     assert "See what becomes of it" not in viewer.get("/projects/shop/transfer").content.decode()
+
+
+def test_what_is_no_export_at_all_is_called_so(db: str) -> None:
+    for value in ({"foo": 1}, {}):
+        with pytest.raises(Invalid) as refused:
+            porting.from_json(value)
+        assert "no export of Ensign, nor one of Unleash" in refused.value.message
+        assert "ensign flags export" in refused.value.remedy

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from django.conf import settings
@@ -161,16 +162,25 @@ def test_a_page_that_is_out_of_date_gets_nothing_signed(address: str, cast: Stor
     assert not Request.objects.get(pk=done.request.id).state["approvals"]
 
 
-def test_the_page_of_somebody_without_a_passkey_teaches_what_to_do(address: str, cast: Story) -> None:
+def test_the_page_of_somebody_without_a_passkey_teaches_what_to_do_and_leads_back(address: str, cast: Story) -> None:
+    done = requested(cast, launch(10))
     account = Account.objects.get(person_id=cast.second.id)
     account.set_password(PASSWORD)
     account.save()
     with device() as made:
         page = made.page
-        page.goto(f"{address}/login?next=/account/approval-keys")
+        back = quote(f"/account/approval-keys?next=/requests/{done.request.id}")
+        page.goto(f"{address}/login?next={back}")
         page.get_by_label("E-mail address").fill("sec.second@example.com")
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Sign in", exact=True).click()
         expect(page.get_by_role("heading", name="No passkey yet")).to_be_visible()
         fine(page, "6-empty")
+        page.get_by_role("link", name="Enrol a passkey").click()
+        page.get_by_label("Name of the passkey").fill("laptop")
+        page.get_by_label("Your password").fill(PASSWORD)
+        page.get_by_role("button", name="Make the passkey").click()
+        make_key(page)
+        page.wait_for_url(f"{address}/requests/{done.request.id}")
+        expect(page.get_by_role("button", name="Approve and sign this change in Production")).to_be_visible()
         assert not made.complaints

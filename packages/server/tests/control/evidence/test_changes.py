@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import pytest
 from ensign.control.audit import differences
 from ensign.control.audit.history import Change, EntryView
-from ensign.control.evidence import changes
+from ensign.control.evidence import changes, told
 from ensign.control.evidence.identities import Identity
 from ensign.control.flags.domain import FlagConfig
 from hypothesis import HealthCheck, given, settings
@@ -133,3 +133,16 @@ def test_objects_with_ids_are_matched_by_id_and_their_order_counts() -> None:
     assert [(row.path, row.before, row.after) for row in moved] == [("s › order", "a, b", "b, a")]
     changed = differences.rows({"s": [one, two]}, {"s": [{**one, "x": "3"}, two]})
     assert [(row.path, row.before, row.after) for row in changed] == [("s › a › x", "1", "3")]
+
+
+def test_what_holds_members_is_said_in_words_and_what_says_nothing_is_left_out() -> None:
+    timed = {"at": "2026-11-25T23:33:21Z", "by": "usr_1", "problem": "", "state": "pending", "of": ["a", {"b": 1}]}
+    (row,) = differences.rows({"schedule": None}, {"schedule": timed})
+    assert row.after == "at 2026-11-25T23:33:21Z, by usr_1, state pending, of a; b 1"
+    change = Change(
+        object="change_request:crq_1", kind="change_request", version=2, before_digest="0", after_digest="1",
+        before={"schedule": None}, after={"schedule": timed},
+    )  # fmt: skip
+    (told_row,) = told.tell(change, {}).rows
+    assert told_row.after is not None
+    assert told_row.after.startswith("at 2026-11-25 23:33:21 UTC, by usr_1")

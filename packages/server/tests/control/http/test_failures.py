@@ -149,3 +149,23 @@ def test_the_api_answers_with_a_problem_instead(db: str) -> None:
     assert (answer.status_code, answer.json()["code"]) == (403, "mfa-required")
     assert answer["Content-Type"] == "application/problem+json"
     assert denials() == 2
+
+
+def test_an_address_that_takes_a_form_only_leads_to_the_page_above_when_it_is_opened(db: str) -> None:
+    cast = story()
+    done = requested(cast, launch())
+    reader = sign_in(Client(headers={"Accept": "text/html"}), cast.viewer)
+    for address, above in (
+        (f"/requests/{done.request.id}/decide", f"/requests/{done.request.id}"),
+        ("/projects/shop/environments/production/draft/finish", "/projects/shop/environments/production/draft"),
+        ("/account/sessions/1/end", "/account/sessions"),
+        ("/logout", "/"),
+    ):
+        answer = reader.get(address)
+        assert (answer.status_code, answer["Location"]) == (302, above)
+    assert Client(headers={"Accept": "text/html"}).get(f"/requests/{done.request.id}/decide").status_code == 302
+    machine = sign_in(Client(headers={"Accept": "application/json"}), cast.viewer)
+    assert machine.get(f"/requests/{done.request.id}/decide").status_code == 405
+    assert reader.get("/sso/none/backchannel-logout").status_code == 405, "what machines post to stays as it is"
+    assert reader.delete("/api/v1/whoami").status_code == 405
+    assert reader.put(f"/requests/{done.request.id}/decide").status_code == 405

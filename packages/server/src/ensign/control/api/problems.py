@@ -126,7 +126,11 @@ def _expected(request: HttpRequest, error: errors.EnsignError) -> HttpResponse:
     return from_error(error)
 
 
+_TIME = "Write a time with its zone, such as 2026-12-01T06:30:00Z."
 _REMEDIES = {
+    "datetime_from_date_parsing": _TIME,
+    "datetime_parsing": _TIME,
+    "timezone_aware": _TIME,
     "extra_forbidden": "This field is not known here. Remove it, or correct its name (see /api/v1/openapi.json).",
     "missing": "This field is required.",
 }

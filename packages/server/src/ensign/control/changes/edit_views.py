@@ -12,6 +12,7 @@ from ensign.control.changes.domain import tickets as references
 from ensign.control.changes.domain.base import Operation
 from ensign.control.changes.domain.requests import ChangeRequest
 from ensign.control.changes.drafting import my_draft
+from ensign.control.changes.loading import policy_for
 from ensign.control.changes.review_views import frame, status_of
 from ensign.control.changes.views import read
 from ensign.control.kernel.errors import Conflict, EnsignError, Invalid
@@ -41,6 +42,7 @@ def edit(request: HttpRequest, id: str) -> HttpResponse:
         "title": posted.get("title", value.title),
         "reason": posted.get("reason", value.reason),
         "named": posted.get("tickets", " ".join(value.tickets)),
+        "needs_ticket": policy_for(value, at=here.at).demand.requires_ticket,
         "edits": [
             {
                 "edit": one,

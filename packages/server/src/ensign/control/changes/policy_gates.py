@@ -39,7 +39,7 @@ def reason(asked: Asked) -> Sequence[Blocker]:
         Blocker(
             code="no-reason",
             message="A reason is missing.",
-            remedy="Edit the request and say why: the policy asks for it.",
+            remedy="Say why: the policy asks for it; where it was submitted already, edit it.",
             rule="CM-03",
             blocks="submit",
         ),

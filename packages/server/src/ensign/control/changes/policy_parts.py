@@ -64,6 +64,8 @@ class Part(TextForm):
             field = cast(forms.ChoiceField, self.fields[name])
             first: Choices = [("", "None")] if not isinstance(field, forms.MultipleChoiceField) else []
             field.choices = [*first, *getattr(known, member)]
+            if not field.choices and member == "groups":
+                field.help_text = "There is no group yet: an administrator makes one under People & access, Groups."
 
     def several(self, name: str) -> tuple[str, ...]:
         """What was chosen in a list."""

@@ -259,21 +259,10 @@ def clone(
     Rights are asked on both sides: to read there, to make and draft here. Both logs say it.
 
     :raises Denied: when either is lacking; nothing is written.
-    :raises Invalid: when a flag is cloned onto itself.
+    :raises Invalid: when a flag is cloned onto itself or onto one that holds something there already, or cannot be.
     """
     require(actor, Permission.PROJECT_READ, Scope(origin.project), at=at)
-    document = content_of(origin.project, origin.environment, origin.flags)
-    if key:
-        if len(origin.flags) != 1:
-            raise Invalid("A new key is for one flag.", fields={"key": "Clone each flag by itself."})
-        document = porting.renamed(document, {origin.flags[0]: key.strip()})
-    elif origin.project != project:
-        raise Invalid(
-            "Applications know flags by their keys alone, so a copy in another project needs another key.",
-            fields={"key": "Give the copy a key of its own."},
-        )
-    elif origin.environment == environment:
-        raise Invalid("It would be copied onto itself.", fields={"environment": "Choose another one, or a new key."})
+    document = _copied(origin, actor=actor, at=at, project=project, environment=environment, key=key.strip())
     if keep_off:
         document = porting.without_switch(document)
     made = bring(
@@ -281,6 +270,9 @@ def clone(
         title=title or _heading(origin, environment, key), reason=reason, tickets=tickets,
         wish=wish, dry_run=dry_run,
     )  # fmt: skip
+    left = next((row for row in made.rows if key and row.kind == "flag" and row.outcome == "skipped"), None)
+    if left is not None:  # of one flag there is nothing else to go on with
+        raise Invalid(f"{origin.flags[0]} cannot be cloned as “{key.strip()[:100]}”.", fields={"key": left.why})
     if not dry_run:
         record(
             action=actions.CLONED,
@@ -295,6 +287,50 @@ def clone(
             },
         )
     return made
+
+
+def _copied(origin: Origin, *, actor: Actor, at: datetime, project: str, environment: str, key: str) -> Document:
+    """What is brought, the one flag under its new ``key``.
+
+    :raises Invalid: when it would be copied onto what is there already.
+    """
+    document = content_of(origin.project, origin.environment, origin.flags)
+    if key:
+        if len(origin.flags) != 1:
+            raise Invalid("A new key is for one flag.", fields={"key": "Clone each flag by itself."})
+        # Whoever may not draft there learns nothing of what there is: `bring` refuses them.
+        if held(actor, at=at).allows(Permission.CHANGE_DRAFT, Scope(project, environment)):
+            _check_free(key, project=project, environment=environment)
+        document = porting.renamed(document, {origin.flags[0]: key})
+    elif origin.project != project:
+        raise Invalid(
+            "Applications know flags by their keys alone, so a copy in another project needs another key.",
+            fields={"key": "Give the copy a key of its own."},
+        )
+    elif origin.environment == environment:
+        raise Invalid("It would be copied onto itself.", fields={"environment": "Choose another one, or a new key."})
+    return document
+
+
+def _check_free(key: str, *, project: str, environment: str) -> None:
+    """A clone overwrites nothing: its flag is new, or was made by a clone of another environment and is empty in this.
+
+    :raises Invalid: naming ``key``.
+    """
+    try:
+        there = flags.flag(key).info
+    except NotFound:
+        return
+    if there.project != project or there.archived:
+        raise Invalid(
+            f"There is a flag “{key}” already.",
+            fields={"key": "Choose another key: applications know flags by their keys alone, across projects."},
+        )
+    if environment in flags.configs_of(key):
+        raise Invalid(
+            f"There is a flag “{key}” already, and it is set up in {environment}.",
+            fields={"key": "Choose another key: a clone overwrites nothing."},
+        )
 
 
 def _heading(origin: Origin, environment: str, key: str) -> str:

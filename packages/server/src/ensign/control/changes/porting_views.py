@@ -171,6 +171,8 @@ def clone(request: HttpRequest, project: str, flag: str) -> HttpResponse:
     if request.method == "POST":
         target, _, environment = typed["target"].partition("/")
         try:
+            if not typed["key"].strip():
+                raise Invalid("The copy has no key.", fields={"key": "Give it one of its own, such as new-checkout."})
             made = porting.clone(
                 actor=here.actor, at=here.at, project=target, environment=environment, key=typed["key"],
                 origin=Origin(project=project, environment=typed["source"], flags=(flag,)),

@@ -122,12 +122,15 @@ def comments(request_id: str) -> list[CommentView]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """What an entry of the log says happened to a request. ``approvers`` are those who counted when it applied."""
+    """What an entry of the log says happened to a request. ``approvers`` are those who counted when it applied,
+    ``due`` the time that it was to apply at.
+    """
 
     action: str
     actor: str
     at: datetime
     approvers: tuple[str, ...] = ()
+    due: datetime | None = None
 
 
 def steps(row: RequestRow) -> list[Step]:
@@ -136,13 +139,14 @@ def steps(row: RequestRow) -> list[Step]:
     found = []
     for body in Entry.objects.filter(pk__in=seqs).order_by("pk").values_list("body", flat=True):
         entry = json.loads(body)
-        approvers = entry.get("approval", {}).get("approvers", ())
+        approvers, due = entry.get("approval", {}).get("approvers", ()), entry.get("detail", {}).get("due")
         found.append(
             Step(
                 action=entry["action"],
                 actor=entry["actor"]["id"],
                 at=clock.parse(entry["ts"]),
                 approvers=tuple(approver["id"] for approver in approvers),
+                due=clock.parse(due) if due else None,
             )
         )
     return found

@@ -145,7 +145,7 @@ def round_links(found: Sequence[Round], *, shown: int) -> list[RoundLink]:
                 href=href if last else f"{href}?round={one.number}",
                 current=last,
                 shown=one.number == shown,
-                at=one.request.updated_at,
+                at=one.began,
                 shifts=tuple(
                     looks.DiffRow(what=s.path, before=_proposed(s.was), after=_proposed(s.now)) for s in moved
                 ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from ensign.control.audit.models import Document, Touch
 from ensign.control.changes.domain.diff import Row, keyed
@@ -16,9 +17,10 @@ from ensign.control.kernel.errors import NotFound
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
-    """One round: the request as it was last in it, and the number of the entry that wrote it so."""
+    """One round: when it began, the request as it was last in it, and the number of the entry that wrote it so."""
 
     number: int
+    began: datetime
     request: ChangeRequest
     version: int
     seq: int
@@ -34,6 +36,7 @@ def rounds(row: RequestRow) -> list[Round]:
     )
     contents = dict(Document.objects.filter(pk__in=[after for _, _, after in touches]).values_list("pk", "content"))
     found: dict[int, Round] = {}
+    began: dict[int, datetime] = {}
     for version, seq, after in touches:
         content = contents.get(after)
         if content is None:
@@ -41,8 +44,12 @@ def rounds(row: RequestRow) -> list[Round]:
         state = json.loads(content)
         state.pop("nonce", None)
         value = ChangeRequest.from_state(id_, state)
-        found[value.round] = Round(number=value.round, request=value, version=version, seq=seq)
-    found[row.request.round] = Round(number=row.request.round, request=row.request, version=row.version, seq=row.seq)
+        since = began.setdefault(value.round, value.updated_at)
+        found[value.round] = Round(number=value.round, began=since, request=value, version=version, seq=seq)
+    now = row.request
+    found[now.round] = Round(
+        number=now.round, began=began.get(now.round, now.updated_at), request=now, version=row.version, seq=row.seq
+    )
     return [found[number] for number in sorted(found)]
 
 

@@ -27,6 +27,7 @@ from ensign.control.changes.rights import apply_scopes, require_to_apply, seen_b
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor, system
 from ensign.control.kernel.errors import Conflict, EnsignError, NotFound, Unavailable
+from ensign.control.projects.demands import Freeze
 
 log = logging.getLogger("ensign.changes.timing")
 
@@ -35,11 +36,14 @@ SCHEDULER: Final = system("scheduler")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timed:
-    """A request after its time was set or taken back. ``lapsing`` are approvals that will have expired by then."""
+    """A request after its time was set or taken back. ``lapsing`` are approvals that will have expired by then,
+    ``frozen`` the freeze window that lies over it.
+    """
 
     request: ChangeRequest
     version: int
     lapsing: tuple[Approval, ...] = ()
+    frozen: Freeze | None = None
 
 
 def _require(rights: Held, request: ChangeRequest) -> None:
@@ -86,8 +90,9 @@ def schedule(
     _require(held(actor, at=at), request)
     timed = scheduling.schedule(request, by=actor.id, when=when, at=at)
     version = _write(timed, row, actions.SCHEDULED, actor=actor, at=at, due=clock.text(when))
-    lapsing = scheduling.lapsing(timed, policy=policy_for(timed, at=at), at=at, signing=signing_for(timed))
-    return Timed(request=timed, version=version, lapsing=lapsing)
+    policy = policy_for(timed, at=at)
+    lapsing = scheduling.lapsing(timed, policy=policy, at=at, signing=signing_for(timed))
+    return Timed(request=timed, version=version, lapsing=lapsing, frozen=scheduling.frozen(timed, policy=policy))
 
 
 @operation

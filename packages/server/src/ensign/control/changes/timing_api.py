@@ -30,7 +30,8 @@ class ScheduleIn(Input):
 class ScheduleOut(Schema):
     """When a request applies by itself (null: not), and as whom.
 
-    ``lapsing``: people whose approvals count now and will have expired by then.
+    ``lapsing``: people whose approvals count now and will have expired by then. ``frozen``: the freeze window that
+    lies over the time, in which nothing applies.
     """
 
     request: str
@@ -38,6 +39,7 @@ class ScheduleOut(Schema):
     at: datetime | None
     by: str | None
     lapsing: list[str]
+    frozen: str | None = None
 
 
 def _actor(request: HttpRequest, id: str) -> tuple[Actor, int]:
@@ -57,6 +59,7 @@ def _out(response: HttpResponse, done: door.Timed) -> ScheduleOut:
         at=None if timed is None else timed.at,
         by=None if timed is None else timed.by,
         lapsing=[given.person for given in done.lapsing],
+        frozen=None if done.frozen is None else done.frozen.name,
     )
 
 

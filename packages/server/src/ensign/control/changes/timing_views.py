@@ -13,15 +13,16 @@ from django.views.decorators.http import require_POST
 from ensign.control.access.decisions import Held
 from ensign.control.access.permissions import Permission
 from ensign.control.changes import operations as door
-from ensign.control.changes import pages, queries
+from ensign.control.changes import pages
 from ensign.control.changes.domain import scheduling
 from ensign.control.changes.domain.requests import ChangeRequest
 from ensign.control.changes.loading import policy_for, reached
 from ensign.control.changes.panels import Panel
 from ensign.control.changes.rights import apply_scopes, seen_by
+from ensign.control.changes.views import read, show
 from ensign.control.identity import queries as identity
 from ensign.control.kernel.errors import Conflict, Invalid
-from ensign.control.projects.visits import visit
+from ensign.control.projects.demands import frozen_until
 
 _FORMAT = "%Y-%m-%dT%H:%M"
 
@@ -39,7 +40,9 @@ def panel(request: ChangeRequest, rights: Held, at: datetime) -> Sequence[Panel]
     timed = request.schedule
     if timed is None and not (applies and part):
         return ()
-    lapsing = scheduling.lapsing(request, policy=policy_for(request, at=at), at=at)
+    policy = policy_for(request, at=at)
+    lapsing = scheduling.lapsing(request, policy=policy, at=at)
+    frozen = scheduling.frozen(request, policy=policy)
     names = identity.names([given.person for given in lapsing] + ([timed.by] if timed else []))
     shown = {
         "request": request,
@@ -47,6 +50,8 @@ def panel(request: ChangeRequest, rights: Held, at: datetime) -> Sequence[Panel]
         "pending": scheduling.pending(request),
         "by": None if timed is None else pages.person(timed.by, names),
         "lapsing": [names[given.person] for given in lapsing],
+        "frozen": frozen,
+        "frozen_until": None if frozen is None or timed is None else frozen_until(policy.freezes, timed.at),
         "sets": applies and part,
         "takes_back": may and timed is not None,
         "least": at.strftime(_FORMAT),
@@ -64,25 +69,23 @@ def _when(text: str) -> datetime:
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        raise Invalid("This is no date and time.", fields={"when": "Write it like 2026-12-01 06:30, in UTC."}) from None
+        raise Invalid("This is no date and time.", fields={"at": "Write it like 2026-12-01 06:30, in UTC."}) from None
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found
 
 
 @require_POST
 def schedule(request: HttpRequest, id: str) -> HttpResponse:
     """Set the time or take it back, by the button that was pressed."""
-    here = visit(request)
-    row = queries.request(id, reader=here.actor.id)
-    here.require(Permission.PROJECT_READ, row.request.project)
+    here, _ = read(request, id)
+    typed = request.POST.get("when", "")
     try:
         if request.POST.get("act") == "cancel":
             door.unschedule(actor=here.actor, at=here.at, request_id=id)
             messages.success(request, "It has no time any more and waits for somebody to apply it.")
         else:
-            done = door.schedule(actor=here.actor, at=here.at, request_id=id, when=_when(request.POST.get("when", "")))
+            done = door.schedule(actor=here.actor, at=here.at, request_id=id, when=_when(typed))
             assert done.request.schedule is not None
             messages.success(request, f"It applies at {done.request.schedule.at:%Y-%m-%d %H:%M} UTC.")
     except (Conflict, Invalid) as error:
-        said = [error.message, *error.fields.values(), error.remedy]
-        messages.error(request, " ".join(dict.fromkeys(text for text in said if text)))
+        return show(request, id, error=error, typed=typed, about="schedule")
     return redirect("changes:detail", id=id)

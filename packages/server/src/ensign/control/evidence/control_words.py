@@ -47,6 +47,11 @@ def moment(text: str) -> str:
     return f"{found[1]} {found[2]}{found[3] or ''} UTC" if found else text
 
 
+def moments(text: str) -> str:
+    """``text`` with every time in it as people read it."""
+    return _MOMENT.sub(lambda found: moment(found[0]), text)
+
+
 def _minute(text: str) -> str:
     found = _MOMENT.fullmatch(text)
     return f"{found[1]} {found[2]} UTC" if found else text

@@ -6,7 +6,6 @@ else by its members.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -17,7 +16,7 @@ from ensign.control.audit import differences
 from ensign.control.audit.history import Change
 from ensign.control.changes.domain import diff, words
 from ensign.control.changes.domain.world import World
-from ensign.control.evidence.control_words import moment
+from ensign.control.evidence.control_words import moments
 from ensign.control.flags import words as flag_words
 from ensign.control.flags.domain import FlagConfig
 from ensign.control.projects.domain import PolicyRules
@@ -48,7 +47,6 @@ NOUNS: Mapping[str, str] = MappingProxyType(
 
 State = Mapping[str, Any]
 _ID = re.compile(r"\b(?:usr|grp|svc|crq|inc)_\w+")
-_FIRST = ("person", "at")
 _BRIEF = 2
 _CLIP = 80
 
@@ -107,7 +105,7 @@ def _read(row: Row, names: Mapping[str, str]) -> Row:
     def named(found: re.Match[str]) -> str:
         return names.get(found[0], found[0])
 
-    before, after = (None if text is None else _ID.sub(named, moment(text)) for text in (row.before, row.after))
+    before, after = (None if text is None else _ID.sub(named, moments(text)) for text in (row.before, row.after))
     return Row(row.what, before, after)
 
 
@@ -161,41 +159,17 @@ def _clipped(text: str) -> str:
 
 def _plain(called: str, before: State | None, after: State) -> Told:
     if before is None:
-        made = [(member.replace("_", " "), _said(value)) for member, value in sorted(after.items())]
+        made = [(member.replace("_", " "), differences.show(value)) for member, value in sorted(after.items())]
         return Told(f"The {called} was made.", tuple(Row(what, None, text) for what, text in made if text))
     rows = tuple(
         Row(
             found.path.replace("_", " "),
-            None if found.sign == "+" else _worded(found.before) or "empty",
-            None if found.sign == "-" else _worded(found.after) or "empty",
+            None if found.sign == "+" else found.before or "empty",
+            None if found.sign == "-" else found.after or "empty",
         )
         for found in differences.rows(before, after)
     )
     return Told(f"The {called} changed in {len(rows)} place{'' if len(rows) == 1 else 's'}.", rows)
-
-
-def _worded(text: str) -> str:
-    """What ``differences`` says of a value, in words also where it is a list or an object."""
-    if not text.startswith(("{", "[")):
-        return text
-    try:
-        return _said(json.loads(text))
-    except ValueError:  # a text of somebody's that begins like that
-        return text
-
-
-def _said(value: Any) -> str:
-    """A value as a person reads it; empty where there is nothing. Who approved or decided, and when, comes first."""
-    if isinstance(value, Mapping):
-        first = [moment(str(value[name])) for name in ("person", "at") if value.get(name)]
-        rest = {name: text for name, one in value.items() if name not in _FIRST and (text := _said(one))}
-        if len(first) < len(_FIRST):
-            first, rest = [], {name: text for name, one in value.items() if (text := _said(one))}
-        return ", ".join([*first, *(f"{name.replace('_', ' ')} {text}" for name, text in rest.items())])
-    if isinstance(value, (list, tuple)):
-        said = [text for one in value if (text := _said(one))]
-        return ("; " if any(isinstance(one, Mapping) for one in value) else ", ").join(said)
-    return moment(differences.show(value))
 
 
 def _flag(before: State | None, after: State) -> Told:

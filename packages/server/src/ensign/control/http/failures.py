@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -10,7 +11,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import resolve_url
-from django.urls import reverse
+from django.urls import Resolver404, resolve, reverse
 
 from ensign.control.api.problems import record_unrecorded, status_of
 from ensign.control.identity import gate, resuming
@@ -38,8 +39,13 @@ class FailureMiddleware:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Serve the request."""
-        return self._get_response(request)
+        """Serve the request. An address that takes only a form, opened as a page, leads to the page above it: it stands
+        in the address bar when a form came back with an error, and is reloaded or sent to a colleague.
+        """
+        response = self._get_response(request)
+        if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED and _opened_as_page(request):
+            return HttpResponseRedirect(_page_above(request.path))
+        return response
 
     def process_view(
         self, request: HttpRequest, view: Callable[..., Any], _arguments: Any, _named: Any
@@ -77,6 +83,29 @@ class FailureMiddleware:
         if isinstance(exception, errors.RateLimited):
             response["Retry-After"] = str(exception.retry_after)
         return response
+
+
+def _opened_as_page(request: HttpRequest) -> bool:
+    """Whether a person's browser asks for a page; what machines post to (it is exempt from CSRF) stays as it is."""
+    found = request.resolver_match
+    return (
+        request.method == "GET"
+        and "text/html" in request.headers.get("Accept", "")
+        and found is not None
+        and not request.path.startswith(API)
+        and not getattr(found.func, "csrf_exempt", False)
+    )
+
+
+def _page_above(path: str) -> str:
+    """The nearest address above that there is; at the latest the home page."""
+    while path := path.rpartition("/")[0]:
+        try:
+            resolve(path)
+        except Resolver404:
+            continue
+        return path
+    return "/"
 
 
 def _sign_in(request: HttpRequest) -> HttpResponse:

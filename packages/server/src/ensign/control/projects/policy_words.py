@@ -21,6 +21,7 @@ from ensign.control.projects.demands import (
     frozen_until,
 )
 from ensign.control.projects.domain import REQUEST_DAYS, PolicyRules
+from ensign.control.projects.presets import PRESETS
 
 NO_NAMES: Mapping[str, str] = MappingProxyType({})
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -166,7 +167,7 @@ def members(rules: PolicyRules, names: Mapping[str, str] = NO_NAMES) -> dict[str
     if rules.delay_hours:
         found["a change of this policy takes effect"] = f"{span(rules.delay_hours)} after its last approval"
     if rules.preset:
-        found["preset"] = rules.preset
+        found["preset"] = PRESETS[rules.preset].name if rules.preset in PRESETS else rules.preset
     return found
 
 

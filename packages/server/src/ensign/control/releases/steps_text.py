@@ -40,7 +40,14 @@ def read(text: str) -> tuple[RampStep, ...]:
     except Invalid as wrong:
         said = " ".join(wrong.fields.values())
         remedy = wrong.remedy or "Every step but the last is held, such as “5 % for 1 h”, and each is larger."
-        raise Invalid("The steps may not stand like this.", fields={"steps": f"A step {said}. {remedy}"}) from wrong
+        subject = "A plan" if "steps" in wrong.fields else "A step"
+        raise Invalid("The steps may not stand like this.", fields={"steps": f"{subject} {said}. {remedy}"}) from wrong
+
+
+def usual(share: int) -> str:
+    """What a new plan begins with where a strategy reaches ``share`` per cent already: a ramp only rises."""
+    lines = [line for line in USUAL.splitlines() if int(line.split()[0]) > share]
+    return "\n".join(lines) if len(lines) > 1 else USUAL if share >= 100 else f"{share} % for 1 h\n100 %"
 
 
 def write(steps: Sequence[RampStep]) -> str:

@@ -181,17 +181,16 @@ def _plan(
     rows = queries.templates(project)
     template = next((row.template for row in rows if row.template.id == chosen), None)
     typed = _typed(template) if error is None else {name: str(value) for name, value in request.POST.items()}
+    growing = [s for s in config.strategies if flag_words.share(s) is not None and not s.disabled]
+    if error is None and template is None and growing:
+        typed["steps"] = steps_text.usual(flag_words.share(growing[0]) or 0)
     here_flag = (flag, reverse("flags:detail", kwargs={"project": project, "flag": flag}))
     context = {
         "project": found,
         "environment": place.look,
         "flag": flag,
         "steps": project_pages.crumbs(found, here_flag, ("Plan a ramp", "")),
-        "strategies": [
-            {"id": s.id, "words": s.title or flag_words.strategy(s)}
-            for s in config.strategies
-            if flag_words.share(s) is not None and not s.disabled
-        ],
+        "strategies": [{"id": s.id, "words": s.title or flag_words.strategy(s)} for s in growing],
         "templates": rows,
         "typed": typed,
         "off": not config.enabled,

@@ -17,6 +17,7 @@ from typing import Any
 from ensign.control.changes.domain.content import read_constraint, read_dependency, read_strategy, read_variant
 from ensign.control.changes.domain.reading import Reader, refuse
 from ensign.control.flags.domain import DEFAULT_TIER, Constraint, FlagConfig, Strategy
+from ensign.control.kernel.errors import Invalid
 
 FORMAT = "ensign-export-1"
 
@@ -107,6 +108,12 @@ def from_json(value: Any) -> Document:
     :raises Invalid: naming the field that is wrong, missing or unknown.
     """
     reader = Reader(value, "")
+    if "format" not in value:
+        raise Invalid(
+            "This is no export of Ensign, nor one of Unleash.",
+            remedy="Give what the page or `ensign flags export` wrote, or Unleash's own export of features.",
+            fields={"format": "is missing"},
+        )
     if reader.text("format") != FORMAT:
         raise refuse("format", f"must be {FORMAT}")
     reader.text("project", "")

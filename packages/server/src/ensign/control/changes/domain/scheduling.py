@@ -14,6 +14,7 @@ from ensign.control.changes.domain.requests import Approval, ChangeRequest, Poli
 from ensign.control.changes.domain.signing import NO_KEYS, Signing
 from ensign.control.changes.domain.trust import in_force
 from ensign.control.kernel.errors import Conflict, Denied, Invalid
+from ensign.control.projects.demands import Freeze, frozen_by
 
 #: How far ahead a time may lie. What waits longer would be decided by people who have forgotten it.
 MOST_AHEAD = timedelta(days=90)
@@ -51,9 +52,9 @@ def schedule(request: ChangeRequest, *, by: str, when: datetime, at: datetime) -
             code="not-involved",
         )
     if when <= at:
-        raise Invalid("This time has passed.", fields={"when": "Choose a time that lies ahead (UTC)."})
+        raise Invalid("This time has passed.", fields={"at": "Choose a time that lies ahead (UTC)."})
     if when > at + MOST_AHEAD:
-        raise Invalid("This time lies too far ahead.", fields={"when": f"At most {MOST_AHEAD.days} days ahead."})
+        raise Invalid("This time lies too far ahead.", fields={"at": f"At most {MOST_AHEAD.days} days ahead."})
     timed = replace(request, schedule=Schedule(at=when, by=by), updated_at=at)
     return replace(timed, status="in_review" if request.status == "in_review" else approved_status(timed))
 
@@ -90,6 +91,12 @@ def lapsing(
         return ()
     binding = in_force(request, at=at, policy=policy, signing=signing)
     return tuple(given for given in binding if given.at + policy.lifetime <= timed.at)
+
+
+def frozen(request: ChangeRequest, *, policy: PolicyInForce) -> Freeze | None:
+    """The freeze window of the policy that lies over the time that is set: by what is known now it would not apply."""
+    timed = pending(request)
+    return None if timed is None else frozen_by(policy.freezes, timed.at)
 
 
 def missed(request: ChangeRequest, *, at: datetime) -> bool:

@@ -1,7 +1,8 @@
 """References to tickets: what people type, and where each leads. Pure.
 
 A reference is a key (``PAY-142``, ``INC0010023``, ``acme/shop#12``) or an address. A project says which systems there
-are; a reference that none of them knows stays plain text.
+are; a reference that none of them knows stays plain text. Words without a number are none: a policy that asks for a
+ticket is not met by a sentence.
 """
 
 from __future__ import annotations
@@ -127,6 +128,8 @@ def clean(references: Iterable[str]) -> tuple[str, ...]:
             raise _wrong(f"A reference has at most {LONGEST} characters.")
         if not _PLAIN.match(reference):
             raise _wrong(f"“{reference[:40]}” is no reference: no spaces, commas, quotes or brackets.")
+        if "://" not in reference and not any(letter.isdigit() for letter in reference):
+            raise _wrong(f"“{reference[:40]}” names no ticket: give its number, such as PAY-142, or its address.")
         if "://" in reference and not _is_address(reference):
             raise _wrong(f"“{reference[:40]}” is no https address without a password.")
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import Final
+from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
@@ -101,7 +102,7 @@ def confirm(request: HttpRequest) -> HttpResponse:
     signed_in(request)
     kept, target = sessions.mark(request), next_address(request)
     if kept is None:
-        return redirect(f"{reverse('identity:confirm')}?next={target}")
+        return redirect(f"{reverse('identity:confirm')}?{urlencode({'next': target})}")
     return go(request, queries.provider(kept.provider), purpose="confirm", target=target)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Final
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -20,7 +21,7 @@ from ensign.control.identity.gate import while_enrolling
 from ensign.control.identity.operations import own_account
 from ensign.control.identity.views.account import tabs
 from ensign.control.identity.views.sign_in import ask, question_of
-from ensign.control.identity.web import SeeOther, add_errors, form_page, secret_page, signed_in
+from ensign.control.identity.web import SeeOther, add_errors, form_page, next_address, secret_page, signed_in
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import EnsignError
@@ -97,7 +98,7 @@ def passkey(request: HttpRequest) -> HttpResponse:
     account = own_account(actor, act="factor.change")
     first = not factors.has_factor(account)
     if not first and not actor.proved(at=at):
-        return _step_up("identity:passkey-new")
+        return _step_up("identity:passkey-new", then=next_address(request, default=""))
     form = PasskeyForm(request.POST or None, ask_password=first and account.has_usable_password())
     status = 200
     if request.method == "POST" and form.is_valid():
@@ -163,12 +164,15 @@ def remove(request: HttpRequest, factor_id: int) -> HttpResponse:
     return SeeOther(reverse("identity:security"))
 
 
-def _step_up(then: str) -> HttpResponse:
-    return redirect(f"{reverse('identity:confirm')}?next={reverse(then)}")
+def _step_up(page: str, *, then: str = "") -> HttpResponse:
+    """To the proof of a factor and back to ``page``, which goes on to ``then``."""
+    back = reverse(page) + (f"?{urlencode({'next': then})}" if then else "")
+    return redirect(f"{reverse('identity:confirm')}?{urlencode({'next': back}, safe='/')}")
 
 
 def _after_enrolment(request: HttpRequest, actor: Actor) -> HttpResponse:
+    """Back to what the factor was wanted for, such as an approval key for a request; else to all factors."""
     enough = any(row.kind == "recovery_codes" for row in factors.factors_of(actor.id))
     more = "" if enough else " Now make recovery codes, for the day it is lost."
     messages.success(request, f"It is enrolled; from now on signing in with a password asks for it.{more}")
-    return SeeOther(reverse("identity:security"))
+    return SeeOther(next_address(request, default=reverse("identity:security")))
