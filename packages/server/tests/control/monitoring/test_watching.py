@@ -24,6 +24,7 @@ from ensign.control.changes import operations as door
 from ensign.control.changes.domain.content_operations import StrategyAdd
 from ensign.control.changes.domain.flag_operations import FlagEnable
 from ensign.control.changes.domain.settings_operations import EnvironmentUnprotect
+from ensign.control.flags.operations import update_flag
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Denied, Invalid
@@ -32,11 +33,11 @@ from ensign.control.monitoring.domain.alerts import Alert
 from ensign.control.monitoring.domain.rules import Rules
 from ensign.control.monitoring.models import Cursor, Opened
 from ensign.control.monitoring.queries import Wanted
-from ensign.control.projects.demands import Demand
+from ensign.control.projects.demands import Approvers, Demand
 from ensign.control.projects.domain import PolicyRules
 from ensign.control.projects.enforcement import choose_preset
 from ensign_testkit.alerting import a_finding, an_alert
-from ensign_testkit.changing import Story, approve, last_entry, launch, live, requested, ruled, story
+from ensign_testkit.changing import FLAG, Story, approve, last_entry, launch, live, requested, ruled, story
 from ensign_testkit.people import add_person, add_service, sign_in
 from ensign_testkit.targets import rollout
 
@@ -215,6 +216,20 @@ def test_who_joins_a_group_that_a_policy_names_is_told_and_who_joins_another_is_
     assert (one.severity, set(one.caused_by)) == ("medium", {cast.admin.id, cast.second.id})
     assert pages.said(one) == "Somebody joined a group from which a policy asks for an approval."
     assert not [found for found in watched(cast) if found.subject == sports]
+
+
+def test_who_joins_the_group_that_owns_a_flag_is_told_where_owners_approve() -> None:
+    cast = story()
+    group = groups.create(actor=cast.admin, at=cast.at, name="Owners").id
+    update_flag(actor=cast.dev, at=cast.at, key=FLAG, owner=group)
+
+    def join(person: Actor) -> bool:
+        groups.add_member(actor=cast.admin, at=cast.at, group_id=group, person_id=person.id)
+        return any(found.subject == group for found in watched(cast))
+
+    assert not join(cast.second)
+    ruled(cast, PolicyRules(approvals=1, requires_reason=True, further=Demand(approvers=(Approvers(owner=True),))))
+    assert join(cast.approver)
 
 
 def test_detectors_made_duller_are_pressing() -> None:

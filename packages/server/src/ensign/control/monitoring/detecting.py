@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
+from ensign.control.flags import queries as flags
 from ensign.control.identity.rules import Rules as SignInRules
 from ensign.control.identity.rules import from_state
 from ensign.control.kernel import clock
@@ -96,7 +97,9 @@ def _asked(fact: Fact, past: History, *, rules: Rules, at: datetime) -> Iterator
         case "enforcement.preset_chosen":
             yield _preset(fact)
         case "group.member_added":
-            yield detectors.approvers_widened(fact, named=policies.name_group(str(fact.detail.get("group", ""))))
+            group = str(fact.detail.get("group", ""))
+            named = policies.name_group(group) or flags.owns(group, projects=policies.projects_asking_owners())
+            yield detectors.approvers_widened(fact, named=named)
 
 
 def _applied(fact: Fact, past: History, *, rules: Rules) -> Iterator[Found | None]:

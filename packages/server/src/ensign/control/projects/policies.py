@@ -162,6 +162,12 @@ def name_group(group: str) -> bool:
     return bool(group) and Policy.objects.filter(content__contains=json.dumps(group)).exists()
 
 
+def projects_asking_owners() -> set[str]:
+    """Keys of the projects in which some policy lets a flag's owner approve its changes, as such."""
+    rows = Policy.objects.filter(content__contains='"owner":true')
+    return {str(key) for key in rows.values_list("project", flat=True)}
+
+
 def strictest(views: Iterable[PolicyView]) -> PolicyView:
     """The policy that a change reaching all of these environments answers to.
 

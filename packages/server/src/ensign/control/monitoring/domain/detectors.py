@@ -122,7 +122,7 @@ def preset_chosen(fact: Fact, *, before: int, after: int) -> Found | None:
 
 def approvers_widened(fact: Fact, *, named: bool) -> Found | None:
     """Somebody joined a group from which a policy asks for an approval: one person alone said who may give it.
-    ``named``: whether a policy names the group.
+    ``named``: whether a policy names the group, or it owns a flag whose owner may approve.
     """
     if fact.action != "group.member_added" or not named:
         return None
