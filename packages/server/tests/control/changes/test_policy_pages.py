@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 from dataclasses import replace
@@ -395,6 +396,8 @@ def test_the_timeline_covers_all_of_the_time_for_every_member(db: str) -> None:
     assert [one.value for one in by_member["ticket"]] == [None, "must be named"]
     assert clock.text(by_member["approvals"][1].since) == ruled_at
     data = timelines.export(actor=cast.viewer, at=cast.at, project="shop", environment="production", format="csv")
+    assert last_entry("policies.exported")["detail"]["sha256"] == hashlib.sha256(data).hexdigest()
+    assert {row["by_name"] for row in csv.DictReader(io.StringIO(data.decode()))} >= {"Ada Admin"}
     rows = list(csv.DictReader(io.StringIO(data.decode())))
     assert len(rows) == len(found)
     assert rows[0]["member"] == found[0].member
