@@ -16,12 +16,14 @@ from ensign.control.access import groups
 from ensign.control.changes import operations as door
 from ensign.control.changes import policy_plans, timelines
 from ensign.control.changes.domain import policy_yaml
+from ensign.control.changes.domain.base import operation_types
 from ensign.control.changes.domain.flag_operations import FlagArchive
 from ensign.control.changes.domain.settings_operations import PolicySet
 from ensign.control.changes.models import Request
 from ensign.control.flags.operations import update_flag
 from ensign.control.kernel import clock
 from ensign.control.kernel.errors import Denied, Invalid
+from ensign.control.projects import policy_words
 from ensign.control.projects.demands import Approvers, Demand, Freeze, Hours, Progression, Rule, When
 from ensign.control.projects.domain import PolicyRules
 from ensign.control.projects.policies import policy
@@ -437,3 +439,12 @@ def test_the_api_gives_the_whole_policy_and_takes_it_back(db: str) -> None:
         f"{API}/policies/plan", json.dumps({"yaml": file.content.decode()}), content_type="application/json"
     )
     assert plan.json() == []
+
+
+def test_a_rule_says_in_words_what_each_operation_does() -> None:
+    """For people who write no code, and for every type that there is."""
+    assert set(operation_types()) == set(policy_words.ACTS)
+    assert policy_words.when(When(operations=("segment.set",))) == "it changes a segment's rule"
+    assert policy_words.when(When(operations=("flag.enable", "flag.archive"))) == (
+        "it switches a flag on or archives a flag"
+    )
