@@ -85,6 +85,8 @@ def line(entry: EntryView, names: Mapping[str, str], *, linked: bool = False) ->
     """An entry as a line; ``linked`` as for ``person``."""
     approval: Mapping[str, Any] = entry.approval or {}
     subject, told_ = _main(entry), words.line(entry, names)
+    quoted = all(change.kind in _TITLED for change in entry.changes)
+    spoken = f"“{subject}”" if quoted else subject
     by = person(entry.actor["id"], names, entry.actor, linked=linked)
     return LogRow(
         seq=entry.seq,
@@ -93,8 +95,8 @@ def line(entry: EntryView, names: Mapping[str, str], *, linked: bool = False) ->
         author=person(author, names, linked=linked) if (author := approval.get("author")) else by,
         title=entry.title,
         subject=subject,
-        quoted=all(change.kind in _TITLED for change in entry.changes),
-        told=f" {subject}{told_}" if told_ and subject not in told_ else told_,
+        quoted=quoted,
+        told=f" {spoken}{told_}" if told_ and subject not in told_ else told_,
         project=entry.project,
         environment=entry.environment,
         approved_by=tuple(names.get(one["id"], one["id"]) for one in approval.get("approvers", ())),
