@@ -27,7 +27,7 @@ from ensign.control.projects import pages as project_pages
 from ensign.control.projects import queries as projects
 from ensign.control.projects.domain import PolicyRules
 from ensign.control.projects.knowing import spelled
-from ensign.control.projects.policy_words import frozen, members
+from ensign.control.projects.policy_words import ACTS, frozen, members
 from ensign.control.projects.presets import PRESETS, preset, recognised
 from ensign.control.projects.visits import Visit, visit
 from ensign.control.ui import looks
@@ -126,7 +126,7 @@ def _known(project: str, environment: str) -> Known:
         roles=[(role.key, role.name) for role in catalogue.roles()],
         groups=[(group.id, group.name) for group in identity.groups() if group.status == "active"],
         lower=[(key, key) for key in keys[: keys.index(environment)]],
-        operations=[(name, name) for name in sorted(operation_types())],
+        operations=[(name, f"{ACTS[name]} ({name})") for name in sorted(operation_types())],
         flag_types=[(kind, kind) for kind in places.flag_types()],
     )
 
