@@ -64,21 +64,7 @@ def show_alert(alert: Annotated[str, typer.Argument(help="alr_….")], as_json: 
 def acknowledge(alert: Annotated[str, typer.Argument(help="alr_….")], as_json: Json = False) -> None:
     """Say that you look into it."""
     found = connect().call("POST", f"/alerts/{part(alert)}/acknowledge")
-    show(found, as_json=as_json, text="Everybody sees that you look into it.")
-
-
-@app.command()
-def triage(
-    alert: Annotated[str, typer.Argument(help="alr_….")],
-    verdict: Annotated[str, typer.Option(help="expected or unexpected.")],
-    reason: Annotated[str, typer.Option(help="How you know; stands in the log.")],
-    follow_up: Annotated[str, typer.Option(help="For the unexpected: the incident or task that deals with it.")] = "",
-    as_json: Json = False,
-) -> None:
-    """Judge it. Refused to who took part in it, while anybody else could."""
-    body = {"verdict": verdict, "reason": reason, "follow_up": follow_up}
-    found = connect().call("POST", f"/alerts/{part(alert)}/triage", body)
-    show(found, as_json=as_json, text=f"Judged: {found['verdict']}.")
+    show(found, as_json=as_json, text="Everybody sees that you look into it. Judge it on its page, signed in.")
 
 
 @app.command()

@@ -16,7 +16,7 @@ _RULES = {
 row("GET /api/v1/alerts", "signed-in", why="those that one may read")
 row("GET /api/v1/alerts/{alert_id}", "alert:read", alert_id="alert")
 row("POST /api/v1/alerts/{alert_id}/acknowledge", "alert:triage", alert_id="alert", body={})
-row("POST /api/v1/alerts/{alert_id}/triage", "alert:triage", alert_id="alert", body=_VERDICT)
+row("POST /api/v1/alerts/{alert_id}/triage", "in person and alert:triage", alert_id="alert", body=_VERDICT)
 row("POST /api/v1/exports/alerts", "anywhere alert:read or org:ledger:read", body={})
 row("GET /api/v1/monitoring-rules", "org:read")
 row("PUT /api/v1/monitoring-rules", "org:settings:manage", body={"mass_flags": 30})

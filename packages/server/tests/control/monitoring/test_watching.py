@@ -6,7 +6,8 @@ import csv
 import hashlib
 import io
 import json
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -274,6 +275,12 @@ def test_alerts_and_verdicts_are_governed_and_the_log_agrees() -> None:
     assert inspect.verify().ok
 
 
+def with_a_token(person: Actor, *, at: datetime) -> Actor:
+    """The same person by a personal token of theirs."""
+    made = api_tokens.create_personal(actor=person, at=at, wish=TokenWish(name="laptop", days=5))
+    return replace(person, via="token", token_id=made.token.id, mfa_at=None)
+
+
 def test_whoever_took_part_and_tools_do_not_judge() -> None:
     cast = story()
     one = an_alert(at=cast.at, project="shop", caused_by=(cast.approver.id,))
@@ -285,6 +292,9 @@ def test_whoever_took_part_and_tools_do_not_judge() -> None:
         operations.triage(actor=cast.dev, **verdict)
     with pytest.raises(Denied, match="judged by a person"):
         operations.triage(actor=add_service("bot", "approver", owner=cast.approver.id), **verdict)
+    with pytest.raises(Denied, match="signed in") as by_a_token:
+        operations.triage(actor=with_a_token(cast.second, at=cast.at), **verdict)
+    assert by_a_token.value.code == "not-by-token"
     assert operations.triage(actor=cast.second, **verdict).status == "triaged"
     with pytest.raises(Conflict):
         operations.triage(actor=cast.second, **verdict)

@@ -44,11 +44,21 @@ def triage(
 ) -> Alert:
     """Judge whether it was expected; what was not has to be followed up somewhere, which ``follow_up`` names.
 
-    :raises Denied: for who may not, for tools, and for whoever took part in what it is about while anybody else could.
+    :raises Denied: for who may not, by token, for tools, and for whoever took part in what it is about while anybody
+        else could.
     :raises Invalid: without a reason, or unexpected without a follow-up.
     :raises Conflict: when it was judged already.
     """
     row, alert = _locked(actor, alert_id, at=at, expected_version=expected_version)
+    if not actor.interactive:
+        permission, scope = needed(alert)
+        raise Denied(
+            "An alert is judged by a person who is signed in: a token may be in the hands of whoever caused it.",
+            permission=str(permission),
+            scope=str(scope),
+            remedy="Open the alert's page and judge it there.",
+            code="not-by-token",
+        )
     judged = alerts.triaged(
         alert,
         by=actor.id,
