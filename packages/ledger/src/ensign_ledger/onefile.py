@@ -28,6 +28,7 @@ MODULES = (
     "signed",
     "earlier",
     "emergencies",
+    "policies",
     "replay",
     "verify",
     "cli",

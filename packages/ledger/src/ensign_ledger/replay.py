@@ -1,4 +1,4 @@
-"""One pass over a bundle's entries and documents: checks 7, 8 and 10 to 18 (ledger-format, section 9)."""
+"""One pass over a bundle's entries and documents: checks 7, 8 and 10 to 19 (ledger-format, section 9)."""
 
 from collections.abc import Callable, Iterable
 from hashlib import sha256
@@ -12,6 +12,7 @@ from ensign_ledger.earlier import MAX_LINE, EarlierError, parse_earlier
 from ensign_ledger.emergencies import Emergencies
 from ensign_ledger.entry import EntryError, decode_entry, parse_time
 from ensign_ledger.merkle import Frontier, leaf_hash
+from ensign_ledger.policies import Asked, Policies, asked_in
 from ensign_ledger.report import Outcome
 from ensign_ledger.semantics import (
     Answer,
@@ -52,7 +53,7 @@ def need(value: T | None, why: str, /) -> T:
 def replay(container: Container, *, tree: Frontier, end: Checkpoint, claim: str, semantics: bool) -> dict[int, Answer]:
     """Append every entry to ``tree`` (which stands at the start checkpoint) and answer the checks.
 
-    Check 8 is always among the answers; 16 too; 7, 10 to 15, 17 and 18 if ``semantics``. ``claim`` is the manifest's
+    Check 8 is always among the answers; 16 too; 7, 10 to 15 and 17 to 19 if ``semantics``. ``claim`` is the manifest's
     word about documents. What the bundle does wrong becomes an answer, never an exception.
     """
     run = _Replay(container, tree, end)
@@ -72,13 +73,14 @@ class _Replay:
         self._documents: Documents | None = None
         self._anchors = self._load_anchors()
         self._shown: dict[str, tuple[str, ...]] = {}
+        self._asked: dict[str, Asked] = {}
 
     def prepare_semantics(self, claim: str) -> None:
         checkers: list[Checker] = [Chain(start=self._start), Approvals(), ApprovedDigest(), Protected()]
         checkers.append(Emergencies(start=self._start))
         self._documents = self._load_documents(claim)
         if self._documents is not None:
-            checkers.append(self._documents)
+            checkers += [self._documents, Policies(supplied=self._asked)]
         earlier = self._load_earlier()
         if earlier is not None:
             checkers.append(SignedApprovals(start=self._start, shown=self._shown, earlier=earlier))
@@ -134,10 +136,12 @@ class _Replay:
         supplied: set[str] = set()
         try:
             for data in lines(self._container, "documents.jsonl", limit=MAX_DOCUMENT):
-                name, shown = sha256(data).hexdigest(), shown_in(check_document(data))
+                name, document = sha256(data).hexdigest(), check_document(data)
                 supplied.add(name)
-                if shown is not None:
+                if (shown := shown_in(document)) is not None:
                     self._shown[name] = shown
+                if (asked := asked_in(document)) is not None:
+                    self._asked[name] = asked
         except (RefusedError, ContainerError) as error:
             self._answers[11] = Outcome.INVALID, str(error)
             return None

@@ -35,6 +35,7 @@ CHECKS: Mapping[int, tuple[str, str]] = {
     16: ("anchors agree with the log", "ledger-format 8"),
     17: ("signed approvals are signed by their approvers' own keys, over what applied", "ledger-format 3.6, 3.7"),
     18: ("emergency changes rest on an opening, and somebody else reviews it", "ledger-format 3.8"),
+    19: ("what applied has what the policies that are shown ask of every change", "ledger-format 3.9"),
 }
 """Number: title and clause. Numbers and their meanings are never reused."""
 

@@ -11,6 +11,8 @@ Numbered as in ``report.CHECKS`` and in the code below:
  7. every entry is well formed and in order       15. protected environments needed approval
  8. all entries give the end checkpoint's root    16. anchors agree
                                                   17. signed approvals are their approvers'
+                                                  18. emergencies were opened, and are reviewed
+                                                  19. policies that are shown were met
 
 Everything fails closed: a check that could not run is NOT_CHECKED, and a report is valid only if every
 required check is VALID. Keys in the bundle prove only that the bundle agrees with itself; whoever relies on
@@ -88,7 +90,7 @@ class _Verification:
         self._check(4, self._start_checkpoint)
         self._check(5, self._end_checkpoint)
         self._check(6, self._frontier)
-        self._check(8, self._entries)  # also answers 7 and 10 to 18, from the same single pass
+        self._check(8, self._entries)  # also answers 7 and 10 to 19, from the same single pass
         self._check(9, self._consistency)
         return self._report()
 
@@ -189,10 +191,10 @@ class _Verification:
         self._tree = tree
         return Outcome.VALID, f"{tree.size} earlier entries"
 
-    # 7, 8, 10 to 18 -----------------------------------------------------------------------------------
+    # 7, 8, 10 to 19 -----------------------------------------------------------------------------------
 
     def _entries(self) -> Answer:
-        """Pass over the entries once; that one pass also answers 7 and 10 to 18."""
+        """Pass over the entries once; that one pass also answers 7 and 10 to 19."""
         answers = replay(
             need(self._container, "no files"),
             tree=need(self._tree, "no start tree").copy(),

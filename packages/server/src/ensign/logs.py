@@ -133,6 +133,8 @@ def configuration(*, level: str, console: bool) -> dict[str, Any]:
             # At DEBUG these two write what a page shows and what a query is given: names, whatever the level asked for.
             "django.template": {"handlers": [], "propagate": True, "level": "INFO"},
             "django.db.backends": {"handlers": [], "propagate": True, "level": "INFO"},
+            # It notes every new passkey; so does our own log, with who enrolled it.
+            "fido2": {"handlers": [], "propagate": True, "level": "WARNING"},
             "uvicorn": {"handlers": [], "propagate": True, "level": "WARNING"},
             "uvicorn.access": {"handlers": [], "propagate": False, "level": "CRITICAL"},
         },

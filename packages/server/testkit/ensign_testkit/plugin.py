@@ -7,13 +7,16 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from ensign_testkit import memory
 from ensign_testkit.postgres import Cluster
 
 _cluster: Cluster | None = None
 _made_data_dir: str | None = None
+_in_memory: Path | None = None
 _ADMIN = "ENSIGN_TEST_PG_ADMIN"
 
 
@@ -24,9 +27,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    global _cluster, _made_data_dir
+    global _cluster, _made_data_dir, _in_memory
     worker = hasattr(config, "workerinput")
     if not worker:
+        _in_memory = memory.folder()
+        if _in_memory is not None:  # for this process, and those that it starts
+            os.environ["TMPDIR"] = tempfile.tempdir = str(_in_memory)
         _made_data_dir = tempfile.mkdtemp(prefix="ensign-test-data-")
         os.environ["ENSIGN_DATA_DIR"] = _made_data_dir
         os.environ.pop("DATABASE_URL", None)
@@ -79,6 +85,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         _cluster = None
     if _made_data_dir is not None:
         shutil.rmtree(_made_data_dir, ignore_errors=True)
+    if _in_memory is not None:
+        shutil.rmtree(_in_memory, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

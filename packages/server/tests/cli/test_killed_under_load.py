@@ -129,6 +129,7 @@ class Load:
             found = served.get(flag, 0)
             assert found == applied[flag], flag
             assert found in {self.acknowledged[flag], self.tried[flag]}, flag
+            self.acknowledged[flag] = found  # seen, it may not be lost any more, whoever was told of it
 
     def _requests(self) -> list[dict[str, Any]]:
         found, cursor = [], ""

@@ -71,6 +71,10 @@ PROJECTS = (
 )
 
 
+#: On the preset *Regulated*, which it began with half a year ago.
+REGULATED = Place("issuing", "Card issuing", "Cards that merchants give to their people; the scheme's rules apply.")
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
     """A flag. ``shape`` says what becomes of it: rollout, experiment, switch, list or permission."""
@@ -158,6 +162,32 @@ FLAGS = (
         """,
     ),
 )
+
+#: Flags of which single scenes tell; the busy year beside them leaves these alone.
+SCENES = {
+    piece.key: piece
+    for piece in (
+        *_pieces(
+            "checkout",
+            """
+            express-checkout | release | scene | team:checkout wallet | Buy from the product's page.
+            network-token-refresh | release | scene | team:checkout | Renews cards before they expire.
+            order-tracking | release | scene | team:checkout | Where the parcel is, in the order.
+            acquirer-b | kill-switch | scene | team:checkout | Off: cards go through acquirer A alone.
+            """,
+        ),
+        *_pieces("mobile", "receipt-themes | release | scene | team:mobile | Receipts in the merchant's colours."),
+        *_pieces(
+            "issuing",
+            """
+            virtual-cards | release | scene | team:issuing | A card at once, the plastic one later.
+            freeze-card-in-app | release | scene | team:issuing | Its holder freezes a lost card.
+            card-limits-v2 | release | scene | team:issuing risk:high | Limits per category of merchant.
+            contactless-limits | release | scene | team:issuing risk:high | A limit for payments without a PIN.
+            """,
+        ),
+    )
+}
 
 #: (project, key, name, description, context field, operator, values)
 SEGMENTS = (

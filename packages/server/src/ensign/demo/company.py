@@ -6,7 +6,7 @@ import base64
 import hashlib
 import hmac
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from django.contrib.auth.models import AnonymousUser
@@ -18,7 +18,7 @@ from ensign.control.access import grants, groups, people, requests, service_acco
 from ensign.control.access.domain import Scope
 from ensign.control.access.grants import Wish
 from ensign.control.access.tokens import TokenWish
-from ensign.control.identity import accounts, factors, sign_in
+from ensign.control.identity import accounts, actors, factors, sign_in
 from ensign.control.identity import operations as identity
 from ensign.control.identity.models import Account
 from ensign.control.kernel.actor import ANONYMOUS, Actor
@@ -27,7 +27,7 @@ from ensign.control.projects import enforcement
 from ensign.control.projects import operations as projects
 from ensign.control.projects import tokens as client_tokens
 from ensign.demo import cast
-from ensign.demo.cast import Player
+from ensign.demo.cast import Place, Player
 
 
 def secret_of(seed: int) -> str:
@@ -49,13 +49,14 @@ SESSION = timedelta(days=5)
 
 @dataclass
 class Company:
-    """Who is there, by key: ``ids`` of people, groups and service accounts, and who has left."""
+    """Who is there, by key: ``ids`` of people, groups, service accounts and their tokens, and who has left."""
 
     secret: str
     ids: dict[str, str] = field(default_factory=dict)
     here: dict[str, Player] = field(default_factory=dict)
     groups: dict[str, str] = field(default_factory=dict)
     services: dict[str, str] = field(default_factory=dict)
+    tokens: dict[str, str] = field(default_factory=dict)
 
     sessions: dict[str, tuple[datetime, HttpRequest]] = field(default_factory=dict)
 
@@ -77,9 +78,9 @@ class Company:
         Account.objects.filter(pk=account.pk).update(last_login=at)  # Django notes the real time
         self.sessions[key] = at, request
 
-    def service(self, key: str) -> Actor:
-        """A service account, acting by token."""
-        return Actor(kind="service", id=self.services[key], via="token")
+    def service(self, key: str, *, at: datetime) -> Actor:
+        """A service account, which shows its token."""
+        return actors.from_token(self.tokens[key], at=at)
 
     def holders(self, role: str, project: str) -> list[str]:
         """Keys of the people here who hold ``role`` in ``project``."""
@@ -111,18 +112,42 @@ def found(company: Company, *, at: datetime) -> None:
     for name, description in cast.GROUPS:
         company.groups[name] = groups.create(actor=actor, at=at, name=name, description=description).id
     for place in cast.PROJECTS:
-        projects.create_project(actor=actor, at=at, key=place.key, name=place.name, description=place.description)
-        for environment in ("development", "staging", "production"):
-            client_tokens.create_token(
-                actor=actor, at=at, name=f"{place.key} services", type="backend", projects=[place.key],
-                environment=environment,
-            )  # fmt: skip
+        settle(actor, place, at=at)
     for name, purpose, role in cast.SERVICES:
-        made = service_accounts.create(actor=actor, at=at, name=name, purpose=purpose, owner=person.id)
-        company.services[name] = made.id
-        grants.give(actor=actor, at=at, subject=made.id, wish=Wish(role=role), reason="Least that it needs.")
-        wish = TokenWish(name="ci", days=365)
-        tokens.create_for_service(actor=actor, at=at, service_account_id=made.id, wish=wish)
+        hire(company, actor, name, purpose, role, at=at)
+
+
+def settle(actor: Actor, place: Place, *, at: datetime, preset: str | None = None) -> None:
+    """A project with a token of its applications for each environment; without ``preset`` on the company's."""
+    projects.create_project(
+        actor=actor, at=at, key=place.key, name=place.name, description=place.description, preset=preset
+    )
+    for environment in ("development", "staging", "production"):
+        client_tokens.create_token(
+            actor=actor, at=at, name=f"{place.key} services", type="backend", projects=[place.key],
+            environment=environment,
+        )  # fmt: skip
+
+
+def hire(company: Company, actor: Actor, name: str, purpose: str, role: str, *, at: datetime) -> None:
+    """A service account with a role and a token."""
+    made = service_accounts.create(actor=actor, at=at, name=name, purpose=purpose, owner=actor.id)
+    company.services[name] = made.id
+    grants.give(actor=actor, at=at, subject=made.id, wish=Wish(role=role), reason="Least that it needs.")
+    wish = TokenWish(name="ci", days=365)
+    token = tokens.create_for_service(actor=actor, at=at, service_account_id=made.id, wish=wish)
+    company.tokens[name] = token.text
+
+
+def give(company: Company, key: str, role: str, project: str, *, at: datetime, reason: str) -> None:
+    """A further role for somebody; the second administrator confirms what approves or does without approval."""
+    admin = company.actor(cast.FIRST.key, at=at)
+    wish = Wish(role=role, scope=Scope(project))
+    given = grants.give(actor=admin, at=at, subject=company.ids[key], wish=wish, reason=reason)
+    if role in {"approver", "responder"}:
+        confirm(company, given.id, at + timedelta(minutes=12))
+    player = company.here[key]
+    company.here[key] = replace(player, roles=(*player.roles, (role, project)))
 
 
 def join(company: Company, player: Player, at: datetime) -> None:

@@ -1,35 +1,27 @@
-"""What the demo's year has once each: a ramp, and an incident in which somebody breaks the glass."""
+"""An incident of the demo's year in which somebody breaks the glass, and the review of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from ensign.control.access import grants
-from ensign.control.access.domain import Scope
-from ensign.control.access.grants import Wish
 from ensign.control.changes.domain.content_operations import StrategyUpdate
-from ensign.control.changes.domain.ramp_operations import RampPlan, RampStep, with_share
+from ensign.control.changes.domain.ramp_operations import with_share
 from ensign.control.flags import queries as flag_queries
 from ensign.control.flags.domain import Strategy
 from ensign.control.flags.words import share
 from ensign.control.incidents import incidents, opening
-from ensign.control.releases import running
-from ensign.demo import cast
 from ensign.demo.cast import Piece
-from ensign.demo.company import Company, confirm
+from ensign.demo.company import Company, give
 from ensign.demo.requests import Requests
 from ensign.demo.story import Calendar
 
-_SHARES = (25, 50, 75, 100)
-_HOLD = 60
-_RESPONDER, _REVIEWER, _PLANNER = "jonas.lindqvist", "amara.okafor", "ewa.zielinska"
+_RESPONDER, _REVIEWER = "jonas.lindqvist", "amara.okafor"
 
 
 class Control:
-    """Puts a ramp of the apps' team and an emergency of checkout into the calendar."""
+    """Puts an emergency of checkout into the calendar."""
 
     def __init__(
         self, company: Company, calendar: Calendar, requests: Requests, live: Callable[[], Sequence[Piece]]
@@ -39,7 +31,6 @@ class Control:
     def plan(self) -> None:
         """The days on which it happens."""
         self._calendar.on_day(285, self._responder)
-        self._calendar.on_day(300, self._ramp)
         self._calendar.on_day(318, self._emergency)
 
     def _rollout(self, project: str, *, least: int, most: int) -> tuple[str, Strategy] | None:
@@ -51,36 +42,9 @@ class Control:
                 return piece.key, found
         return None
 
-    def _ramp(self, at: datetime) -> None:
-        """A rollout that goes on by itself, an hour a step, all of it approved once."""
-        found = self._rollout("mobile", least=0, most=49)
-        if found is None:
-            return
-        key, strategy = found
-        shares = [percent for percent in _SHARES if percent > (share(strategy) or 0)]
-        steps = (*(RampStep(percent=percent, hold=_HOLD) for percent in shares[:-1]), RampStep(percent=shares[-1]))
-
-        def go_on(applied: datetime) -> None:
-            for number in range(1, len(steps)):
-                # A minute late each, as the next step is held from when the last one was taken.
-                self._calendar.put(applied + timedelta(minutes=(_HOLD + 1) * number), self._beat)
-
-        self._requests.propose(
-            _PLANNER, at, "mobile", "production", [RampPlan(flag=key, strategy=strategy.id, steps=steps)],
-            then=go_on, smooth=True, reason="The canary of the week was fine; the rest can go by itself.",
-        )  # fmt: skip
-
-    def _beat(self, at: datetime) -> None:
-        running.tick(at=at)
-
     def _responder(self, at: datetime) -> None:
         """Who is on call may break the glass, and reviews nothing."""
-        admin = self._company.actor(cast.FIRST.key, at=at)
-        wish, subject = Wish(role="responder", scope=Scope("checkout")), self._company.ids[_RESPONDER]
-        given = grants.give(actor=admin, at=at, subject=subject, wish=wish, reason="On call for checkout this year.")
-        confirm(self._company, given.id, at + timedelta(minutes=9))
-        player = self._company.here[_RESPONDER]
-        self._company.here[_RESPONDER] = replace(player, roles=(*player.roles, ("responder", "checkout")))
+        give(self._company, _RESPONDER, "responder", "checkout", at=at, reason="On call for checkout this year.")
 
     def _emergency(self, at: datetime) -> None:
         """A rollout goes back to a tenth of the users without approval; it is reviewed the same day."""

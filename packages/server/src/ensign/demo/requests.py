@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from ensign.control.changes import operations as changes
 from ensign.control.changes.domain.base import Operation
 from ensign.control.changes.domain.requests import ChangeRequest, DecisionKind
-from ensign.control.changes.queries import request as read
+from ensign.control.changes.queries import request as request_of
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Denied, EnsignError, Invalid
 from ensign.demo import cast, told, watching
@@ -94,11 +94,12 @@ class Requests:
             found = found or [cast.FIRST.key]
         return self._rng.choice(found) if found else None
 
-    def _read(self, id: str) -> ChangeRequest:
-        return read(id, reader=self._company.ids[cast.FIRST.key]).request
+    def read(self, id: str) -> ChangeRequest:
+        """A request as it is now."""
+        return request_of(id, reader=self._company.ids[cast.FIRST.key]).request
 
     def _approve(self, id: str, author: str, at: datetime, then: Then) -> None:
-        request = self._read(id)
+        request = self.read(id)
         reviewer = self._reviewer(request)
         if request.status != "in_review" or reviewer is None:
             return
@@ -130,7 +131,7 @@ class Requests:
 
     def _apply(self, id: str, author: str, at: datetime, then: Then) -> None:
         who = author if author in self._company.here else cast.FIRST.key
-        request = self._read(id)
+        request = self.read(id)
         if who == cast.FIRST.key and self._company.ids[who] not in {a.person for a in request.approvals}:
             return
         try:
@@ -186,7 +187,7 @@ class Requests:
             self.counts["rejected"] += 1
 
     def _decide(self, id: str, at: datetime, decision: DecisionKind, text: str) -> bool:
-        request = self._read(id)
+        request = self.read(id)
         reviewer = self._reviewer(request)
         if request.status not in {"in_review", "approved"} or reviewer is None:
             return False
@@ -195,12 +196,12 @@ class Requests:
         return True
 
     def _withdraw(self, id: str, author: str, at: datetime) -> None:
-        if author in self._company.here and self._read(id).open:
+        if author in self._company.here and self.read(id).open:
             changes.withdraw(actor=self._company.actor(author, at=at), at=at, request_id=id)
             self.counts["withdrawn"] += 1
 
     def _comment(self, id: str, at: datetime) -> None:
-        request = self._read(id)
+        request = self.read(id)
         who = self._rng.choice(self._company.holders("developer", request.project))
         changes.comment(
             actor=self._company.actor(who, at=at), at=at, request_id=id, text=self._rng.choice(cast.COMMENTS)
@@ -208,7 +209,7 @@ class Requests:
 
     def _tries_own(self, id: str, author: str, at: datetime) -> None:
         """The author presses Approve; the refusal is an entry."""
-        request = self._read(id)
+        request = self.read(id)
         if author in self._company.here and request.status == "in_review":
             self.refused(lambda: changes.review(
                 actor=self._company.actor(author, at=at), at=at, request_id=id, decision="approve",

@@ -16,26 +16,31 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ensign.control.audit import anchors, boot, checkpoints, inspect, schema
 from ensign.control.audit.models import Entry
+from ensign.control.changes import expiring
+from ensign.control.identity import sessions
 from ensign.control.identity.models import Person
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import system
 from ensign.control.kernel.errors import Conflict
-from ensign.demo import cast, told, usage, watching
+from ensign.demo import cast, reaching, told, usage, watching
 from ensign.demo.company import Company, found, secret_of
 from ensign.demo.story import Calendar
 from ensign.demo.year import Year
 
 LENGTH = timedelta(days=365)
+WATCHED = 30
+"""Days before the end of which it is known how fast applications took what was published."""
 
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """What was made: ``counts`` says how often what happened."""
+    """What was made: ``counts`` says how often what happened, ``people`` who is there with which roles by now."""
 
     origin: str
     entries: int
     secret: str
     counts: dict[str, int]
+    people: tuple[cast.Player, ...]
 
 
 def require_empty() -> None:
@@ -83,22 +88,33 @@ def fill(*, seed: int, now: datetime, application_role: str | None = None, conso
             calendar.put(begin + timedelta(weeks=week, hours=-6), _anchor)
         for week in range(1, LENGTH.days // 7 + 1):
             calendar.put(begin + timedelta(weeks=week, hours=3), partial(watching.watch, company))
+            calendar.put(begin + timedelta(weeks=week, hours=4), _expire)
         calendar.put(calendar.end - timedelta(hours=20), partial(watching.sharpen, company))
+        for half_hour in range(1, 2 * 24 * WATCHED):
+            calendar.put(calendar.end - timedelta(minutes=30 * half_hour), reaching.catch_up)
         for month in range(1, 12):
             calendar.put(begin + timedelta(days=30 * month, hours=-5), _compare)
         calendar.run(progress)
         with clock.simulated(calendar.end):
             watching.follow(at=calendar.end)
-        usage.fill(rng=calendar.rng, now=now)
+            _expire(calendar.end)
+            sessions.end_due(at=calendar.end)  # else the worker ends them all in the first minute
+        reaching.catch_up(now)
+        usage.fill(company, rng=calendar.rng, now=now)
         told.fill(company, now=now)
         _anchor(now)
     schema.check()
     counts = dict(sorted(year.requests.counts.items()))
-    return Filled(origin, checkpoints.head().size, company.secret, counts)
+    people = tuple(company.here.get(player.key, player) for player in (cast.FIRST, *cast.PLAYERS))
+    return Filled(origin, checkpoints.head().size, company.secret, counts, people)
 
 
 def _anchor(at: datetime) -> None:
     anchors.anchor(actor=system("anchor"), at=at)
+
+
+def _expire(at: datetime) -> None:
+    expiring.end_due(at=at)
 
 
 def _compare(at: datetime) -> None:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from ensign.control.kernel import clock
 
-Act = Callable[[datetime], None]
+Act = Callable[[datetime], object]
 
 _OPENS, _CLOSES = 8, 17
 
@@ -47,6 +47,16 @@ class Calendar:
             at += timedelta(days=1)
         return at
 
+    def ago(self, hours: float) -> datetime:
+        """The time so many working hours before the end: what waits today was done by day, whenever the demo starts."""
+        at, left = _back_to_work(self.end), timedelta(hours=hours)
+        while True:
+            opened = at.replace(hour=_OPENS, minute=0, second=0, microsecond=0)
+            if at - opened >= left:
+                return at - left
+            left -= at - opened
+            at = _back_to_work(opened - timedelta(microseconds=1))
+
     def run(self, progress: Callable[[datetime], None]) -> None:
         """Let everything happen up to ``end``; acts may put further ones."""
         while self._acts and self._acts[0][0] <= self.end:
@@ -54,3 +64,14 @@ class Calendar:
             with clock.simulated(at):
                 act(at)
             progress(at)
+
+
+def _back_to_work(at: datetime) -> datetime:
+    """``at``, moved back to when people last worked."""
+    if at.hour < _OPENS:
+        at = (at - timedelta(days=1)).replace(hour=_CLOSES, minute=0, second=0, microsecond=0)
+    elif at.hour >= _CLOSES:
+        at = at.replace(hour=_CLOSES, minute=0, second=0, microsecond=0)
+    while at.weekday() >= 5:
+        at = (at - timedelta(days=1)).replace(hour=_CLOSES, minute=0, second=0, microsecond=0)
+    return at

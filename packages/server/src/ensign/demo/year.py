@@ -7,27 +7,27 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from ensign.control.access import grants
-from ensign.control.access.domain import Scope
-from ensign.control.access.grants import Wish
-from ensign.control.changes import operations as changes
 from ensign.control.changes.domain.base import Operation
 from ensign.control.changes.domain.content_operations import DependencySet, StrategyAdd, StrategyUpdate
 from ensign.control.changes.domain.flag_operations import FlagArchive, FlagDisable, FlagEnable
-from ensign.control.changes.domain.settings_operations import EnvironmentProtect, PolicySet, SegmentSet
+from ensign.control.changes.domain.settings_operations import SegmentSet
 from ensign.control.flags import operations as flags
 from ensign.control.flags import queries as flag_queries
 from ensign.control.flags.domain import Constraint, Dependency, FlagConfig, Strategy
 from ensign.control.incidents import operations as incidents
-from ensign.control.kernel.errors import Conflict
-from ensign.control.projects.domain import PolicyRules
 from ensign.control.segments import operations as segments
 from ensign.demo import access, cast
 from ensign.demo.cast import Piece
-from ensign.demo.company import Company, confirm, join, leave
+from ensign.demo.company import Company, join, leave
 from ensign.demo.control import Control
+from ensign.demo.issuing import Issuing
+from ensign.demo.policies import Policies
+from ensign.demo.practice import Practice
+from ensign.demo.releases import Releases
 from ensign.demo.requests import Requests
+from ensign.demo.stage import Stage
 from ensign.demo.story import Calendar
+from ensign.demo.today import Today
 from ensign.demo.weights import variants
 
 STEPS = (5, 10, 25, 50, 75, 100)
@@ -57,7 +57,10 @@ class Year:
         access.plan(self._company, self._calendar)
         self._interruptions()
         Control(self._company, self._calendar, self.requests, self._live).plan()
-        self._today()
+        stage = Stage(self._company, self._calendar, self.requests)
+        for scene in (Policies(stage), Practice(stage), Releases(stage), Issuing(stage)):
+            scene.plan()
+        Today(stage, self._live, self._turn).plan()
 
     def _developer(self, project: str) -> str:
         found = self._company.holders("developer", project)
@@ -270,9 +273,6 @@ class Year:
         for day in (64, 130, 201, 290):
             self._calendar.on_day(day, self._not_allowed)
         self._calendar.on_day(92, self._depend)
-        self._calendar.on_day(178, self._second_reviewer)
-        self._calendar.on_day(182, self._tighten)
-        self._calendar.on_day(215, partial(self._settle, "mobile", "staging", [EnvironmentProtect()]))
 
     def _live(self) -> list[Piece]:
         """Flags that production has on."""
@@ -353,48 +353,3 @@ class Year:
             if {child, parent} <= known and self._config(parent, "staging").strategies:
                 step = DependencySet(flag=child, dependency=Dependency(flag=parent))
                 self._propose("checkout", "staging", [step], at)
-
-    def _second_reviewer(self, at: datetime) -> None:
-        """Two approvals need three people who may approve."""
-        admin = self._company.actor(cast.FIRST.key, at=at)
-        wish, subject = Wish(role="approver", scope=Scope("payouts")), self._company.ids["mei.tanaka"]
-        given = grants.give(actor=admin, at=at, subject=subject, wish=wish, reason="Two approvals from next week on.")
-        confirm(self._company, given.id, at + timedelta(minutes=12))
-        player = self._company.here["mei.tanaka"]
-        self._company.here["mei.tanaka"] = replace(player, roles=(*player.roles, ("approver", "payouts")))
-
-    def _tighten(self, at: datetime) -> None:
-        """Half-way, payouts asks for two approvals and checkout applies on the last one."""
-        two = PolicyRules(approvals=2, requires_reason=True)
-        self._settle("payouts", "production", [PolicySet(rules=two)], at)
-        swift = PolicyRules(approvals=1, requires_reason=True, apply_on_last_approval=True)
-        self._settle("checkout", "production", [PolicySet(rules=swift)], at)
-
-    def _settle(self, project: str, environment: str, operations: Sequence[Operation], at: datetime) -> None:
-        self.requests.propose(
-            "tomas.novak", at, project, environment, operations, smooth=True,
-            reason="Decided in the risk review of the half-year; see the minutes.",
-        )  # fmt: skip
-
-    def _today(self) -> None:
-        """Requests that wait, a draft, and one that somebody overtook."""
-        late = self._calendar.end - timedelta(minutes=50)
-        for number in range(4):
-            self._calendar.put(late + timedelta(minutes=number), self._waiting)
-        self._calendar.put(late + timedelta(minutes=10), self._drafts)
-
-    def _waiting(self, at: datetime) -> None:
-        live = [piece for piece in self._live() if piece.shape == "rollout"]
-        if live:
-            self._turn(self._rng.choice(live), "production", self._rng.choice((15, 35, 45, 65)), at)
-
-    def _drafts(self, at: datetime) -> None:
-        for who, project in ((cast.FIRST.key, "checkout"), ("pieter.dejong", "mobile")):
-            live = [piece for piece in self._live() if piece.project == project]
-            if live:
-                step = [FlagDisable(flag=live[0].key)]
-                actor = self._company.actor(who, at=at)
-                try:
-                    changes.collect(actor=actor, at=at, project=project, environment="production", operations=step)
-                except Conflict:
-                    self.requests.counts["conflict"] += 1

@@ -81,7 +81,11 @@ SOME, ALL = ("examples,fuzzing", 4), ("examples,coverage,fuzzing", 20)
 
 
 @pytest.mark.parametrize(
-    ("phases", "examples"), [pytest.param(*SOME, marks=pytest.mark.once), pytest.param(*ALL, marks=pytest.mark.slow)]
+    ("phases", "examples"),
+    [
+        pytest.param(*SOME, marks=pytest.mark.once),
+        pytest.param(*ALL, marks=[pytest.mark.slow, pytest.mark.timeout(1_300)]),
+    ],
 )
 def test_no_generated_request_makes_the_server_fail(
     tmp_path: Path, env: dict[str, str], phases: str, examples: int

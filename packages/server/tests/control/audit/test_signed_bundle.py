@@ -6,14 +6,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ensign.control.audit import checkpoints
 from ensign.control.audit.export import export
-from ensign.control.audit.models import Entry
+from ensign.control.audit.models import Document, Entry
 from ensign.control.changes import operations as door
 from ensign.control.changes import queries, signing_pages
 from ensign.control.changes.domain.settings_operations import PolicySet
@@ -73,6 +73,7 @@ def test_a_whole_log_verifies_with_what_was_shown(cast: Story, tmp_path: Path) -
     report = exported(cast, tmp_path / "bundle")
     assert report.valid, report.as_json()
     assert told(report).startswith("3 signatures by 1 keys")
+    assert report.outcome(19) is Outcome.VALID, report.as_json()
 
 
 def test_the_verifier_in_the_bundle_says_the_same(cast: Story, tmp_path: Path) -> None:
@@ -204,7 +205,28 @@ def test_whoever_holds_the_logs_key_forges_no_signed_approval(
     assert {check.id for check in report.checks if check.outcome is Outcome.INVALID} == {17}
 
 
-def resigned(entries: list[bytes], out: Path) -> Report:
+@pytest.mark.parametrize("member", ["signed", "required"])
+def test_whoever_holds_the_logs_key_does_not_hide_that_the_policy_asked_for_it(
+    cast: Story, tmp_path: Path, member: str
+) -> None:
+    entries = [json.loads(body) for body in Entry.objects.order_by("seq").values_list("body", flat=True)]
+    entry = next(entry for entry in reversed(entries) if entry["action"] == "change_request.applied")
+    entry["approval"][member] = 0
+    if member == "signed":
+        without_signature(entry)
+    else:
+        entry["approval"] |= {"approvers": [], "signed": 0, "protected": False}
+    documents = [
+        content.encode()
+        for content in Document.objects.exclude(content=None).values_list("content", flat=True)
+        if '"compensating_control"' in content
+    ]
+    report = resigned([encode(entry) for entry in entries], tmp_path / "bundle", documents=documents)
+    assert {check.id for check in report.checks if check.outcome is Outcome.INVALID} == {19}, report.as_json()
+    assert not report.valid
+
+
+def resigned(entries: list[bytes], out: Path, *, documents: Sequence[bytes] = ()) -> Report:
     """The entries as the history that the log's own key signs."""
     origin = checkpoints.head().origin
     signer, tree = checkpoints.signer(origin), Frontier()
@@ -219,6 +241,7 @@ def resigned(entries: list[bytes], out: Path) -> Report:
         consistency=[],
         keys=checkpoints.log_keys(),
         signer=signer,
-        claim="none",
+        documents=documents,
+        claim="some" if documents else "none",
     )
     return verify_bundle(out, keys=[signer.key.fingerprint])

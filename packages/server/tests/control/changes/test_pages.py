@@ -200,6 +200,7 @@ def test_a_conflict_shows_both_sides_and_the_way_out(db: str) -> None:
     approve(cast, theirs)
     door.apply(actor=cast.dev, at=cast.at, request_id=theirs.request.id)
     other = browser(cast.other)
+    assert re.search(r"Conflict\s+0 of 1", text(other.get("/requests?show=open"))), "the list says so, too"
     page = text(other.get(f"/requests/{mine.request.id}"))
     assert "Somebody else changed this meanwhile" in page
     assert "Conflict" in page
@@ -283,6 +284,8 @@ def test_policies_show_their_history_and_change_through_the_door(db: str) -> Non
     )
     assert answer.status_code == 302
     waiting = Request.objects.get(status="in_review")
+    page = text(admin.get("/projects/shop/policies"))
+    assert re.search(r"Another policy was asked for .* In review .* 0 of 1 approvals", page)
     door.review(
         actor=cast.approver, at=clock.now(), request_id=waiting.pk, decision="approve", digest=waiting.state["digest"]
     )

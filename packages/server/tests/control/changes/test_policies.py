@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -16,12 +17,15 @@ from ensign.control.access.models import Grant
 from ensign.control.audit import inspect
 from ensign.control.changes import operations as door
 from ensign.control.changes import queries
+from ensign.control.changes.domain.base import Operation
 from ensign.control.changes.domain.classing import FlagClassify
-from ensign.control.changes.domain.content_operations import StrategyAdd
+from ensign.control.changes.domain.content_operations import DependencySet, StrategyAdd
 from ensign.control.changes.domain.flag_operations import FlagDisable, FlagEnable
-from ensign.control.changes.domain.settings_operations import PolicySet
+from ensign.control.changes.domain.settings_operations import PolicySet, SegmentSet
 from ensign.control.changes.loading import policy_for
+from ensign.control.changes.previewing import preview
 from ensign.control.flags import queries as flags
+from ensign.control.flags.domain import Constraint, Dependency
 from ensign.control.flags.operations import update_flag
 from ensign.control.incidents.operations import kill
 from ensign.control.kernel.actor import Actor
@@ -29,6 +33,7 @@ from ensign.control.kernel.errors import Conflict, Denied, Invalid
 from ensign.control.projects.demands import APPROVAL_HOURS, Approvers, Demand, Freeze, Hours, Progression, Rule, When
 from ensign.control.projects.domain import PolicyRules
 from ensign.control.projects.policies import policy
+from ensign.control.segments.operations import create_segment
 from ensign_testkit.changing import FLAG, Story, approve, config, last_entry, launch, requested, ruled, story
 from ensign_testkit.people import add_person
 from ensign_testkit.targets import rollout
@@ -435,3 +440,56 @@ def test_twenty_rules_cost_no_more_queries_than_one(db: str) -> None:
             assert policy_for(done.request, at=cast.at).demand.approval_hours == APPROVAL_HOURS
         counted.append(len(captured))
     assert counted[0] == counted[1]
+
+
+HIGH = Rule(name="High risk", when=When(tiers=("high",)), demand=Demand(approvals=2))
+
+
+def highly(cast: Story, *contents: Operation) -> None:
+    """The flag is of high risk in production, where changes of such flags take two approvals, and has ``contents``."""
+    if contents:
+        done = requested(cast, contents)
+        approve(cast, done)
+        apply(cast, done)
+    update_flag(actor=cast.dev, at=cast.at, key=FLAG, tier="high")
+    ruled(cast, replace(ONE, rules=(HIGH,)))
+
+
+def takes_two(cast: Story, operations: Sequence[Operation]) -> None:
+    said = preview(actor=cast.dev, at=cast.at, project="shop", environment="production", operations=operations)
+    assert said.policy.required == 2
+    done = requested(cast, operations)
+    approve(cast, done)
+    refused(cast, done, "not-approved")
+    approve(cast, done, by=cast.second)
+    apply(cast, done)
+
+
+def test_nobody_dodges_a_rule_about_a_flag_by_its_segment(db: str) -> None:
+    cast = story()
+    for key in ("beta", "spare"):
+        create_segment(actor=cast.dev, at=cast.at, project="shop", key=key, name=key)
+    sweden = (Constraint(context_name="country", operator="IN", values=("SE",)),)
+    highly(
+        cast,
+        *(SegmentSet(segment=key, constraints=sweden) for key in ("beta", "spare")),
+        StrategyAdd(flag=FLAG, strategy=replace(rollout(100), segments=("beta",))),
+        FlagEnable(flag=FLAG),
+    )
+    wider = (Constraint(context_name="country", operator="IN", values=("SE", "NO")),)
+    takes_two(cast, (SegmentSet(segment="beta", constraints=wider),))
+    done = requested(cast, (SegmentSet(segment="spare", constraints=wider),))
+    approve(cast, done)
+    apply(cast, done)  # nothing of high risk uses this one
+
+
+def test_nobody_dodges_a_rule_about_a_flag_by_the_flag_that_it_depends_on(db: str) -> None:
+    cast = story()
+    parent = StrategyAdd(flag="old-banner", strategy=rollout(100))
+    highly(cast, parent, DependencySet(flag=FLAG, dependency=Dependency(flag="old-banner")), *launch(100))
+    takes_two(cast, (FlagEnable(flag="old-banner"),))
+    update_flag(actor=cast.dev, at=cast.at, key="old-banner", tier="low")  # says nothing of what depends on it
+    done = kill(
+        actor=cast.dev, at=cast.at, project="shop", environment="production", flag="old-banner", now=lambda: cast.at
+    )
+    assert done.applied.request.mode == "standard"

@@ -138,11 +138,11 @@ def test_objects_with_ids_are_matched_by_id_and_their_order_counts() -> None:
 def test_what_holds_members_is_said_in_words_and_what_says_nothing_is_left_out() -> None:
     timed = {"at": "2026-11-25T23:33:21Z", "by": "usr_1", "problem": "", "state": "pending", "of": ["a", {"b": 1}]}
     (row,) = differences.rows({"schedule": None}, {"schedule": timed})
-    assert row.after == "at: 2026-11-25T23:33:21Z; by: usr_1; of: a, b: 1; state: pending"
+    assert row.after == "at 2026-11-25T23:33:21Z, by usr_1, state pending, of a; b 1"
     change = Change(
         object="change_request:crq_1", kind="change_request", version=2, before_digest="0", after_digest="1",
         before={"schedule": None}, after={"schedule": timed},
     )  # fmt: skip
     (told_row,) = told.tell(change, {}).rows
     assert told_row.after is not None
-    assert told_row.after.startswith("at: 2026-11-25 23:33:21 UTC; by: usr_1")
+    assert told_row.after.startswith("at 2026-11-25 23:33:21 UTC, by usr_1")

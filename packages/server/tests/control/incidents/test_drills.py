@@ -16,6 +16,7 @@ from ensign.control.kernel.errors import Conflict, Denied, Invalid
 from ensign.control.publishing import reach_rows
 from ensign.control.publishing.models import Revision
 from ensign_testkit.changing import FLAG, Story, config, last_entry, live, rows_equal_the_log, story
+from ensign_testkit.people import add_person
 from ensign_testkit.reaching import group, said
 
 PLACE = ("shop", "production")
@@ -61,6 +62,23 @@ def test_a_drill_is_measured_filed_and_asks_for_on_by_a_request(db: str) -> None
     assert config().enabled
     assert drills.tick(at=cast.later(minutes=3), now=clock.now) == 0
     assert rows_equal_the_log()
+
+
+@pytest.mark.parametrize("part", ["planned it", "ran it"])
+def test_who_planned_or_ran_a_drill_does_not_approve_switching_on_after_it(db: str, part: str) -> None:
+    cast = story()
+    live(cast)
+    both = add_person("Both Hats", "developer", "approver", at=cast.at)
+    plan = planned(replace(cast, dev=both) if part == "planned it" else cast)
+    started = run(cast if part == "planned it" else replace(cast, dev=both), plan)
+    drills.tick(at=cast.later(minutes=7), now=clock.now)
+    restore = changes.request(drills.drill(started.id).restore, reader=cast.dev.id).request
+    assert set(restore.behind) >= {both.id}
+    asked = {"at": cast.later(minutes=8), "request_id": restore.id, "digest": restore.digest}
+    with pytest.raises(Denied) as denied:
+        door.review(actor=both, decision="approve", **asked)
+    assert denied.value.code == "own-change"
+    assert door.review(actor=cast.approver, decision="approve", **asked).request.status == "approved"
 
 
 def test_where_the_policy_asks_for_nothing_the_flag_is_on_again_at_once(db: str) -> None:

@@ -31,6 +31,7 @@ from ensign.control.monitoring.domain.alerts import Alert
 from ensign.control.monitoring.domain.rules import Rules
 from ensign.control.monitoring.models import Cursor, Opened
 from ensign.control.monitoring.queries import Wanted
+from ensign.control.projects.enforcement import choose_preset
 from ensign_testkit.alerting import a_finding, an_alert
 from ensign_testkit.changing import Story, approve, last_entry, launch, live, requested, story
 from ensign_testkit.people import add_person, add_service, sign_in
@@ -188,6 +189,17 @@ def test_a_policy_made_weaker_is_pressing() -> None:
     (one,) = [found for found in watched(cast) if found.kind == "policy-change"]
     assert one.severity == "high"
     assert set(one.caused_by) >= {cast.admin.id, cast.approver.id}
+
+
+def test_what_new_projects_ask_for_made_weaker_is_pressing() -> None:
+    cast = story()
+    choose_preset(actor=cast.admin, at=cast.at, preset="regulated")
+    (one,) = [found for found in watched(cast) if found.kind == "policy-change"]
+    assert (one.severity, one.project) == ("medium", None)
+    choose_preset(actor=cast.admin, at=cast.later(minutes=6), preset="open")
+    (again,) = [found for found in watched(cast, minutes=7) if found.kind == "policy-change"]
+    assert (again.id, again.count, again.severity) == (one.id, 2, "high")
+    assert again.caused_by == (cast.admin.id,)
 
 
 def test_detectors_made_duller_are_pressing() -> None:

@@ -174,6 +174,7 @@ def test_home_costs_the_same_for_one_and_for_thirty_requests(cast: Story) -> Non
         page = client.get("/").content.decode()
     assert len(many) == len(few)
     assert "And 19 more" in page
+    assert page.count(">Review it<span") == 31, "all of them, unfolded"
 
 
 def test_a_new_installation_is_led_through_its_first_steps(db: str) -> None:

@@ -24,6 +24,8 @@ def rows(before: Any, after: Any) -> list[Row]:
 
 
 _MISSING = object()
+#: Members that say by whom and when something was decided.
+_FIRST = ("person", "at")
 
 
 def _walk(path: tuple[str, ...], before: Any, after: Any) -> Iterator[Row]:
@@ -65,8 +67,17 @@ def show(value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, Mapping):
-        # What a member does not say is left out: nobody reads ``problem: ""``.
-        return "; ".join(f"{key.replace('_', ' ')}: {show(one)}" for key, one in sorted(value.items()) if show(one))
-    if isinstance(value, list):
-        return ", ".join(map(show, value))
+        return _members(value)
+    if isinstance(value, list | tuple):
+        said = [text for one in value if (text := show(one))]
+        return ("; " if any(isinstance(one, Mapping) for one in value) else ", ").join(said)
     return json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+def _members(value: Mapping[str, Any]) -> str:
+    """An object in a line: who and when come first; what a member does not say is left out, as nobody reads
+    ``problem: ""``.
+    """
+    said = {str(name): text for name, one in value.items() if (text := show(one))}
+    first = [said.pop(name) for name in _FIRST] if said.keys() >= set(_FIRST) else []
+    return ", ".join([*first, *(f"{name.replace('_', ' ')} {text}" for name, text in said.items())])

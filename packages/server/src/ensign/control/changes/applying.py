@@ -16,7 +16,6 @@ from ensign.control.changes.domain import algebra, lifecycle, plans, trust
 from ensign.control.changes.domain.base import Operation
 from ensign.control.changes.domain.digests import change_digest
 from ensign.control.changes.domain.emergency import Opening
-from ensign.control.changes.domain.facts import change_facts
 from ensign.control.changes.domain.ramp_operations import RampPlan
 from ensign.control.changes.domain.requests import ChangeRequest, Mode, PolicyInForce
 from ensign.control.changes.domain.signing import in_entry
@@ -26,10 +25,10 @@ from ensign.control.changes.gates import Asked
 from ensign.control.changes.loading import (
     Loaded,
     behind,
-    joined_policy,
     judges,
     load,
     load_for,
+    policy_of,
     reached,
     references,
 )
@@ -82,7 +81,7 @@ def _ground(request: ChangeRequest, *, rights: Held, mode: Mode, at: datetime) -
     trust.require_open(request, direct=mode != "request", emergency=mode == "break-glass")
     trust.require_unmoved(request, loaded.versions)
     after = algebra.apply_all(loaded.world, request.operations)
-    policy = joined_policy(found, change_facts(loaded.world, after, request.operations, at=at))
+    policy = policy_of(found, loaded.world, after, request.operations, at=at)
     asked = Asked(
         request=request,
         policy=policy,

@@ -17,16 +17,16 @@ from ensign.control.changes.compiling import Compiled, compile_operations
 from ensign.control.changes.domain import algebra, trust
 from ensign.control.changes.domain.base import Operation
 from ensign.control.changes.domain.diff import Row, diff
-from ensign.control.changes.domain.facts import change_facts
 from ensign.control.changes.domain.requests import ChangeRequest, PolicyInForce
 from ensign.control.changes.domain.world import Ref
 from ensign.control.changes.drafting import new_request
 from ensign.control.changes.gates import Asked
-from ensign.control.changes.loading import judges, load, policy_in_force, reached
+from ensign.control.changes.loading import judges, load, policy_of, reached
 from ensign.control.changes.rights import may_apply, require_to_draft
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import EnsignError
 from ensign.control.kernel.transactions import write_door
+from ensign.control.projects import policies
 from ensign.control.projects import queries as projects
 from ensign.control.projects.knowing import UNMEETABLE
 
@@ -131,8 +131,8 @@ def _check(
         return Report(findings=(*moved, Finding(level="blocks", code=error.code, message=message, remedy=error.remedy)))
     request = given or new_request(compiled, actor=actor, at=at, title=title, reason=reason, tickets=tickets)
     keys = reached(project=project, environment=environment, operations=compiled.operations)
-    facts = change_facts(compiled.before, compiled.after, compiled.operations, at=at)
-    policy = policy_in_force(project=project, environments=keys, facts=facts)
+    found = policies.policies_of(project, keys)
+    policy = policy_of(found, compiled.before, compiled.after, compiled.operations, at=at)
     people = asking.candidates(request, at=at, policy=policy) if policy.required else []
     able = tuple(c for c in people if c.entitled and not c.group)
     words = algebra.describe_all(compiled.before, compiled.operations)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
@@ -103,6 +103,7 @@ def new_request(
     tickets: Sequence[str] = (),
     promotes: str | None = None,
     incident: str | None = None,
+    asked_by: Collection[str] = (),
 ) -> ChangeRequest:
     said = algebra.describe_all(compiled.before, compiled.operations)
     title, reason = _texts(title, reason, said)
@@ -113,7 +114,7 @@ def new_request(
         title=title,
         reason=reason,
         author=actor.id,
-        behind=behind(actor),
+        behind=tuple(sorted({*behind(actor), *asked_by} - {actor.id})),
         operations=compiled.operations,
         base=compiled.base,
         digest=compiled.digest,
@@ -182,8 +183,11 @@ def propose(
     tickets: Sequence[str] = (),
     promotes: str | None = None,
     incident: str | None = None,
+    asked_by: Collection[str] = (),
 ) -> Proposed:
     """Propose a change; the policy decides what becomes of it.
+
+    ``asked_by`` are people for whom Ensign proposes it: they stand behind it, as others behind a service account.
 
     With ``wish`` "apply" it applies at once where the policy asks for no approval and the actor may apply there, and is
     submitted for review everywhere else; "submit" always submits, "draft" only keeps it.
@@ -196,8 +200,9 @@ def propose(
     require_to_draft(rights, project=project, environment=environment, operations=operations)
     compiled = compile_operations(project=project, environment=environment, operations=operations, at=at)
     request = new_request(
-        compiled, actor=actor, at=at, title=title, reason=reason, tickets=tickets, promotes=promotes, incident=incident
-    )
+        compiled, actor=actor, at=at, title=title, reason=reason, tickets=tickets, promotes=promotes,
+        incident=incident, asked_by=asked_by,
+    )  # fmt: skip
     return place(request, compiled, actor=actor, at=at, wish=wish, rights=rights)
 
 

@@ -125,3 +125,12 @@ def requested_of(actor: Actor, *, projects: Collection[str] | None) -> list[Chan
         rows = rows.filter(project__in=projects)
     found = (queries.to_row(row).request for row in rows)
     return [request for request in found if asked_of(request, actor.id, groups)]
+
+
+def titles(ids: Collection[str], *, projects: Collection[str]) -> dict[str, str]:
+    """Id -> title of those requests that are of one of the projects; without drafts, which their authors alone see."""
+    wanted = [id for id in ids if id.startswith("crq_")]
+    if not wanted:
+        return {}
+    rows = Request.objects.filter(pk__in=wanted, project__in=projects).exclude(status="draft")
+    return {row.pk: title for row in rows if (title := str(row.state["title"]))}

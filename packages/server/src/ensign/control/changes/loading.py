@@ -15,11 +15,11 @@ from ensign.control.audit import checkpoints
 from ensign.control.audit.rows import Lock, rows
 from ensign.control.changes.domain import algebra
 from ensign.control.changes.domain.base import Operation
-from ensign.control.changes.domain.facts import change_facts
 from ensign.control.changes.domain.requests import ChangeRequest, PolicyInForce
 from ensign.control.changes.domain.signing import NO_KEYS, Key, Signing
 from ensign.control.changes.domain.trust import Judges
 from ensign.control.changes.domain.world import OperationError, Ref, World
+from ensign.control.changes.leaning import facts_between
 from ensign.control.changes.rights import CLASSIFY, apply_scopes, facts_of, flags_of
 from ensign.control.flags.domain import FlagConfig, FlagInfo
 from ensign.control.flags.models import Flag, FlagEnvironment
@@ -132,16 +132,6 @@ def reached(*, project: str, environment: str, operations: Sequence[Operation]) 
     return (environment,)
 
 
-def policy_in_force(
-    *, project: str, environments: Sequence[str], facts: ChangeFacts | None, lock: bool = False
-) -> PolicyInForce:
-    """What a change with these ``facts`` must meet in all of ``environments``; of which nothing is known: the most.
-
-    :raises NotFound: when one of them is no active environment.
-    """
-    return joined_policy(policies.policies_of(project, environments, lock=lock), facts)
-
-
 def joined_policy(found: Sequence[policies.PolicyView], facts: ChangeFacts | None) -> PolicyInForce:
     """The join of the policies of all environments that a change reaches, bound to the version of each of them."""
     demand = joined(view.rules.demand(facts) for view in found)
@@ -160,6 +150,14 @@ def joined_policy(found: Sequence[policies.PolicyView], facts: ChangeFacts | Non
     )
 
 
+def policy_of(
+    found: Sequence[policies.PolicyView], before: World, after: World, operations: Sequence[Operation], *, at: datetime
+) -> PolicyInForce:
+    """What a change from ``before`` to ``after`` must meet; its facts are read only where some rule asks for them."""
+    conditional = any(view.rules.conditional for view in found)
+    return joined_policy(found, facts_between(before, after, operations, at=at) if conditional else None)
+
+
 def policy_for(request: ChangeRequest, *, at: datetime) -> PolicyInForce:
     """What a request must meet as things stand; nothing is locked. What cannot be applied must meet the most."""
     place = {"project": request.project, "environment": request.environment}
@@ -173,7 +171,7 @@ def facts_now(request: ChangeRequest, *, at: datetime) -> ChangeFacts | None:
     """What conditions ask about a request, on the state as it is; None when it cannot be applied to that."""
     try:
         before = load_for(project=request.project, environment=request.environment, operations=request.operations).world
-        return change_facts(before, algebra.apply_all(before, request.operations), request.operations, at=at)
+        return facts_between(before, algebra.apply_all(before, request.operations), request.operations, at=at)
     except OperationError:
         return None
 

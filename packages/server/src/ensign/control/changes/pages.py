@@ -9,10 +9,12 @@ from datetime import UTC, datetime, timedelta
 from django.urls import reverse
 
 from ensign.control.changes import actions, queries
-from ensign.control.changes.domain import scheduling
+from ensign.control.changes.domain import algebra, scheduling
 from ensign.control.changes.domain.diff import Row
 from ensign.control.changes.domain.requests import ChangeRequest
 from ensign.control.changes.domain.world import Ref
+from ensign.control.changes.loading import policy_for
+from ensign.control.changes.moving import overtaken
 from ensign.control.changes.policy_pages import policy_checks
 from ensign.control.changes.queries import CommentView, Effect, RequestRow, Standing, Step
 from ensign.control.identity import queries as identity
@@ -71,11 +73,16 @@ class Line:
     environment: looks.Environment
     given: int
     needed: int
+    status: str
 
 
-def lines(rows: Sequence[RequestRow]) -> list[Line]:
-    """Requests of a list with names and environments; one query for names, two for each project."""
+def lines(rows: Sequence[RequestRow], *, at: datetime) -> list[Line]:
+    """Requests of a list with names and environments; one query for names, two for each project.
+
+    One of which something changed meanwhile is shown as in conflict, as on its own page.
+    """
     names = identity.names(r.request.author for r in rows)
+    late = overtaken([r.request for r in rows])
     known = {key: {p.row.key: p for p in places(key)} for key in {r.request.project for r in rows}}
     return [
         Line(
@@ -84,16 +91,22 @@ def lines(rows: Sequence[RequestRow]) -> list[Line]:
             by=person(r.request.author, names),
             environment=_look(known[r.request.project].get(r.request.environment), r.request.environment),
             given=len(r.request.approvals),
-            needed=_needed(r.request, known[r.request.project].get(r.request.environment)),
+            needed=_needed(r.request, known[r.request.project].get(r.request.environment), at=at),
+            status="conflicted" if r.request.id in late else r.request.status,
         )
         for r in rows
     ]
 
 
-def _needed(request: ChangeRequest, place: Place | None) -> int:
+def _needed(request: ChangeRequest, place: Place | None, *, at: datetime) -> int:
+    """How many approvals it takes; asked of the change itself where rules or further environments may ask for more."""
     if request.required is not None:
         return request.required
-    return 0 if place is None else place.policy.approvals
+    if place is None:
+        return 0
+    if request.open and (place.policy.rules.conditional or algebra.reaches_project(request.operations)):
+        return policy_for(request, at=at).required
+    return place.policy.approvals
 
 
 def _look(place: Place | None, key: str) -> looks.Environment:

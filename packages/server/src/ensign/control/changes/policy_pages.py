@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ensign.control.changes import policy_gates
+from ensign.control.changes import gates, policy_gates
 from ensign.control.changes.domain import algebra
 from ensign.control.changes.domain.requests import ChangeRequest
 from ensign.control.changes.domain.world import OperationError
+from ensign.control.changes.gates import Asked
 from ensign.control.changes.queries import Standing
 from ensign.control.projects.demands import frozen_by, frozen_until
 from ensign.control.projects.policy_words import span
@@ -33,7 +34,40 @@ def policy_checks(request: ChangeRequest, standing: Standing, *, at: datetime) -
                 detail=f"Until {until:%Y-%m-%d %H:%M} UTC. Switching off and emergencies go through.",
             )
         )
-    return [*found, *_of_policy(request, standing, at=at)]
+    return [*found, *_of_gates(request, standing, at=at), *_of_policy(request, standing, at=at)]
+
+
+#: What other gates say of a change, by their codes; what stands above in words of its own is left out.
+_TITLES = {
+    "not-progressed": "Has not run below for long enough",
+    "untested": "No test run has passed",
+    "step-too-large": "Too large a step",
+}
+_SAID = frozenset({"no-ticket", "no-reason", "frozen", "policy-delay"})
+
+
+def _of_gates(request: ChangeRequest, standing: Standing, *, at: datetime) -> list[looks.Check]:
+    """What the further gates would say if it applied now."""
+    if not request.operations or standing.moved:
+        return []
+    try:
+        after = algebra.apply_all(standing.before, request.operations)
+    except OperationError:
+        return []
+    asked = Asked(
+        request=request,
+        policy=standing.policy,
+        before=standing.before,
+        after=after,
+        mode="request",
+        at=at,
+        phase="preview",
+    )
+    return [
+        looks.Check(label=_TITLES.get(one.code, "Something stands in its way"), met=False, detail=one.message)
+        for one in gates.blockers(asked)
+        if one.code not in _SAID
+    ]
 
 
 def _of_policy(request: ChangeRequest, standing: Standing, *, at: datetime) -> list[looks.Check]:

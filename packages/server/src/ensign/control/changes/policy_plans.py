@@ -15,12 +15,12 @@ from ensign.control.changes import actions, drafting, gates
 from ensign.control.changes.compiling import settled
 from ensign.control.changes.domain import algebra, backtest, policy_yaml
 from ensign.control.changes.domain.backtest import Outcome, Then
-from ensign.control.changes.domain.facts import change_facts
 from ensign.control.changes.domain.requests import ChangeRequest, PolicyInForce
 from ensign.control.changes.domain.settings_operations import PolicySet
 from ensign.control.changes.domain.world import OperationError, World
 from ensign.control.changes.gates import Asked
 from ensign.control.changes.history import before_applied
+from ensign.control.changes.leaning import Leaning, facts_between
 from ensign.control.changes.models import Request
 from ensign.control.identity import queries as identity
 from ensign.control.kernel.actor import Actor
@@ -162,13 +162,14 @@ def _plan(project: str, key: str, view: PolicyView, rules: PolicyRules, *, at: d
     ended, left_out = _ended(project, key, at=at)
     people = _people(project, key, at=at)
     worlds = any(_reads_states(one) for one in (view.rules, rules))
+    leaning = Leaning(project=project, environment=key)
     names = {group.id: group.name for group in identity.groups()}
     held_now = held_then = 0
     found: list[Difference] = []
     unsaid: dict[str, int] = {}
     for place, request in enumerate(ended):
         here = request.environment == key and place < MOST_RAN
-        then = _then(request, people=people, worlds=worlds, names=names, here=here)
+        then = _then(request, people=people, worlds=worlds, names=names, here=here, leaning=leaning)
         now, other = backtest.judged(view.rules, then), backtest.judged(rules, then)
         if request.status == "applied":
             held_now, held_then = held_now + now.held, held_then + other.held
@@ -248,16 +249,22 @@ def _people(project: str, environment: str, *, at: datetime) -> Callable[[str], 
 
 
 def _then(
-    request: ChangeRequest, *, people: Callable[[str], Who], worlds: bool, names: Mapping[str, str], here: bool
+    request: ChangeRequest,
+    *,
+    people: Callable[[str], Who],
+    worlds: bool,
+    names: Mapping[str, str],
+    here: bool,
+    leaning: Leaning,
 ) -> Then:
-    """``here``: what ran before it is read, too."""
+    """``here``: what ran before it is read, too. ``leaning``: who leans on what *now*, as nobody kept who did then."""
     at = request.applied_at or request.updated_at
     before = after = facts = None
     if worlds:
         try:
             before = before_applied(request)
             after = algebra.apply_all(before, request.operations)
-            facts = change_facts(before, after, request.operations, at=at)
+            facts = facts_between(before, after, request.operations, at=at, leaning=leaning)
         except (NotFound, OperationError):
             before = after = None
     owners = frozenset() if before is None else frozenset(info.owner for info in before.flags.values())

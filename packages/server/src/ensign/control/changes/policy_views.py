@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -13,10 +14,12 @@ from django.views.decorators.http import require_http_methods, require_safe
 from ensign.control.access import catalogue, places
 from ensign.control.access.permissions import Permission
 from ensign.control.changes import operations as door
+from ensign.control.changes import pages, queries
 from ensign.control.changes.domain import tickets as references
 from ensign.control.changes.domain.base import operation_types
 from ensign.control.changes.domain.settings_operations import PolicySet
 from ensign.control.changes.policy_forms import Known, PolicyForm
+from ensign.control.changes.policy_gates import touches_policy
 from ensign.control.changes.timelines import policy_history
 from ensign.control.identity import queries as identity
 from ensign.control.kernel.errors import Conflict, Invalid, NotFound
@@ -24,7 +27,7 @@ from ensign.control.projects import pages as project_pages
 from ensign.control.projects import queries as projects
 from ensign.control.projects.domain import PolicyRules
 from ensign.control.projects.knowing import spelled
-from ensign.control.projects.policy_words import frozen, members
+from ensign.control.projects.policy_words import ACTS, frozen, members
 from ensign.control.projects.presets import PRESETS, preset, recognised
 from ensign.control.projects.visits import Visit, visit
 from ensign.control.ui import looks
@@ -36,12 +39,14 @@ def policies(request: HttpRequest, project: str) -> HttpResponse:
     here = visit(request, project=project)
     here.require(Permission.PROJECT_POLICY_READ, project)
     found = projects.project(project)
+    waiting = _waiting(project, at=here.at)
     columns = [
         {
             "place": place,
             "said": _said(place.policy.rules),
             "history": policy_history(project, place.row.key),
             "frozen": frozen(place.policy.rules.freezes, at=here.at),
+            "waiting": [line for line in waiting if line.request.environment == place.row.key],
         }
         for place in project_pages.places(project)
     ]
@@ -52,6 +57,12 @@ def policies(request: HttpRequest, project: str) -> HttpResponse:
         "may_propose": here.may(Permission.PROJECT_POLICY_PROPOSE, project),
     }
     return render(request, "changes/policies.html", context)
+
+
+def _waiting(project: str, *, at: datetime) -> list[pages.Line]:
+    """Open requests that would change what is asked for here, as a list shows them."""
+    asked = [row for row in queries.open_requests(project) if row.request.status != "draft"]
+    return pages.lines([row for row in asked if touches_policy(row.request)], at=at)
 
 
 def _said(rules: PolicyRules) -> list[tuple[str, str]]:
@@ -115,7 +126,7 @@ def _known(project: str, environment: str) -> Known:
         roles=[(role.key, role.name) for role in catalogue.roles()],
         groups=[(group.id, group.name) for group in identity.groups() if group.status == "active"],
         lower=[(key, key) for key in keys[: keys.index(environment)]],
-        operations=[(name, name) for name in sorted(operation_types())],
+        operations=[(name, ACTS.get(name, name)) for name in sorted(operation_types())],
         flag_types=[(kind, kind) for kind in places.flag_types()],
     )
 

@@ -11,13 +11,13 @@ from ensign.control.changes.compiling import compile_operations
 from ensign.control.changes.domain import algebra
 from ensign.control.changes.domain.base import Operation
 from ensign.control.changes.domain.diff import Row, diff
-from ensign.control.changes.domain.facts import change_facts
 from ensign.control.changes.domain.requests import PolicyInForce
-from ensign.control.changes.loading import policy_in_force, reached
+from ensign.control.changes.loading import policy_of, reached
 from ensign.control.changes.queries import told
 from ensign.control.changes.rights import may_apply, require_to_draft
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.transactions import write_door
+from ensign.control.projects import policies
 from ensign.control.projects import queries as projects
 
 
@@ -57,8 +57,8 @@ def preview(*, actor: Actor, at: datetime, project: str, environment: str, opera
     with write_door():  # the pre-flight locks what an apply would lock
         compiled = compile_operations(project=project, environment=environment, operations=operations, at=at)
     keys = reached(project=project, environment=environment, operations=compiled.operations)
-    facts = change_facts(compiled.before, compiled.after, compiled.operations, at=at)
-    policy = policy_in_force(project=project, environments=keys, facts=facts)
+    found = policies.policies_of(project, keys)
+    policy = policy_of(found, compiled.before, compiled.after, compiled.operations, at=at)
     said, rows = told(algebra.describe_all(compiled.before, compiled.operations), diff(compiled.before, compiled.after))
     may = may_apply(rights, project=project, environments=keys, operations=compiled.operations)
     return Preview(

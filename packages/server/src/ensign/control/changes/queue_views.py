@@ -68,7 +68,7 @@ def queue(request: HttpRequest, project: str = "") -> HttpResponse:
     link = _linker(base, show, given)
     counts = lists.counts()
     context = {
-        "lines": pages.lines(rows),
+        "lines": pages.lines(rows, at=here.at),
         "show": show,
         "base": base,
         "choices": [

@@ -12,13 +12,12 @@ from ensign.control.changes.applying import Applied, apply_request
 from ensign.control.changes.domain import algebra, plans
 from ensign.control.changes.domain.base import Operation
 from ensign.control.changes.domain.digests import change_digest
-from ensign.control.changes.domain.facts import change_facts
 from ensign.control.changes.domain.plans import Underway
 from ensign.control.changes.domain.ramp_operations import RampPlan
 from ensign.control.changes.domain.requests import ChangeRequest, PlanRef
 from ensign.control.changes.domain.world import OperationError, Ref
 from ensign.control.changes.following import Happened
-from ensign.control.changes.loading import joined_policy, load, load_for, reached
+from ensign.control.changes.loading import load, load_for, policy_of, reached
 from ensign.control.changes.models import Request
 from ensign.control.kernel import ids
 from ensign.control.kernel.actor import Actor
@@ -69,8 +68,8 @@ def asked_of(happened: Happened) -> Demand:
     request, before = happened.request, happened.before
     keys = reached(project=request.project, environment=request.environment, operations=request.operations)
     after = algebra.apply_all(before, request.operations)
-    facts = change_facts(before, after, request.operations, at=request.applied_at or happened.at)
-    return joined_policy(policies.policies_of(request.project, keys), facts).demand
+    found = policies.policies_of(request.project, keys)
+    return policy_of(found, before, after, request.operations, at=request.applied_at or happened.at).demand
 
 
 def moved_since(carried: Carried) -> tuple[str, ...]:

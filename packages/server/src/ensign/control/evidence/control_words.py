@@ -1,4 +1,6 @@
-"""What entries of ramps, times, approval keys, emergencies and drills say on one line, for :mod:`words`. Pure."""
+"""What entries of ramps, times, approval keys, emergencies, drills, alerts and triggers say on one line, for
+:mod:`words`. Pure.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ensign.control.incidents.emergency import VERDICTS
+from ensign.control.monitoring.domain.kinds import KINDS
 from ensign.control.publishing.reach import duration
 
 _Detail = Mapping[str, Any]
@@ -21,6 +24,19 @@ REVOKED: Mapping[str, str] = MappingProxyType(
         "factor": "the passkey was removed",
         "left": "its owner left",
         "owner": "its owner revoked it",
+    }
+)
+
+#: Why a call to an address that switches a flag off was not acted on -> in words, as it follows a colon.
+REFUSED: Mapping[str, str] = MappingProxyType(
+    {
+        "bad_signature": "its signature was wrong",
+        "bad_token": "its secret was wrong",
+        "ended": "the address has expired or was revoked",
+        "no_token": "it had no secret",
+        "stale": "its time was more than five minutes off",
+        "unknown": "there is no such address",
+        "unsigned": "it was not signed",
     }
 )
 
@@ -94,16 +110,59 @@ def _drilled(detail: _Detail, names: _Names) -> str:  # noqa: ARG001 (as above)
     return f": {str(detail['result']).replace('_', ' ')}{''.join(lasts)}"
 
 
+def _alert(detail: _Detail, names: _Names) -> str:
+    people = [names[one] for one in detail.get("subject", "").split("+") if one in names]
+    whose = " and ".join(people)
+    return f": {KINDS[detail['kind']].title} ({', '.join(one for one in (detail['severity'], whose) if one)})"
+
+
+def _judged(detail: _Detail, names: _Names) -> str:  # noqa: ARG001 (as above)
+    late = ", after its deadline" if detail["late"] else ""
+    return f": {KINDS[detail['kind']].title}. It was {detail['verdict']}{late}"
+
+
+def _kind(detail: _Detail, names: _Names) -> str:  # noqa: ARG001 (as above)
+    return f": {KINDS[detail['kind']].title}"
+
+
+def _watched(detail: _Detail, names: _Names) -> str:  # noqa: ARG001 (as above)
+    less = ", ".join(str(one).replace("_", " ") for one in detail["dulled"])
+    changed = ", ".join(str(one).replace("_", " ") for one in detail["changed"])
+    return f": {changed}{f'; less is noticed by {less}' if less else ''}"
+
+
+def _refused(detail: _Detail, names: _Names) -> str:  # noqa: ARG001 (as above)
+    return f": {REFUSED[detail['code']]}"
+
+
+def _request(detail: _Detail, names: _Names) -> str:
+    """Which request it was, by its title, where that is known."""
+    title = names.get(detail["request"], "")
+    return f" “{title}”" if title else ""
+
+
+def _used(detail: _Detail, names: _Names) -> str:
+    return f":{_request(detail, names)}" if detail["request"] in names else ""
+
+
 LINES: Mapping[str, Callable[[_Detail, _Names], str]] = MappingProxyType(
     {
+        "alert.acknowledged": _kind,
+        "alert.overdue": _kind,
+        "alert.raised": _alert,
+        "alert.triaged": _judged,
         "approval_key.revoked": _revoked,
         "break_glass.opened": _opened,
         "break_glass.ended": _whose,
         "break_glass.overdue": _overdue,
         "break_glass.reviewed": _reviewed,
+        "break_glass.used": _used,
+        "change_request.commented": _request,
         "change_request.schedule_failed": _due,
         "change_request.scheduled": _due,
         "drill.run": _drilled,
+        "kill_trigger.refused": _refused,
+        "monitoring_rules.changed": _watched,
         "ramp.finished": _over,
         "ramp.paused": _share,
         "ramp.resumed": _share,

@@ -11,7 +11,7 @@ from ensign.control.audit.history import Change, EntryView
 from ensign.control.evidence import told, words
 from ensign.control.ui import looks
 
-_MANY = 12
+_MANY = 16
 _TITLED = frozenset({"change_request", "comment"})
 
 
@@ -73,8 +73,9 @@ def _main(entry: EntryView) -> str:
     """The one object that the line names."""
     named = [change for change in entry.changes if change.kind != "ruleset"]
     inner = [change for change in named if change.kind != "change_request"] or named
-    found = [told.name(change) for change in inner]
-    listed = [name for name in dict.fromkeys(found) if name]
+    listed = [name for name in dict.fromkeys(map(told.name, inner)) if name] or [
+        name for name in dict.fromkeys(map(told.name, named)) if name
+    ]
     if not listed:
         return ""
     return listed[0] if len(listed) == 1 else f"{listed[0]} and {len(listed) - 1} more"

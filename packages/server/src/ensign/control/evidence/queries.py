@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -12,15 +13,22 @@ from ensign.control.access.decisions import held, require
 from ensign.control.access.permissions import Permission
 from ensign.control.audit import checkpoints, history
 from ensign.control.audit.history import EntryView, Filters
+from ensign.control.changes.listing import titles as request_titles
 from ensign.control.evidence import changes, words
 from ensign.control.identity.queries import names
+from ensign.control.incidents.incident_queries import titles as incident_titles
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import NotFound
+
+#: How the ids of what has a title, and no name, begin.
+_TITLED = frozenset({"crq_", "inc_"})
 
 
 @dataclass(frozen=True, slots=True)
 class LogPage:
-    """Entries, newest first, the names of everybody in them, and where the next page starts (None: no more)."""
+    """Entries, newest first; the names of everybody, and the titles of requests and incidents, in them; and where the
+    next page starts (None: no more).
+    """
 
     entries: tuple[EntryView, ...]
     names: dict[str, str]
@@ -62,9 +70,15 @@ def log(actor: Actor, filters: Filters, *, at: datetime, before: int | None = No
     """
     found = history.entries(_visible(actor, filters, at=at), before=before, limit=limit + 1)
     page = tuple(found[:limit])
-    return LogPage(
-        page, names(changes.people(page) | words.mentioned(page)), page[-1].seq if len(found) > limit else None
-    )
+    return LogPage(page, _names(page), page[-1].seq if len(found) > limit else None)
+
+
+def _names(entries: Sequence[EntryView]) -> dict[str, str]:
+    """Id -> name of everybody in the entries, and the titles of requests and incidents in their own projects."""
+    asked = changes.people(entries) | words.mentioned(entries)
+    projects = {entry.project for entry in entries}
+    titles = {**request_titles(asked, projects=projects), **incident_titles(asked, projects=projects)}
+    return {**names(id for id in asked if id[:4] not in _TITLED), **titles}
 
 
 def entry(actor: Actor, seq: int, *, at: datetime) -> LogPage:
@@ -76,7 +90,7 @@ def entry(actor: Actor, seq: int, *, at: datetime) -> LogPage:
     found = history.entry(seq)
     if visible.projects is not None and found.project not in visible.projects:
         raise NotFound(f"The log has no entry {seq} that you may read.", remedy="Ask for the role auditor.")
-    return LogPage((found,), names(changes.people([found]) | words.mentioned([found])), None)
+    return LogPage((found,), _names([found]), None)
 
 
 def proof(actor: Actor, seq: int, *, at: datetime) -> Proof:

@@ -6,6 +6,7 @@ else by its members.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -45,6 +46,7 @@ NOUNS: Mapping[str, str] = MappingProxyType(
 )
 
 State = Mapping[str, Any]
+_ID = re.compile(r"\b(?:usr|grp|svc|crq|inc)_\w+")
 _BRIEF = 2
 _CLIP = 80
 
@@ -99,7 +101,11 @@ def tell(change: Change, names: Mapping[str, str] = MappingProxyType({})) -> Tol
 
 def _read(row: Row, names: Mapping[str, str]) -> Row:
     """The row with times and ids of people as people read them."""
-    before, after = (None if text is None else names.get(text, moments(text)) for text in (row.before, row.after))
+
+    def named(found: re.Match[str]) -> str:
+        return names.get(found[0], found[0])
+
+    before, after = (None if text is None else _ID.sub(named, moments(text)) for text in (row.before, row.after))
     return Row(row.what, before, after)
 
 
@@ -152,16 +158,17 @@ def _clipped(text: str) -> str:
 
 
 def _plain(called: str, before: State | None, after: State) -> Told:
+    if before is None:
+        made = [(member.replace("_", " "), differences.show(value)) for member, value in sorted(after.items())]
+        return Told(f"The {called} was made.", tuple(Row(what, None, text) for what, text in made if text))
     rows = tuple(
         Row(
             found.path.replace("_", " "),
             None if found.sign == "+" else found.before or "empty",
             None if found.sign == "-" else found.after or "empty",
         )
-        for found in differences.rows(before or {}, after)
+        for found in differences.rows(before, after)
     )
-    if before is None:
-        return Told(f"The {called} was made.", rows)
     return Told(f"The {called} changed in {len(rows)} place{'' if len(rows) == 1 else 's'}.", rows)
 
 

@@ -22,6 +22,7 @@ from ensign.control.identity.web import signed_in
 from ensign.control.kernel import clock
 from ensign.control.kernel.errors import Invalid
 from ensign.control.kernel.ids import is_id
+from ensign.control.projects import policies
 from ensign.control.projects.queries import all_environments, projects
 from ensign.control.ui import looks
 
@@ -117,6 +118,7 @@ def entry(request: HttpRequest, seq: int) -> HttpResponse:
                 (pages.person(one["id"], page.names, linked=linked), clock.parse(one["at"]))
                 for one in (approval or {}).get("approvers", ())
             ],
+            "policies": [] if approval is None else policies.referred(str(approval["policy"])),
             "size": checkpoints.head().size,
         },
     )

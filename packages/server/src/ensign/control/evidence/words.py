@@ -13,6 +13,7 @@ from ensign.control.audit import registry
 from ensign.control.audit.history import EntryView
 from ensign.control.evidence import control_words, told
 from ensign.control.incidents.emergency import VERDICTS
+from ensign.control.monitoring.domain.kinds import KINDS
 from ensign.control.publishing.reach import duration
 
 #: Code of a refusal -> why, as it follows a colon.
@@ -99,24 +100,35 @@ LABELS: Mapping[str, str] = MappingProxyType(
         "way": "how",
     }
 )
-_NAMED = re.compile(r"(?:usr|grp|svc)_\w+")
+_NAMED = re.compile(r"(?:usr|grp|svc|crq|inc)_\w+")
 _EXACT = re.compile(r"[a-z]{3}_[0-9a-z]{20,}|[0-9a-f]{32,}|\S{60,}")
 _SHOWN = 3
+#: How an id begins -> the room in which what it names has a page.
+_ROOMS: Mapping[str, str] = MappingProxyType(
+    {"alr_": "alerts", "bgo_": "emergencies", "crq_": "requests", "inc_": "incidents"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
-    """One member of an entry's detail. ``exact``: an id or a digest, to be shown letter by letter."""
+    """One member of an entry's detail. ``exact``: an id or a digest, to be shown letter by letter; ``href``: where what
+    it names is shown, or empty.
+    """
 
     label: str
     value: str
     exact: bool
+    href: str = ""
 
 
 def mentioned(entries: Iterable[EntryView]) -> set[str]:
-    """Ids of people, groups and service accounts that the details, and the states of what changed, name."""
+    """Ids of people, groups, service accounts, requests and incidents that the details, and the states of what changed,
+    name.
+    """
     values = (value for entry in entries for value in _values(entry))
-    return {value for value in values if isinstance(value, str) and _NAMED.fullmatch(value)}
+    # Two people, who approve each other, are one subject: their ids are joined.
+    parts = (part for value in values if isinstance(value, str) for part in value.split("+"))
+    return {part for part in parts if _NAMED.fullmatch(part)}
 
 
 def _values(entry: EntryView) -> Iterator[Any]:
@@ -146,11 +158,19 @@ def facts(entry: EntryView, names: Mapping[str, str]) -> list[Fact]:
     return [
         Fact(
             label=_label(name),
-            value=_value(name, value, names),
-            exact=isinstance(value, str) and value not in names and bool(_EXACT.fullmatch(value)),
+            value=_value(name, value, names, entry.action),
+            exact=isinstance(value, str)
+            and not all(part in names for part in value.split("+"))
+            and bool(_EXACT.fullmatch(value)),
+            href=_href(value),
         )
         for name, value in entry.detail.items()
     ]
+
+
+def _href(value: Any) -> str:
+    room = _ROOMS.get(value[:4]) if isinstance(value, str) else None
+    return f"/{room}/{value}" if room and _EXACT.fullmatch(value) else ""
 
 
 def _label(name: str) -> str:
@@ -158,7 +178,7 @@ def _label(name: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _value(name: str, value: Any, names: Mapping[str, str]) -> str:
+def _value(name: str, value: Any, names: Mapping[str, str], action: str = "") -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if value is None:
@@ -168,21 +188,27 @@ def _value(name: str, value: Any, names: Mapping[str, str]) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{key}: {_value('', item, names)}" for key, item in value.items()) or "none"
     if isinstance(value, int):
+        if name == "evidence":  # numbers of entries, as the log's addresses have them
+            return str(value)
         return f"{value:,} %" if name == "percent" else f"{value:,}"
     text = str(value)
     if name == "because":
         return control_words.REVOKED.get(text, text)
     if name == "verdict":
         return VERDICTS.get(text, text)
+    if name == "kind" and text in KINDS:
+        return KINDS[text].title
     if name == "permission":
         return f"{asked(text)} ({text})"
     if name == "code":
-        return why(text)
+        return control_words.REFUSED.get(text, why(text)) if action == "kill_trigger.refused" else why(text)
     if name == "way":
         return WAYS.get(text, text)
     if name == "limits":
         return text.replace("_", " ")
-    return names.get(text, control_words.moment(text))
+    if all(part in names for part in text.split("+")):
+        return " and ".join(names[part] for part in text.split("+"))
+    return control_words.moment(text)
 
 
 def line(entry: EntryView, names: Mapping[str, str]) -> str:

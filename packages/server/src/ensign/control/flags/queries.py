@@ -11,6 +11,9 @@ from ensign.control.flags.domain import FlagConfig, FlagInfo
 from ensign.control.flags.models import Flag, FlagEnvironment
 from ensign.control.kernel.errors import NotFound
 
+#: How canonical JSON begins a list of dependencies that is not empty.
+HAS_DEPENDENCIES = '"dependencies":[{'
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlagRow:
@@ -106,6 +109,14 @@ def configs_naming(project_key: str, environment_key: str, flag_key: str) -> lis
     """
     quoted = json.dumps(flag_key, ensure_ascii=False)
     rows = FlagEnvironment.objects.filter(project=project_key, environment=environment_key, content__contains=quoted)
+    return [to_config(row) for row in rows]
+
+
+def configs_depending(project_key: str, environment_key: str) -> list[ConfigRow]:
+    """The configured flags of an environment that depend on another one."""
+    rows = FlagEnvironment.objects.filter(
+        project=project_key, environment=environment_key, content__contains=HAS_DEPENDENCIES
+    )
     return [to_config(row) for row in rows]
 
 

@@ -13,8 +13,6 @@ from ensign.control.projects import queries as projects
 from ensign.control.segments.models import Segment, SegmentEnvironment
 from ensign.control.segments.validation import Caution
 
-_HAS_DEPENDENCIES = '"dependencies":[{'  # how canonical JSON begins a list that is not empty
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
@@ -47,7 +45,7 @@ class About:
 
 def children(flag_key: str, *, project: str, environment: str | None = None) -> frozenset[str]:
     """Flags in use that depend on this one, in one environment or any."""
-    rows = FlagEnvironment.objects.filter(project=project, content__contains=_HAS_DEPENDENCIES)
+    rows = FlagEnvironment.objects.filter(project=project, content__contains=queries.HAS_DEPENDENCIES)
     if environment is not None:
         rows = rows.filter(environment=environment)
     found = {row.flag for row in rows if any(d["flag"] == flag_key for d in row.state["dependencies"])}

@@ -190,6 +190,7 @@ def _measure(drill_id: str, reach: ReachView | None, *, at: datetime) -> int:
                     actor=actor, at=at, project=found.project, environment=found.environment,
                     operations=(FlagEnable(flag=found.flag),), title=f"Switch {found.flag} on again after a drill",
                     reason=f"Drill {found.id} switched it off to measure how fast that arrives.", wish="apply",
+                    asked_by={found.started_by, plan_of(found.plan).planned_by},
                 )  # fmt: skip
             found = replace(found, restore=back.request.id)
         except EnsignError as error:  # somebody switched it on, archived it or changed the rules for it meanwhile

@@ -145,3 +145,18 @@ def rate(*, projects: Collection[str] | None, since: datetime) -> Rate:
     if projects is not None:
         entries = entries.filter(project__in=projects)
     return Rate(emergencies=entries.filter(mode="break-glass").count(), changes=entries.count())
+
+
+def titles(ids: Collection[str], *, projects: Collection[str]) -> dict[str, str]:
+    """Id -> title of those incidents that touch one of the projects; of all where the empty one, the organisation, is
+    among them.
+    """
+    wanted = [id for id in ids if id.startswith("inc_")]
+    if not wanted:
+        return {}
+    states = {row.pk: row.state for row in IncidentRow.objects.filter(pk__in=wanted)}
+    return {
+        id: str(state["title"])
+        for id, state in states.items()
+        if "" in projects or not set(projects).isdisjoint(state["projects"])
+    }

@@ -21,6 +21,7 @@ from ensign.control.monitoring.domain.facts import Fact, Found
 from ensign.control.monitoring.domain.rules import Rules
 from ensign.control.monitoring.history import History
 from ensign.control.monitoring.models import Cursor
+from ensign.control.projects import enforcement, presets
 
 CURSOR: Final = "log"
 BATCH: Final = 500
@@ -92,6 +93,8 @@ def _asked(fact: Fact, past: History, *, rules: Rules, at: datetime) -> Iterator
             )
         case "token.created" | "client_token.created":
             yield _token(fact, rules=rules)
+        case "enforcement.preset_chosen":
+            yield _preset(fact)
 
 
 def _applied(fact: Fact, past: History, *, rules: Rules) -> Iterator[Found | None]:
@@ -120,6 +123,12 @@ def _approved(fact: Fact, *, rules: Rules, at: datetime) -> Found | None:
         opened=history.opened(fact, at=at),
         rules=rules,
     )
+
+
+def _preset(fact: Fact) -> Found | None:
+    before, after = history.state_before(fact, "enforcement"), history.state_after(fact, "enforcement")
+    old = presets.preset(before["preset"]) if before else enforcement.from_set_up().preset
+    return detectors.preset_chosen(fact, before=old.strength, after=presets.preset(after["preset"]).strength)
 
 
 def _token(fact: Fact, *, rules: Rules) -> Found | None:

@@ -37,7 +37,7 @@ def current() -> EnforcementView:
     """What new projects get now."""
     row = Enforcement.objects.filter(pk=ID).first()
     if row is None:
-        return _from_set_up()
+        return from_set_up()
     state = row.state
     return EnforcementView(
         version=row.version,
@@ -48,7 +48,7 @@ def current() -> EnforcementView:
     )
 
 
-def _from_set_up() -> EnforcementView:
+def from_set_up() -> EnforcementView:
     """What the first person chose at set-up, until somebody chooses anew; the default where nobody was set up."""
     decided = access.organisation()
     if decided is None:

@@ -36,7 +36,8 @@ def environment(row: EnvironmentRow, policy: PolicyView | None = None) -> looks.
 
 def _note(policy: PolicyView) -> str:
     if policy.approvals:
-        return f"changes need {policy.approvals} approval{'s' if policy.approvals > 1 else ''}"
+        least = "at least " if policy.rules.conditional else ""
+        return f"changes need {least}{policy.approvals} approval{'s' if policy.approvals > 1 else ''}"
     if policy.protected:
         return f"no approval; compensating control: {policy.compensating_control}"
     return ""

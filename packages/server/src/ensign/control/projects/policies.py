@@ -134,6 +134,28 @@ def policies(project_key: str, *, lock: Collection[str] = ()) -> dict[str, Polic
     }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Referred:
+    """One policy of a reference in the log (``pol_x@3``), and where it holds; empty where there is no such policy."""
+
+    ref: str
+    version: str
+    project: str = ""
+    environment: str = ""
+
+
+def referred(refs: str) -> list[Referred]:
+    """The policies of a reference, which joins them by ``+``, in its order."""
+    named = [(one, *one.partition("@")[::2]) for one in refs.split("+") if one]
+    known = {row.pk: row for row in Policy.objects.filter(pk__in=[id for _, id, _ in named])}
+    return [
+        Referred(ref=ref, version=version, project=str(row.project), environment=str(row.environment))
+        if (row := known.get(id))
+        else Referred(ref=ref, version=version)
+        for ref, id, version in named
+    ]
+
+
 def strictest(views: Iterable[PolicyView]) -> PolicyView:
     """The policy that a change reaching all of these environments answers to.
 

@@ -26,6 +26,30 @@ from ensign.control.projects.presets import PRESETS
 NO_NAMES: Mapping[str, str] = MappingProxyType({})
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 NOTHING_ASKED = "nothing"
+#: What a change does, by the type of its operation.
+ACTS: Mapping[str, str] = MappingProxyType(
+    {
+        "dependency.remove": "takes a dependency away",
+        "dependency.set": "sets a dependency",
+        "environment.protect": "protects an environment",
+        "environment.unprotect": "ends the protection of an environment",
+        "flag.archive": "archives a flag",
+        "flag.classify": "changes a flag's type, tags, risk tier or owner",
+        "flag.disable": "switches a flag off",
+        "flag.enable": "switches a flag on",
+        "flag.revive": "revives a flag",
+        "flag.set_impressions": "switches impression data on or off",
+        "policy.set": "changes a policy",
+        "ramp.plan": "plans a ramp",
+        "segment.map": "declares a segment environment-mapped, or ends that",
+        "segment.set": "changes a segment",
+        "strategy.add": "adds a strategy",
+        "strategy.remove": "removes a strategy",
+        "strategy.reorder": "orders strategies anew",
+        "strategy.update": "changes a strategy",
+        "variants.set": "changes variants",
+    }
+)
 
 
 def either(values: Iterable[str], joint: str = "or") -> str:
@@ -107,7 +131,7 @@ def when(value: When) -> str:
     """Which changes a rule is about: ``the flag's risk tier is high``."""
     said = []
     if value.operations:
-        said.append(f"it contains {either(value.operations)}")
+        said.append(f"it {either(ACTS.get(act, f'contains {act}') for act in value.operations)}")
     if value.flag_types:
         said.append(f"the flag is of type {either(value.flag_types)}")
     if value.tags:

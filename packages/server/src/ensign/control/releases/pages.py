@@ -10,16 +10,25 @@ from django.urls import reverse
 
 from ensign.control.access.decisions import Held
 from ensign.control.access.permissions import Permission
+from ensign.control.audit import history as log
 from ensign.control.changes import pages as change_pages
 from ensign.control.changes.domain.ramp_operations import hold_words
 from ensign.control.changes.domain.requests import ChangeRequest
 from ensign.control.changes.panels import Panel
 from ensign.control.identity import queries as identity
-from ensign.control.releases import operations, queries
+from ensign.control.releases import actions, operations, queries
 from ensign.control.releases.calendar import steps_ahead
 from ensign.control.releases.domain import Act, Ramp
 from ensign.control.ui import looks
 
+_HELD = frozenset({actions.PAUSED.code, actions.ROLLED_BACK.code})
+_MARKS: Mapping[str, str] = {
+    actions.STARTED.code: "on",
+    actions.PAUSED.code: "waiting",
+    actions.RESUMED.code: "on",
+    actions.ROLLED_BACK.code: "undo",
+    actions.FINISHED.code: "off",
+}
 #: Seconds after which a page asks again how far a ramp has come.
 AGAIN = 10
 
@@ -127,7 +136,39 @@ def request_panels(request: ChangeRequest, rights: Held, at: datetime) -> Sequen
     plan = request.id if request.plan is None else request.plan.request
     found = queries.ramps(request=plan) if request.status == "applied" else []
     shown = [one for one in found if request.plan is None or one.id == request.plan.ramp]
-    return [Panel(template="releases/_ramp.html", value={"bar": one}) for one in bars(shown, rights, at=at)]
+    return [
+        panel
+        for one in bars(shown, rights, at=at)
+        for panel in (
+            Panel(template="releases/_ramp.html", value={"bar": one}),
+            _told(one.ramp),
+        )
+    ]
+
+
+def _told(ramp: Ramp) -> Panel:
+    moments = story(ramp)
+    held = any(moment.tone is looks.Tone.WARN for moment in moments)
+    return Panel(template="releases/_story.html", value={"ramp": ramp, "moments": moments, "held": held})
+
+
+def story(ramp: Ramp) -> list[looks.Moment]:
+    """What became of a ramp, newest first: the log has it, and a pause that is over stands nowhere else."""
+    entries = log.of_object(f"ramp:{ramp.id}", limit=2 * len(ramp.steps) + 20)
+    names = identity.names(sorted({entry.actor["id"] for entry in entries}))
+    return [
+        looks.Moment(
+            icon=_MARKS.get(entry.action, "rollout"),
+            tone=looks.Tone.WARN if entry.action in _HELD else looks.Tone.CALM,
+            person=change_pages.person(entry.actor["id"], names),
+            title=f"{entry.title}: {entry.detail['percent']} %",
+            at=entry.at,
+            body=entry.reason or "",
+            href=f"/log/{entry.seq}",
+            link=f"Entry {entry.seq}",
+        )
+        for entry in entries
+    ]
 
 
 def flag_panels(project: str, flag: str, rights: Held, at: datetime) -> Mapping[str, Sequence[Panel]]:

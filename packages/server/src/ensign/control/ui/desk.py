@@ -35,6 +35,7 @@ NOTICE: Final = timedelta(days=14)
 """How long before a token ends it is mentioned."""
 RECENT: Final = 8
 SHOWN: Final = 12
+UNFOLDED: Final = 50
 UNDER_WAY: Final = 50
 
 
@@ -65,13 +66,21 @@ class Recent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """The home page's content."""
+    """The home page's content. ``rest`` is what waits beyond the first screen of it, ``more`` how much that is; a part
+    of it may be left out.
+    """
 
     todo: Sequence[Line] = ()
-    under_way: Sequence[Line] = ()
+    rest: Sequence[Line] = ()
     more: int = 0
+    under_way: Sequence[Line] = ()
     recent: Sequence[Recent] = ()
     steps: Sequence[Step] = ()
+
+    @property
+    def hidden(self) -> int:
+        """How many are left out altogether."""
+        return self.more - len(self.rest)
 
     @property
     def steps_left(self) -> int:
@@ -128,6 +137,7 @@ def desk(who: Visitor) -> Desk:
     ]
     return Desk(
         todo=todo[:SHOWN],
+        rest=todo[SHOWN : SHOWN + UNFOLDED],
         more=max(0, len(todo) - SHOWN),
         under_way=[_own(request, colours) for request in mine if request.status == "in_review"][:SHOWN],
         recent=[

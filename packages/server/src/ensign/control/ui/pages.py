@@ -6,7 +6,6 @@ from typing import Final
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
-from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from ensign.control.access.permissions import Permission
@@ -39,7 +38,6 @@ def home(request: HttpRequest) -> HttpResponse:
         "enforcement": enforcement.current(),
         "install": INSTALL,
         "code": CODE.format(address=address),
-        "requests_url": reverse("changes:queue"),
         "projects": who.projects,
         "may_create": who.may(Permission.ORG_PROJECT_CREATE),
         "may_choose": who.may(Permission.ORG_SETTINGS_MANAGE),

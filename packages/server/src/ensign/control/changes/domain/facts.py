@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
+from ensign.control.access.domain import FlagFacts
 from ensign.control.changes.domain import algebra
 from ensign.control.changes.domain.base import Operation
 from ensign.control.changes.domain.ramp_operations import RampPlan
@@ -17,8 +18,11 @@ from ensign.control.projects.demands import ChangeFacts
 _STEP = "strategy.update"
 
 
-def change_facts(before: World, after: World, operations: Sequence[Operation], *, at: datetime) -> ChangeFacts:
-    """The facts of a change that takes ``before`` to ``after``.
+def change_facts(
+    before: World, after: World, operations: Sequence[Operation], *, at: datetime, leaning: Collection[FlagFacts]
+) -> ChangeFacts:
+    """The facts of a change that takes ``before`` to ``after``. ``leaning``: of the flags that use a segment, or depend
+    on a flag, that it alters; rules about flags hold for these as for those that it touches.
 
     What plans a ramp counts with all of its plan: the share that it ends with, the largest of its steps, and that its
     steps change a strategy. Whom a segment's constraints reach cannot be said in per cent: rollout and step are None
@@ -38,7 +42,7 @@ def change_facts(before: World, after: World, operations: Sequence[Operation], *
     steps = [step(old, new) for old, new in sides] + [plan.largest_step for plan in plans]
     return ChangeFacts(
         operations=frozenset(operation.type for operation in operations) | ({_STEP} if plans else set()),
-        flags=known | {None} if other or not known else known,
+        flags=(known | {None} if other or not known else known) | frozenset(leaning),
         rollout=None if unsaid else max(shares, default=0),
         step=None if unsaid else max(steps, default=0),
         at=at,

@@ -150,7 +150,8 @@ class RampPlan(Operation):
         )
         if self.guards:
             then = "pauses" if self.on_breach == "pause" else "rolls back"
-            said += f". It {then} when {' or '.join(self.guards)} is bad"
+            guards = f"the guard {self.guards[0]}" if len(self.guards) == 1 else f"one of {', '.join(self.guards)}"
+            said += f". It {then} when {guards} says so"
         return f"{said}."
 
     def old(self, world: World) -> Strategy:

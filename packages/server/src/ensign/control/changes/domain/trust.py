@@ -140,6 +140,8 @@ def _part(person: str, request: ChangeRequest) -> str:
         return "wrote this request"
     if person in request.contributors:
         return "edited this request"
+    if request.author.startswith("sys_"):
+        return "asked for what this request comes of"
     return "answer for the service account that wrote this request, or made the token that it used"
 
 

@@ -106,6 +106,20 @@ def policy_change(fact: Fact) -> Found | None:
     )
 
 
+def preset_chosen(fact: Fact, *, before: int, after: int) -> Found | None:
+    """What new projects ask for was chosen anew by one person: pressing when it is weaker. Strengths of presets."""
+    if fact.action != "enforcement.preset_chosen" or before == after:
+        return None
+    weakened = after < before
+    return _found(
+        "policy-change",
+        fact,
+        fact.actor,
+        severity="high" if weakened else "medium",
+        weakened="yes" if weakened else "no",
+    )
+
+
 def hasty_approval(
     fact: Fact, *, author: str, submitted: datetime | None, opened: bool | None, rules: Rules
 ) -> Found | None:
