@@ -17,6 +17,7 @@ from ensign.control.audit.models import Entry
 from ensign.control.changes import operations as changes
 from ensign.control.changes import policy_pages, rebasing, timing
 from ensign.control.changes import queries as change_queries
+from ensign.control.changes import waiting as change_waiting
 from ensign.control.changes.domain.requests import ChangeRequest
 from ensign.control.changes.models import Comment, Request
 from ensign.control.flags import queries as flags
@@ -163,6 +164,8 @@ def test_a_kill_switch_was_rehearsed_twice_and_a_monitor_pressed_it_once(demo: F
     [plan] = drills.plans(projects=None)
     assert not plan.automatic
     assert plan.next_at > NOW
+    pressed = drills.of_kills({kill.pk for kill in Kill.objects.all()})
+    assert set(pressed.values()) == {earlier.id, later.id}, "the list of presses tells a drill from an outage"
     [address] = triggers.triggers()
     assert address.usable(at=NOW)
     assert [kill.state["incident"] is not None for kill in Kill.objects.all() if kill.state["trigger"]] == [True]
@@ -193,6 +196,8 @@ def test_requests_wait_with_a_conflict_a_discussion_reviewers_and_many_flags(dem
     waiting = _requests("in_review")
     [contested] = [one for one in waiting if "order-tracking" in one.title]
     assert [line.path for line in rebasing.merged(contested).open] != []
+    [beside] = change_waiting.waiting("checkout")["order-tracking", "production"]
+    assert beside.state == "conflicted", "the flag's page says so, too"
     [discussed] = [one for one in waiting if one.title == "Renew network tokens in Europe alone"]
     assert len(discussed.reviewers) == 3
     said = [row.state for row in Comment.objects.all() if row.state["request"] == discussed.id]

@@ -49,8 +49,6 @@ class Issuing:
         """Flags that went all the way, one that waits for its second signature, one that is too early."""
         calendar = self._calendar
         calendar.on_day(204, self._open)
-        calendar.on_day(206, self._enrol)
-        calendar.on_day(209, partial(self._staged, "virtual-cards", self._promoted))
         calendar.on_day(285, partial(self._staged, "card-limits-v2", partial(self._directly, 20)))
         calendar.on_day(318, partial(self._staged, "freeze-card-in-app", partial(self._directly, 25)))
         calendar.on_day(337, partial(self._improved, "freeze-card-in-app"))
@@ -72,6 +70,9 @@ class Issuing:
             give(self._company, key, "developer", KEY, at=at, reason="Builds card issuing.")
         for key in (*_SIGNERS, "amara.okafor"):
             give(self._company, key, "approver", KEY, at=at, reason="Named in the scheme's contract.")
+        tomorrow = self._tomorrow(at)
+        self._calendar.put(tomorrow, self._enrol)
+        self._calendar.put(self._tomorrow(tomorrow), partial(self._staged, "virtual-cards", self._promoted))
 
     def _enrol(self, at: datetime) -> None:
         for number, key in enumerate(_SIGNERS):

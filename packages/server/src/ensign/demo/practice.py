@@ -30,7 +30,6 @@ class Practice:
         calendar = self._stage.calendar
         self._stage.launch(FLAG, _WHO, 60, share=100)
         calendar.on_day(190, self._planned)
-        calendar.on_day(191, lambda t: self._drill(t, _SLOW))
         calendar.on_day(214, self._trigger)
         calendar.on_day(262, self._outage)
         calendar.on_day(288, lambda t: self._drill(t, _FAST))
@@ -41,6 +40,8 @@ class Practice:
             target_ms=_TARGET, first_at=at + timedelta(days=1),
         )  # fmt: skip
         self._plan = made.id
+        first = self._stage.calendar.working(at + timedelta(days=1))
+        self._stage.calendar.put(first, lambda t: self._drill(t, _SLOW))
 
     def _drill(self, at: datetime, streaming_ms: int) -> None:
         """Off by hand; measured once all applications have said so; asked for on again."""

@@ -13,7 +13,7 @@ from ensign.control.changes import operations as changes
 from ensign.control.changes.domain.content_operations import StrategyUpdate
 from ensign.control.changes.domain.ramp_operations import RampPlan, RampStep, with_share
 from ensign.control.changes.domain.requests import ChangeRequest
-from ensign.control.monitoring import checking, guarding
+from ensign.control.monitoring import checking, guarding, safeguard_queries
 from ensign.control.monitoring.domain.safeguards import Reading, Source
 from ensign.control.monitoring.guarding import Made, SafeguardWish
 from ensign.control.releases import operations as ramps
@@ -119,7 +119,7 @@ class Releases:
         """A message of the monitor, which says how many of a hundred cards were declined."""
 
         def read(at: datetime) -> None:
-            _, one = guarding.locked(self._safeguard)
+            one = safeguard_queries.safeguard(self._safeguard, project="checkout").safeguard
             checking.settle([(one, Reading(value=value))], at=at, now=lambda: at + timedelta(milliseconds=60))
 
         return read

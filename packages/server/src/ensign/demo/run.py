@@ -87,8 +87,10 @@ def fill(*, seed: int, now: datetime, application_role: str | None = None, conso
         for week in range(2, LENGTH.days // 7 + 1):
             calendar.put(begin + timedelta(weeks=week, hours=-6), _anchor)
         for week in range(1, LENGTH.days // 7 + 1):
-            calendar.put(begin + timedelta(weeks=week, hours=3), partial(watching.watch, company))
-            calendar.put(begin + timedelta(weeks=week, hours=4), _expire)
+            morning = begin + timedelta(weeks=week, hours=3)
+            if morning < calendar.end - timedelta(days=1):  # what came since is nobody's yet
+                calendar.put(morning, partial(watching.watch, company))
+            calendar.put(morning + timedelta(hours=1), _expire)
         calendar.put(calendar.end - timedelta(hours=20), partial(watching.sharpen, company))
         for half_hour in range(1, 2 * 24 * WATCHED):
             calendar.put(calendar.end - timedelta(minutes=30 * half_hour), reaching.catch_up)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 from dataclasses import replace
@@ -16,12 +17,14 @@ from ensign.control.access import groups
 from ensign.control.changes import operations as door
 from ensign.control.changes import policy_plans, timelines
 from ensign.control.changes.domain import policy_yaml
+from ensign.control.changes.domain.base import operation_types
 from ensign.control.changes.domain.flag_operations import FlagArchive
 from ensign.control.changes.domain.settings_operations import PolicySet
 from ensign.control.changes.models import Request
 from ensign.control.flags.operations import update_flag
 from ensign.control.kernel import clock
 from ensign.control.kernel.errors import Denied, Invalid
+from ensign.control.projects import policy_words
 from ensign.control.projects.demands import Approvers, Demand, Freeze, Hours, Progression, Rule, When
 from ensign.control.projects.domain import PolicyRules
 from ensign.control.projects.policies import policy
@@ -395,6 +398,8 @@ def test_the_timeline_covers_all_of_the_time_for_every_member(db: str) -> None:
     assert [one.value for one in by_member["ticket"]] == [None, "must be named"]
     assert clock.text(by_member["approvals"][1].since) == ruled_at
     data = timelines.export(actor=cast.viewer, at=cast.at, project="shop", environment="production", format="csv")
+    assert last_entry("policies.exported")["detail"]["sha256"] == hashlib.sha256(data).hexdigest()
+    assert {row["by_name"] for row in csv.DictReader(io.StringIO(data.decode()))} >= {"Ada Admin"}
     rows = list(csv.DictReader(io.StringIO(data.decode())))
     assert len(rows) == len(found)
     assert rows[0]["member"] == found[0].member
@@ -446,3 +451,12 @@ def test_a_preset_stands_by_its_name_and_where_there_is_no_group_the_editor_says
         assert "Two people" in page, address
         assert "two-person" not in page, address
     assert browser(cast.admin).get(EDITOR).content.decode().count("There is no group yet") >= 2
+
+
+def test_a_rule_says_in_words_what_each_operation_does() -> None:
+    """For people who write no code, and for every type that there is."""
+    assert set(operation_types()) == set(policy_words.ACTS)
+    assert policy_words.when(When(operations=("segment.set",))) == "it changes a segment's rule"
+    assert policy_words.when(When(operations=("flag.enable", "flag.archive"))) == (
+        "it switches a flag on or archives a flag"
+    )

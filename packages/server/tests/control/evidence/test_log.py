@@ -198,7 +198,7 @@ def test_who_may_not_see_people_is_offered_only_themselves(story: LogStory) -> N
 
 def test_the_page_of_an_entry_answers_who_what_when_where_and_approved_by_whom(story: LogStory) -> None:
     text = html.unescape(story.client(story.auditor).get(f"/log/{story.applied}").content.decode())
-    assert '<a href="/projects/shop/policies/production">the policy of production</a>, version' in text
+    assert '<a href="/projects/shop/policies">the policy of production</a>, version' in text
     for said in (
         "Rollout of new-checkout in production goes from 10 % to 50 % of users",
         "Dan Dev", "Rev Reviewer", "Requested by", "Approved by", "Digest approved", "shop", "production",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import datetime
 
@@ -9,7 +10,7 @@ import pytest
 from ensign.control.access import findings
 from ensign.control.changes import operations as door
 from ensign.control.changes import queries as changes
-from ensign.control.incidents import drills, queries
+from ensign.control.incidents import drills, queries, reading
 from ensign.control.incidents.drilling import Counted, Drill, Plan, measured
 from ensign.control.kernel import clock
 from ensign.control.kernel.errors import Conflict, Denied, Invalid
@@ -55,6 +56,10 @@ def test_a_drill_is_measured_filed_and_asks_for_on_by_a_request(db: str) -> None
     assert not config().enabled
     entry = last_entry("drill.run")
     assert (entry["detail"]["result"], entry["detail"]["all_ms"]) == ("passed", 38)
+    file = reading.export(actor=cast.viewer, at=cast.later(minutes=1), subject="drills", format="json")
+    (row,) = json.loads(file.data)["rows"]
+    assert row.keys() == set(reading.COLUMNS["drills"])
+    assert row["started_by_name"] == "Dan Dev"
     done = door.review(
         actor=cast.approver, at=cast.later(minutes=1), request_id=restore.id, decision="approve", digest=restore.digest
     )

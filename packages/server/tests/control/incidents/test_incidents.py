@@ -182,6 +182,10 @@ def test_times_and_rates_are_told_and_exported_with_their_digest_in_the_log(db: 
     assert (entry["detail"]["sha256"], entry["detail"]["subject"]) == (file.sha256, "times")
     listed = reading.export(actor=cast.viewer, at=cast.later(minutes=1), subject="incidents", format="csv-spreadsheet")
     assert listed.rows == 2
+    (first, _) = csv.DictReader(io.StringIO(listed.data.decode()))
+    assert (tuple(first), first["declared_by_name"]) == (reading.COLUMNS["incidents"], "Dan Dev")
+    none = reading.export(actor=cast.viewer, at=cast.later(minutes=1), subject="drills").data.decode()
+    assert none == ",".join(reading.COLUMNS["drills"]) + "\r\n"
     for wrong in ({"subject": "people"}, {"subject": "times", "format": "pdf"}):
         with pytest.raises(Invalid):
             reading.export(actor=cast.viewer, at=cast.at, **wrong)

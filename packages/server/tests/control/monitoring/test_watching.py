@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 from datetime import timedelta
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from ensign.control.access import findings
+from ensign.control.access import findings, groups
 from ensign.control.access import tokens as api_tokens
 from ensign.control.access.decisions import held
 from ensign.control.access.domain import ORGANISATION, Scope
@@ -23,17 +24,20 @@ from ensign.control.changes import operations as door
 from ensign.control.changes.domain.content_operations import StrategyAdd
 from ensign.control.changes.domain.flag_operations import FlagEnable
 from ensign.control.changes.domain.settings_operations import EnvironmentUnprotect
+from ensign.control.flags.operations import update_flag
 from ensign.control.kernel import clock
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Denied, Invalid
-from ensign.control.monitoring import detecting, exporting, opening, operations, queries, raising, settings
+from ensign.control.monitoring import detecting, exporting, opening, operations, pages, queries, raising, settings
 from ensign.control.monitoring.domain.alerts import Alert
 from ensign.control.monitoring.domain.rules import Rules
 from ensign.control.monitoring.models import Cursor, Opened
 from ensign.control.monitoring.queries import Wanted
+from ensign.control.projects.demands import Approvers, Demand
+from ensign.control.projects.domain import PolicyRules
 from ensign.control.projects.enforcement import choose_preset
 from ensign_testkit.alerting import a_finding, an_alert
-from ensign_testkit.changing import Story, approve, last_entry, launch, live, requested, story
+from ensign_testkit.changing import FLAG, Story, approve, last_entry, launch, live, requested, ruled, story
 from ensign_testkit.people import add_person, add_service, sign_in
 from ensign_testkit.targets import rollout
 
@@ -202,6 +206,32 @@ def test_what_new_projects_ask_for_made_weaker_is_pressing() -> None:
     assert again.caused_by == (cast.admin.id,)
 
 
+def test_who_joins_a_group_that_a_policy_names_is_told_and_who_joins_another_is_not() -> None:
+    cast = story()
+    security, sports = (groups.create(actor=cast.admin, at=cast.at, name=name).id for name in ("Security", "Sports"))
+    ruled(cast, PolicyRules(approvals=1, requires_reason=True, further=Demand(each_group=(security,))))
+    for group in (sports, security):
+        groups.add_member(actor=cast.admin, at=cast.later(minutes=1), group_id=group, person_id=cast.second.id)
+    (one,) = [found for found in watched(cast) if found.kind == "policy-change" and found.subject == security]
+    assert (one.severity, set(one.caused_by)) == ("medium", {cast.admin.id, cast.second.id})
+    assert pages.said(one) == "Somebody joined a group from which a policy asks for an approval."
+    assert not [found for found in watched(cast) if found.subject == sports]
+
+
+def test_who_joins_the_group_that_owns_a_flag_is_told_where_owners_approve() -> None:
+    cast = story()
+    group = groups.create(actor=cast.admin, at=cast.at, name="Owners").id
+    update_flag(actor=cast.dev, at=cast.at, key=FLAG, owner=group)
+
+    def join(person: Actor) -> bool:
+        groups.add_member(actor=cast.admin, at=cast.at, group_id=group, person_id=person.id)
+        return any(found.subject == group for found in watched(cast))
+
+    assert not join(cast.second)
+    ruled(cast, PolicyRules(approvals=1, requires_reason=True, further=Demand(approvers=(Approvers(owner=True),))))
+    assert join(cast.approver)
+
+
 def test_detectors_made_duller_are_pressing() -> None:
     cast = story()
     settings.change(actor=cast.admin, at=cast.at, wanted=Rules(mass_flags=500), reason="Too loud.")
@@ -320,7 +350,8 @@ def test_an_export_holds_what_its_reader_may_read_and_is_an_entry() -> None:
     rows = list(csv.DictReader(io.StringIO(file.data.decode())))
     assert [row["status"] for row in rows] == ["open", "triaged"]
     assert rows[1]["reason"] == "'=cmd()"
-    assert last_entry("alerts.exported")["detail"] == {"rows": 2, "format": "csv"}
+    digest = hashlib.sha256(file.data).hexdigest()
+    assert last_entry("alerts.exported")["detail"] == {"rows": 2, "format": "csv", "sha256": digest}
     data = json.loads(exporting.export(actor=cast.approver, at=cast.at, wanted=Wanted(), format="json").data)
     assert len(data["alerts"]) == 1
     with pytest.raises(Denied):

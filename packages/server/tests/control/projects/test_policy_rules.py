@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from ensign.control.changes.domain.base import operation_types
 from ensign.control.kernel.errors import Invalid
 from ensign.control.projects import policy_words as words
 from ensign.control.projects.checking import check_rules
@@ -275,8 +274,3 @@ def test_a_weakening_is_said_in_words() -> None:
     old = PolicyRules(approvals=2, rules=(rule(requires_ticket=True),), delay_hours=24)
     found = weakenings(old, PolicyRules(approvals=1), at=datetime(2026, 1, 1, tzinfo=UTC))
     assert found == ("fewer approvals", "rule “Night”: no ticket", "changes of the policy take effect sooner")
-
-
-def test_every_kind_of_change_has_words() -> None:
-    assert words.ACTS.keys() == operation_types().keys()
-    assert words.when(When(operations=("segment.set", "flag.enable"))) == "it changes a segment or switches a flag on"

@@ -126,7 +126,7 @@ def _known(project: str, environment: str) -> Known:
         roles=[(role.key, role.name) for role in catalogue.roles()],
         groups=[(group.id, group.name) for group in identity.groups() if group.status == "active"],
         lower=[(key, key) for key in keys[: keys.index(environment)]],
-        operations=[(name, ACTS.get(name, name)) for name in sorted(operation_types())],
+        operations=[(name, f"{ACTS[name]} ({name})") for name in sorted(operation_types())],
         flag_types=[(kind, kind) for kind in places.flag_types()],
     )
 

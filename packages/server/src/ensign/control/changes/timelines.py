@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 from collections.abc import Mapping
@@ -130,23 +131,28 @@ def spans(project: str, environment: str) -> list[Span]:
     ]  # fmt: skip
 
 
-COLUMNS = ("project", "environment", "member", "value", "from", "to", "policy_version", "by", "entry", "request")
+COLUMNS = (
+    "project", "environment", "member", "value", "from", "to", "policy_version", "by", "by_name", "entry", "request",
+)  # fmt: skip
 
 
 def table(project: str, environment: str) -> list[dict[str, Any]]:
-    """The spans as rows of :data:`COLUMNS`; people by id, as the log has them."""
+    """The spans as rows of :data:`COLUMNS`; people by id, as the log has them, and by name."""
+    found = spans(project, environment)
+    names = identity.names({one.by for one in found})
     return [
         dict(
             zip(
                 COLUMNS,
                 (
                     project, environment, one.member, one.value, clock.text(one.since),
-                    None if one.until is None else clock.text(one.until), one.version, one.by, one.seq, one.request,
+                    None if one.until is None else clock.text(one.until), one.version, one.by,
+                    names.get(one.by, ""), one.seq, one.request,
                 ),
                 strict=True,
             )
         )
-        for one in spans(project, environment)
+        for one in found
     ]  # fmt: skip
 
 
@@ -167,7 +173,7 @@ def export(*, actor: Actor, at: datetime, project: str, environment: str, format
         actor=actor,
         at=at,
         where=Where(project=project, environment=environment),
-        detail={"format": f"timeline-{format}", "rows": len(rows)},
+        detail={"format": f"timeline-{format}", "rows": len(rows), "sha256": hashlib.sha256(data).hexdigest()},
     )
     return data
 

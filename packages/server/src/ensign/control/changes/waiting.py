@@ -11,6 +11,7 @@ from ensign.control.changes import queries
 from ensign.control.changes.domain import algebra
 from ensign.control.changes.domain.requests import ChangeRequest
 from ensign.control.changes.drafting import my_draft
+from ensign.control.changes.moving import overtaken
 from ensign.control.changes.pages import address
 from ensign.control.changes.rights import flags_of, stored_facts
 from ensign.control.flags.beside import Pending, Waiting
@@ -22,11 +23,11 @@ from ensign.control.kernel.errors import EnsignError
 def waiting(project: str) -> Waiting:
     """What would change flags of a project, by flag and environment; drafts are their authors' own business."""
     found: dict[tuple[str, str], list[Pending]] = {}
-    for row in queries.open_requests(project):
-        request = row.request
-        if request.status == "draft":
-            continue
-        pending = Pending(title=request.title, href=address(request), state=request.status)
+    asked = [row.request for row in queries.open_requests(project) if row.request.status != "draft"]
+    late = overtaken(asked)
+    for request in asked:
+        state = "conflicted" if request.id in late else request.status
+        pending = Pending(title=request.title, href=address(request), state=state)
         for ref in algebra.touched(request.environment, request.operations):
             if ref.kind in {"config", "flag"}:
                 found.setdefault((ref.key, request.environment), []).append(pending)

@@ -11,6 +11,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from ensign.control.access.decisions import Held, held, require
+from ensign.control.access.domain import Scope
 from ensign.control.access.permissions import Permission
 from ensign.control.audit import anchors, checkpoints, registry
 from ensign.control.audit.history import Filters
@@ -103,7 +104,8 @@ def entry(request: HttpRequest, seq: int) -> HttpResponse:
     page = queries.entry(actor, seq, at=at)
     found = page.entries[0]
     approval = found.approval
-    linked = held(actor, at=at).allows(Permission.ORG_READ)
+    rights = held(actor, at=at)
+    linked = rights.allows(Permission.ORG_READ)
     return render(
         request,
         "evidence/entry.html",
@@ -119,6 +121,7 @@ def entry(request: HttpRequest, seq: int) -> HttpResponse:
                 for one in (approval or {}).get("approvers", ())
             ],
             "policies": [] if approval is None else policies.referred(str(approval["policy"])),
+            "policies_linked": rights.allows(Permission.PROJECT_POLICY_READ, Scope(found.project or None)),
             "size": checkpoints.head().size,
         },
     )

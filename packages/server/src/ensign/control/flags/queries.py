@@ -73,6 +73,12 @@ def flags(project_key: str | None = None, *, archived: bool = False) -> list[Fla
     return [to_flag(row) for row in rows.order_by("key")]
 
 
+def owns(owner: str, *, projects: Collection[str]) -> bool:
+    """Whether a person or group (an id) owns a flag in use in one of the projects."""
+    rows = Flag.objects.filter(project__in=projects, archived=False, content__contains=f'"owner":{json.dumps(owner)}')
+    return bool(owner) and rows.exists()
+
+
 def search(text: str, *, projects: Collection[str], limit: int) -> list[FlagRow]:
     """Flags of ``projects``, archived ones too, whose key holds ``text`` in upper or lower case; by key."""
     rows = Flag.objects.filter(project__in=projects, key__icontains=text)

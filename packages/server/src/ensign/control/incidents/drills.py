@@ -257,6 +257,11 @@ def drills(
     return [Drill.from_state(row.pk, row.version, row.state) for row in rows[:limit]]
 
 
+def of_kills(ids: Collection[str]) -> dict[str, str]:
+    """Press of a kill switch -> the drill that it was; of the newest drills."""
+    return {one.kill: one.id for one in drills() if one.kill in ids} if ids else {}
+
+
 def _locked_plan(plan_id: str) -> tuple[DrillPlan, Plan]:
     row = governed_row(DrillPlan, lock="update", id=plan_id)
     if row is None:

@@ -6,9 +6,10 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 from ensign.control.access.decisions import Held, held
@@ -16,6 +17,7 @@ from ensign.control.access.domain import Scope
 from ensign.control.access.permissions import Permission
 from ensign.control.audit.door import operation
 from ensign.control.audit.ledger import record
+from ensign.control.identity import queries as identity
 from ensign.control.incidents import actions, drills, incident_queries
 from ensign.control.incidents.drilling import Drill
 from ensign.control.incidents.states import Incident
@@ -89,6 +91,25 @@ def times(rights: Held, *, at: datetime, days: int = DAYS, project: str = "") ->
     )  # fmt: skip
 
 
+#: The columns of each subject's file, in their order.
+COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "times": ("measure", "n", "left_out", "median_s", "p90_s", "slowest_s", "since", "note"),
+        "incidents": (
+            "id", "title", "severity", "projects", "environment", "state", "began_at", "detected_at", "declared_at",
+            "mitigated_at", "resolved_at", "declared_by", "declared_by_name", "suspected_flag", "suspected_change",
+            "root_cause", "follow_ups", "follow_ups_open",
+        ),
+        "drills": (
+            "id", "project", "environment", "flag", "result", "started_at", "started_by", "started_by_name",
+            "target_ms", "judged_by_ms", "commit_ms", "p50_ms", "p90_ms", "all_ms", "streaming_instances",
+            "streaming_running", "streaming_sent", "streaming_last_ms", "polling_instances", "polling_running",
+            "polling_sent", "polling_last_ms", "interval_s", "request", "restore", "problem",
+        ),
+    }
+)  # fmt: skip
+
+
 @operation
 def export(*, actor: Actor, at: datetime, subject: str, format: str = "csv", days: int = DAYS) -> ExportedFile:
     """Incidents, drills, or their times as a file; an entry says who took it, with its digest.
@@ -110,16 +131,17 @@ def export(*, actor: Actor, at: datetime, subject: str, format: str = "csv", day
     if subject == "times":
         rows = time_rows(told)
     elif subject == "drills":
-        rows = [_drill_row(one) for one in drills.drills(projects=keys, limit=100_000) if one.started_at >= told.since]
+        ran = [one for one in drills.drills(projects=keys, limit=100_000) if one.started_at >= told.since]
+        rows = _named([_drill_row(one) for one in ran], "started_by")
     else:
         found = incident_queries.incidents(projects=keys, since=told.since, limit=100_000)
-        rows = [_incident_row(one) for one in found]
+        rows = _named([_incident_row(one) for one in found], "declared_by")
     parameters = {"subject": subject, "format": format, "since": clock.text(told.since), "until": clock.text(at)}
     if format == "json":
         body = {"report": subject, "run_at": clock.text(at), "run_by": actor.id, "parameters": parameters, "rows": rows}
         data = (json.dumps(body, ensure_ascii=False, indent=1) + "\n").encode()
     else:
-        data = _csv(rows, spreadsheet=format == "csv-spreadsheet")
+        data = _csv(rows, COLUMNS[subject], spreadsheet=format == "csv-spreadsheet")
     digest = hashlib.sha256(data).hexdigest()
     record(action=actions.EXPORTED, actor=actor, at=at, detail={**parameters, "rows": len(rows), "sha256": digest})
     return ExportedFile(
@@ -127,6 +149,12 @@ def export(*, actor: Actor, at: datetime, subject: str, format: str = "csv", day
         media_type="application/json" if format == "json" else "text/csv; charset=utf-8",
         data=data, sha256=digest, rows=len(rows),
     )  # fmt: skip
+
+
+def _named(rows: list[dict[str, Any]], member: str) -> list[dict[str, Any]]:
+    """The rows with the name of whom ``member`` names beside the id."""
+    names = identity.names({row[member] for row in rows})
+    return [{**row, f"{member}_name": names.get(row[member], "")} for row in rows]
 
 
 def time_rows(told: Times) -> list[dict[str, Any]]:
@@ -202,13 +230,14 @@ def _instant(at: datetime | None) -> str:
     return "" if at is None else clock.text(at)
 
 
-def _csv(rows: Sequence[dict[str, Any]], *, spreadsheet: bool) -> bytes:
-    """RFC 4180; without rows a file without a line. For spreadsheets, what would run as a formula is made inert."""
+def _csv(rows: Sequence[dict[str, Any]], columns: Sequence[str], *, spreadsheet: bool) -> bytes:
+    """RFC 4180; without rows the names of the columns alone, so that nobody takes an empty file for a broken one. For
+    spreadsheets, what would run as a formula is made inert.
+    """
     buffer = io.StringIO()
-    if rows:
-        writer = csv.DictWriter(buffer, rows[0].keys(), lineterminator="\r\n")
-        writer.writeheader()
-        writer.writerows({name: _cell(value, spreadsheet) for name, value in row.items()} for row in rows)
+    writer = csv.DictWriter(buffer, columns, lineterminator="\r\n")
+    writer.writeheader()
+    writer.writerows({name: _cell(value, spreadsheet) for name, value in row.items()} for row in rows)
     return buffer.getvalue().encode()
 
 

@@ -12,7 +12,7 @@ from ensign.control.access.permissions import Permission
 from ensign.control.changes import reach
 from ensign.control.flags import queries as flags
 from ensign.control.identity import queries as identity
-from ensign.control.incidents import operations, pages, queries
+from ensign.control.incidents import drills, operations, pages, queries
 from ensign.control.kernel import clock
 from ensign.control.kernel.errors import Conflict, Invalid, NotFound
 from ensign.control.projects import pages as project_pages
@@ -55,6 +55,7 @@ def _kills(request: HttpRequest, *, wrong: str = "", typed: str = "", problem: s
     names = identity.names([k.by for k in found] + [k.reason_by or "" for k in found])
     environments = {e.project + "/" + e.key: e for rows in projects.all_environments().values() for e in rows}
     reached = reach.of_requests([k.request for k in found], at=here.at)
+    rehearsed = drills.of_kills({k.id for k in found})
     explainable = queries.to_explain(found, here.held)
     lines = [
         {
@@ -67,6 +68,7 @@ def _kills(request: HttpRequest, *, wrong: str = "", typed: str = "", problem: s
             "may": row.id in explainable,
             "wrong": row.id == wrong,
             "late": row.late(at=here.at),
+            "drill": rehearsed.get(row.id, ""),
             "restore": here.may_for_some(Permission.CHANGE_SWITCH, row.project, row.environment) and not _on(row),
         }
         for row in found[:_LIMIT]

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
+from ensign.control.flags import queries as flags
 from ensign.control.identity.rules import Rules as SignInRules
 from ensign.control.identity.rules import from_state
 from ensign.control.kernel import clock
@@ -21,7 +22,7 @@ from ensign.control.monitoring.domain.facts import Fact, Found
 from ensign.control.monitoring.domain.rules import Rules
 from ensign.control.monitoring.history import History
 from ensign.control.monitoring.models import Cursor
-from ensign.control.projects import enforcement, presets
+from ensign.control.projects import enforcement, policies, presets
 
 CURSOR: Final = "log"
 BATCH: Final = 500
@@ -95,6 +96,10 @@ def _asked(fact: Fact, past: History, *, rules: Rules, at: datetime) -> Iterator
             yield _token(fact, rules=rules)
         case "enforcement.preset_chosen":
             yield _preset(fact)
+        case "group.member_added":
+            group = str(fact.detail.get("group", ""))
+            named = policies.name_group(group) or flags.owns(group, projects=policies.projects_asking_owners())
+            yield detectors.approvers_widened(fact, named=named)
 
 
 def _applied(fact: Fact, past: History, *, rules: Rules) -> Iterator[Found | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 from collections.abc import Iterable
@@ -26,7 +27,8 @@ Format = Literal["csv", "json"]
 
 MAX: int = 100_000
 COLUMNS = (
-    "alert", "kind", "title", "severity", "project", "environment", "subject", "caused_by", "count", "evidence",
+    "alert", "kind", "title", "severity", "project", "environment", "subject", "subject_name", "caused_by",
+    "caused_by_names", "count", "evidence",
     "raised_at", "due_at", "overdue_at", "status", "acknowledged_by", "acknowledged_at", "verdict", "reason",
     "follow_up", "triaged_by", "triaged_by_name", "triaged_at", "alone", "hours_to_triage",
 )  # fmt: skip
@@ -54,14 +56,15 @@ def export(*, actor: Actor, at: datetime, wanted: Wanted, format: Format = "csv"
     found = [view.alert for view in queries.alerts(reader, wanted, at=at, limit=MAX + 1)]
     if len(found) > MAX:
         raise Invalid(f"More than {MAX:,} alerts match.", remedy="Choose a shorter period.")
-    rows = _rows(reversed(found), identity.names(one.triaged_by for one in found if one.triaged_by))
+    people = {id for one in found for id in (one.triaged_by or "", *one.subject.split("+"), *one.caused_by) if id}
+    rows = _rows(reversed(found), identity.names(people))
     data = _json(rows) if format == "json" else _csv(rows)
     record(
         action=actions.ALERTS_EXPORTED,
         actor=actor,
         at=at,
         where=Where(project=wanted.project or None),
-        detail={"rows": len(rows), "format": format},
+        detail={"rows": len(rows), "format": format, "sha256": hashlib.sha256(data).hexdigest()},
     )
     media_type = "application/json" if format == "json" else "text/csv; charset=utf-8"
     return File(name=f"alerts-{at:%Y%m%dT%H%M%SZ}.{format}", media_type=media_type, data=data)
@@ -81,7 +84,9 @@ def _row(one: Alert, names: dict[str, str]) -> dict[str, str | int]:
         "project": one.project or "",
         "environment": one.environment or "",
         "subject": one.subject,
+        "subject_name": "; ".join(names[id] for id in one.subject.split("+") if id in names),
         "caused_by": " ".join(one.caused_by),
+        "caused_by_names": "; ".join(names[id] for id in one.caused_by if id in names),
         "count": one.count,
         "evidence": " ".join(map(str, one.evidence)),
         "raised_at": clock.text(one.raised_at),

@@ -98,6 +98,8 @@ def said(alert: Alert) -> str:
         case "rare-actor":
             return f"No change of theirs in a protected environment for {facts['days']} days before."
         case "policy-change":
+            if facts.get("joined") == "yes":
+                return "Somebody joined a group from which a policy asks for an approval."
             return (
                 "It asks for less than before." if facts.get("weakened") == "yes" else "What it asks for is different."
             )

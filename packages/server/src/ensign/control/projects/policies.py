@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -154,6 +155,17 @@ def referred(refs: str) -> list[Referred]:
         else Referred(ref=ref, version=version)
         for ref, id, version in named
     ]
+
+
+def name_group(group: str) -> bool:
+    """Whether a policy in force somewhere names this group (an id) as one whose members approve."""
+    return bool(group) and Policy.objects.filter(content__contains=json.dumps(group)).exists()
+
+
+def projects_asking_owners() -> set[str]:
+    """Keys of the projects in which some policy lets a flag's owner approve its changes, as such."""
+    rows = Policy.objects.filter(content__contains='"owner":true')
+    return {str(key) for key in rows.values_list("project", flat=True)}
 
 
 def strictest(views: Iterable[PolicyView]) -> PolicyView:

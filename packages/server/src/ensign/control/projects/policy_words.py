@@ -26,26 +26,26 @@ from ensign.control.projects.presets import PRESETS
 NO_NAMES: Mapping[str, str] = MappingProxyType({})
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 NOTHING_ASKED = "nothing"
-#: What a change does, by the type of its operation.
+#: What a change does, by the type of its operation (``changes.domain``; a test holds that none is missing).
 ACTS: Mapping[str, str] = MappingProxyType(
     {
-        "dependency.remove": "takes a dependency away",
+        "dependency.remove": "removes a dependency",
         "dependency.set": "sets a dependency",
         "environment.protect": "protects an environment",
-        "environment.unprotect": "ends the protection of an environment",
+        "environment.unprotect": "takes an environment's protection away",
         "flag.archive": "archives a flag",
-        "flag.classify": "changes a flag's type, tags, risk tier or owner",
+        "flag.classify": "changes a flag's type, tags, tier or owner",
         "flag.disable": "switches a flag off",
         "flag.enable": "switches a flag on",
         "flag.revive": "revives a flag",
-        "flag.set_impressions": "switches impression data on or off",
+        "flag.set_impressions": "changes whether impression data is collected",
         "policy.set": "changes a policy",
         "ramp.plan": "plans a ramp",
-        "segment.map": "declares a segment environment-mapped, or ends that",
-        "segment.set": "changes a segment",
+        "segment.map": "changes whether a segment is environment-mapped",
+        "segment.set": "changes a segment's rule",
         "strategy.add": "adds a strategy",
         "strategy.remove": "removes a strategy",
-        "strategy.reorder": "orders strategies anew",
+        "strategy.reorder": "reorders strategies",
         "strategy.update": "changes a strategy",
         "variants.set": "changes variants",
     }
@@ -131,7 +131,7 @@ def when(value: When) -> str:
     """Which changes a rule is about: ``the flag's risk tier is high``."""
     said = []
     if value.operations:
-        said.append(f"it {either(ACTS.get(act, f'contains {act}') for act in value.operations)}")
+        said.append(f"it {either(ACTS.get(one, f'contains {one}') for one in value.operations)}")
     if value.flag_types:
         said.append(f"the flag is of type {either(value.flag_types)}")
     if value.tags:

@@ -120,6 +120,22 @@ def preset_chosen(fact: Fact, *, before: int, after: int) -> Found | None:
     )
 
 
+def approvers_widened(fact: Fact, *, named: bool) -> Found | None:
+    """Somebody joined a group from which a policy asks for an approval: one person alone said who may give it.
+    ``named``: whether a policy names the group, or it owns a flag whose owner may approve.
+    """
+    if fact.action != "group.member_added" or not named:
+        return None
+    joined = frozenset({str(fact.detail.get("person", "")), *map(str, fact.detail.get("people", ()))} - {""})
+    return _found(
+        "policy-change",
+        fact,
+        str(fact.detail["group"]),
+        caused_by=fact.ours | joined,
+        joined="yes",
+    )
+
+
 def hasty_approval(
     fact: Fact, *, author: str, submitted: datetime | None, opened: bool | None, rules: Rules
 ) -> Found | None:
