@@ -198,7 +198,7 @@ def rounds(id: Id, as_json: Json = False) -> None:
         show(found, as_json=True, text="")
         return
     for one in found:
-        out.print(f"Round {one['round']}, {one['updated_at']}", style="bold", markup=False)
+        out.print(f"Round {one['round']}, {one['began_at']}", style="bold", markup=False)
         for row in one["diff"]:
             before, after = (row[side] if row[side] is not None else "not there" for side in ("before", "after"))
             out.print(f"  {row['path']}: {before} → {after}", markup=False)

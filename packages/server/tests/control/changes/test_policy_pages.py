@@ -460,3 +460,20 @@ def test_a_rule_says_in_words_what_each_operation_does() -> None:
     assert policy_words.when(When(operations=("flag.enable", "flag.archive"))) == (
         "it switches a flag on or archives a flag"
     )
+
+
+@pytest.mark.parametrize(
+    ("preset", "said"),
+    [
+        ("small-team", "A change needs the approval of one other person."),
+        ("two-person", "A change needs the approval of 2 other people and a ticket."),
+        (
+            "regulated",
+            "A change needs the signed approval of 2 other people, a ticket, tests that passed and 1 day in staging.",
+        ),
+    ],
+)
+def test_the_flags_page_says_in_a_sentence_all_that_every_change_needs(db: str, preset: str, said: str) -> None:
+    cast = story(preset=preset)
+    for address in (f"/projects/shop/flags/{FLAG}", "/projects/shop/policies"):
+        assert said in browser(cast.viewer).get(address).content.decode(), address

@@ -118,3 +118,15 @@ def test_a_round_began_when_it_was_first_written_not_when_somebody_approved_it(d
     row = queries.request(done.request.id, reader=cast.dev.id)
     assert row.request.updated_at != cast.later(minutes=5)
     assert [one.began for one in rounds.rounds(row)][-1] == cast.later(minutes=5)
+
+
+def test_the_rounds_of_the_api_say_when_they_began_and_an_unknown_reviewer_is_called_unknown(db: str) -> None:
+    cast = story()
+    done = requested(cast, launch())
+    approve(cast, done)
+    dev = browser(cast.dev)
+    (only,) = dev.get(f"/api/v1/changes/{done.request.id}/rounds").json()
+    assert only["began_at"] == clock.text(cast.at)
+    wish = {"reviewers": ["usr_nobody"]}
+    refused = dev.put(f"/api/v1/changes/{done.request.id}/reviewers", wish, content_type="application/json")
+    assert (refused.status_code, refused.json()["detail"]) == (422, "There is nobody with the id usr_nobody.")

@@ -22,6 +22,7 @@ from ensign.control.changes.loading import judges, load, owners, policy_for, rea
 from ensign.control.changes.models import Request
 from ensign.control.changes.rights import apply_scopes, facts_of
 from ensign.control.identity import queries as identity
+from ensign.control.identity.domain import FORMER
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Invalid, NotFound
 
@@ -95,8 +96,16 @@ def submit_and_ask(
 
 
 def _require_askable(id_: str, request: ChangeRequest, barred: frozenset[str], *, at: datetime) -> None:
+    known = identity.name(id_)
+    if known == FORMER:
+        raise Invalid(
+            f"There is nobody with the id {id_[:100]}.",
+            remedy="`ensign changes reviewers` and the request's page name whom to ask.",
+            fields={"reviewers": f"Nobody has the id {id_[:100]}."},
+        )
+
     def no(message: str) -> Invalid:
-        return Invalid(f"{identity.name(id_)} cannot be asked: {message}", fields={"reviewers": message})
+        return Invalid(f"{known} cannot be asked: {message}", fields={"reviewers": message})
 
     scope = Scope(request.project)
     if id_.startswith("usr_") and identity.is_active(id_):

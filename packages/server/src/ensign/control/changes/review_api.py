@@ -160,6 +160,7 @@ class RoundOut(Schema):
     round: int
     digest: str
     status: str
+    began_at: str
     updated_at: str
     entry: int
     diff: list[RowOut]
@@ -327,6 +328,7 @@ def list_rounds(request: HttpRequest, id: str) -> list[RoundOut]:
             round=one.number,
             digest=one.request.digest,
             status=one.request.status,
+            began_at=clock.text(one.began),
             updated_at=clock.text(one.request.updated_at),
             entry=one.seq,
             diff=[RowOut(path=key, before=r.before, after=r.after) for key, r in keyed(_rows(one.request))],

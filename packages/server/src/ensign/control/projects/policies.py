@@ -12,7 +12,7 @@ from ensign.control.kernel import clock
 from ensign.control.kernel.errors import NotFound
 from ensign.control.projects.domain import PolicyRules
 from ensign.control.projects.models import Environment, Policy
-from ensign.control.projects.policy_words import count
+from ensign.control.projects.policy_words import count, either, span
 from ensign.control.projects.presets import PRESETS
 
 
@@ -68,15 +68,27 @@ class PolicyView:
         found = PRESETS.get(self.preset)
         return found.name if found is not None else self.preset
 
+    def _needs(self, number: int) -> list[str]:
+        """What every change must have besides a reason, in phrases."""
+        always = self.rules.always
+        people = "one other person" if number == 1 else f"{number} other people"
+        said = [f"the {'signed ' if always.signed else ''}approval of {people}"]
+        said += ["a ticket"] if always.requires_ticket else []
+        said += ["tests that passed"] if always.requires_tests else []
+        said += [
+            f"{span(one.hours)} in {one.environment}" if one.hours else f"to have run in {one.environment}"
+            for one in always.progression
+        ]
+        return said
+
     @property
     def sentence(self) -> str:
         """What it asks for, as one sentence for people."""
         number = self.rules.always.required
         rules = f" {count(len(self.rules.rules), 'rule')} may ask for more." if self.rules.rules else ""
         if number:
-            people = "one other person" if number == 1 else f"{number} other people"
             applied = ", and applies with the last approval" if self.apply_on_last_approval else ""
-            return f"A change needs the approval of {people}{applied}.{rules}"
+            return f"A change needs {either(self._needs(number), 'and')}{applied}.{rules}"
         if self.protected:
             return f"A change needs no approval. Compensating control: {self.compensating_control}{rules}"
         return f"A change needs no approval.{rules}" if rules else "A change applies at once."

@@ -19,6 +19,34 @@ function complain(title, text) {
   place.replaceChildren(box);
 }
 
+// A form that is sent as a page shows the line, too, and is sent once: the answer to a second press would be an error
+// about what the first one did. What is downloaded (data-download) leaves the page as it is, so it may be sent again.
+function sendOnce(root) {
+  let wait;
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (event.defaultPrevented || form.method === "dialog") return;
+    if (form.dataset.sent !== undefined) {
+      event.preventDefault();
+      return;
+    }
+    root.classList.add("is-busy");
+    clearTimeout(wait);
+    if (form.dataset.download !== undefined) {
+      wait = setTimeout(() => root.classList.remove("is-busy"), 4000);
+      return;
+    }
+    form.dataset.sent = "";
+    wait = setTimeout(() => say("Still at it."), 1000);
+  });
+  // The page is back from the browser's memory: what was sent then may be sent again.
+  addEventListener("pageshow", () => {
+    clearTimeout(wait);
+    root.classList.remove("is-busy");
+    for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
+  });
+}
+
 export function start() {
   const root = document.documentElement;
   let running = 0;
@@ -34,6 +62,7 @@ export function start() {
     running = Math.max(0, running - 1);
     if (!running) root.classList.remove("is-busy");
   });
+  sendOnce(root);
   document.addEventListener("htmx:after:swap", (event) => {
     const target = event.detail.ctx.target;
     const place = target?.isConnected ? target : document.getElementById(target?.id);
