@@ -222,6 +222,7 @@ def test_an_edit_that_would_lower_what_is_asked_leads_into_a_draft(db: str) -> N
     assert dev.post(address, {**typed, "operation": "flag.classify"}).status_code == 302
     said = dev.get(address).content.decode()
     assert "its risk tier goes from high to low" in said
+    assert "Try it with contexts" not in said, "no application would be told anything else"
     draft = Request.objects.get(status="draft")
     assert draft.state["operations"][0]["type"] == "flag.classify"
 
@@ -235,6 +236,7 @@ def test_a_freeze_stands_on_the_page_of_a_request_and_of_the_flag(db: str) -> No
     ruled(cast, PolicyRules(approvals=1, freezes=(freeze,)))
     done = requested(cast, launch())
     reader = browser(cast.viewer)
+    assert "Try it with contexts" in reader.get(f"/requests/{done.request.id}").content.decode()
     for address in (f"/requests/{done.request.id}", f"/projects/shop/flags/{FLAG}", "/projects/shop/policies"):
         assert "Release day" in reader.get(address).content.decode(), address
 

@@ -90,5 +90,5 @@ def _of_policy(request: ChangeRequest, standing: Standing, *, at: datetime) -> l
             if due is not None
             else f"{span(policy.delay_hours)} after its last approval."
         )
-        found.append(looks.Check(label="Takes effect later", met=due is not None and due <= at, detail=when))
+        found.append(looks.Check(label="Takes effect later", met=(due is not None and due <= at) or None, detail=when))
     return found

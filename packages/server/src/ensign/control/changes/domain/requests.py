@@ -226,6 +226,11 @@ class ChangeRequest:
         return self.expires_at is not None and self.expires_at <= at and self.status in EXPIRES and not waits
 
     @property
+    def tryable(self) -> bool:
+        """Whether applications may be told something else by it: what is only about policies and classes is not."""
+        return any(not one.type.startswith(_SETTINGS) for one in self.operations)
+
+    @property
     def goes_back(self) -> bool:
         """Whether it is the way back of an approved plan: it only lowers what was approved with it."""
         return self.plan is not None and self.plan.step is None
@@ -278,6 +283,7 @@ _PLAIN = (
     "applied_by", "mode", "required", "policy", "reverts", "promotes", "incident",
 )  # fmt: skip
 _TIMES = ("created_at", "updated_at", "submitted_at", "applied_at", "expires_at")
+_SETTINGS = ("policy.", "environment.", "flag.classify")
 _LISTS = ("contributors", "behind", "warnings", "tickets", "reviewers")
 
 
