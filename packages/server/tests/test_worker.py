@@ -15,6 +15,7 @@ from django.db import connection, connections
 from ensign.asgi import _keep
 from ensign.control.api.models import Answer
 from ensign.control.audit import inspect
+from ensign.control.audit.minutes import LOUD
 from ensign.control.audit.models import Entry
 from ensign.control.identity import attempts, sign_in
 from ensign.control.identity.models import Attempts
@@ -141,7 +142,7 @@ def test_a_flood_is_one_entry_an_hour_with_numbers_and_reasons_alone(db: str) ->
 
 
 def test_a_few_refusals_are_no_entry_and_are_forgotten(db: str) -> None:
-    flood(refusals.LOUD)
+    flood(LOUD)
     assert refusals.summarise(at=NOON + MINUTE) is False
     assert (entries("delivery.refused"), Refusal.objects.count()) == ([], 0)
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, expect
@@ -130,6 +130,15 @@ def shoot(page: Page, folder: Path, name: str) -> None:
     """The whole page, for the eye."""
     folder.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=folder / f"{name}.png", full_page=True)
+
+
+def look(page: Page, folder: Path, name: str) -> None:
+    """The page is accessible, light and dark; and a picture of each."""
+    for scheme in get_args(Scheme):
+        page.emulate_media(color_scheme=scheme)
+        shoot(page, folder, f"{name}-{scheme}")
+        assert violations(page) == []
+    page.emulate_media(color_scheme="light")
 
 
 class Codes:

@@ -21,6 +21,7 @@ from ensign.control.access import service_accounts
 from ensign.control.access.decisions import held
 from ensign.control.access.domain import Scope
 from ensign.control.access.permissions import NEVER_BY_TOKEN, Permission
+from ensign.control.audit.minutes import LOUD
 from ensign.control.audit.models import Document, Entry
 from ensign.control.federation import operations, refusals, verify
 from ensign.control.federation.exchange import exchange
@@ -407,7 +408,7 @@ def test_refusals_hold_nothing_of_what_was_sent_and_are_summed_up_above_a_rate(w
     for number in range(30):
         with pytest.raises(Refused):
             exchange(subject_token=f"anna@example.com-{number}", at=at, issuers=world.issuers)
-    assert Entry.objects.count() == before + refusals.LOUD
+    assert Entry.objects.count() == before + LOUD
     refusals.summarise(at=at + timedelta(minutes=2))
     body = json.loads(Entry.objects.order_by("-seq")[0].body)
     assert (body["action"], body["detail"]["count"]) == ("federation.refusals_summarised", 10)

@@ -14,7 +14,7 @@ from ensign.control.identity.models import Account
 from ensign.control.incidents import incident_queries, queries
 from ensign.control.kernel.actor import Actor
 from ensign_testkit import changing
-from ensign_testkit.browsing import Codes, browsing, press, shoot, violations
+from ensign_testkit.browsing import Codes, browsing, look, press
 from ensign_testkit.live import chromium, live
 from ensign_testkit.people import add_person
 from playwright.sync_api import Browser, Page, expect
@@ -35,15 +35,6 @@ def address(db: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 def browser(monkeypatch: pytest.MonkeyPatch) -> Iterator[Browser]:
     with chromium(monkeypatch) as found:
         yield found
-
-
-def look(page: Page, name: str) -> None:
-    """The page is accessible, light and dark."""
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
-        shoot(page, SHOTS, f"{name}-{scheme}")
-        assert violations(page) == []
-    page.emulate_media(color_scheme="light")
 
 
 def person(name: str, role: str) -> tuple[Actor, Codes]:
@@ -71,12 +62,12 @@ def test_from_the_declaration_to_the_review(address: str, browser: Browser) -> N
     with browsing(browser) as page, browsing(browser) as other:
         enter(page, address, "ray.responder@example.com", rays)
         page.goto(f"{address}/incidents")
-        look(page, "none")
+        look(page, SHOTS, "none")
         page.get_by_role("link", name="Declare an incident").first.click()
         page.get_by_label("What is wrong").fill("Checkout fails")
         page.get_by_label("SEV1").check()
         page.get_by_label("Shop (shop)").check()
-        look(page, "declare")
+        look(page, SHOTS, "declare")
         press(page, "Declare it")
 
         page.locator("summary", has_text="Switch a flag off").click()
@@ -85,7 +76,7 @@ def test_from_the_declaration_to_the_review(address: str, browser: Browser) -> N
         press(page, "Switch it off now")
         expect(page.locator("#id_kill-flag")).to_have_value("no-such-flag")
         expect(page.get_by_text("There is no flag “no-such-flag”")).to_be_visible()
-        look(page, "kill-refused")
+        look(page, SHOTS, "kill-refused")
         page.locator("#id_kill-flag").fill(changing.FLAG)
         press(page, "Switch it off now")
         assert not changing.config().enabled
@@ -94,16 +85,16 @@ def test_from_the_declaration_to_the_review(address: str, browser: Browser) -> N
         page.locator("summary", has_text="Break the glass").click()
         page.locator("#id_break-glass-place").select_option("shop/production")
         page.locator("#id_break-glass-reason").fill("Nobody who approves is awake.")
-        look(page, "incident")
+        look(page, SHOTS, "incident")
         press(page, "Break the glass")
         opened = page.url
         expect(page.get_by_text("The glass is broken", exact=True)).to_be_visible()
 
         page.goto(f"{address}/kills")
-        look(page, "kills")
+        look(page, SHOTS, "kills")
         press(page, re.compile("Draft switching on again"))
         page.goto(opened)
-        look(page, "open")
+        look(page, SHOTS, "open")
         press(page, re.compile("Apply without approval"))
         assert changing.config().enabled
 
@@ -119,18 +110,18 @@ def test_from_the_declaration_to_the_review(address: str, browser: Browser) -> N
         other.get_by_label("What you looked at").fill("Read the entry, and asked who was on call.")
         press(other, "Record the review")
         expect(other.get_by_text("Say what is done about it, and by whom.")).to_be_visible()
-        look(other, "review")
+        look(other, SHOTS, "review")
         other.get_by_label("What is done about it").fill("A rota of approvers, by Rita, this week.")
         press(other, "Record the review")
-        look(other, "reviewed")
+        look(other, SHOTS, "reviewed")
 
         page.goto(f"{address}/incidents")
         page.get_by_role("link", name="Checkout fails").click()
         page.locator("summary", has_text="It is over").click()
         press(page, "Resolve the incident")
-        look(page, "resolved")
+        look(page, SHOTS, "resolved")
         page.goto(f"{address}/incidents/times")
-        look(page, "times")
+        look(page, SHOTS, "times")
     found = incident_queries.incidents(projects=None)[0]
     emergency = incident_queries.emergencies(incident=found.id)[0]
     assert (found.state, emergency.person, emergency.reviewed_by, emergency.verdict) == (
@@ -146,20 +137,20 @@ def test_a_trigger_is_made_shown_once_and_revoked(address: str, browser: Browser
     with browsing(browser) as page:
         enter(page, address, "ann.admin@example.com", codes)
         page.goto(f"{address}/triggers")
-        look(page, "triggers-none")
+        look(page, SHOTS, "triggers-none")
         page.goto(f"{address}/triggers/new")
         page.get_by_label("Name").fill("Alertmanager")
         page.get_by_label("Where").select_option("shop/production")
         page.get_by_label("Flag").fill(changing.FLAG)
-        look(page, "trigger-new")
+        look(page, SHOTS, "trigger-new")
         press(page, "Make it")
-        look(page, "trigger-made")
+        look(page, SHOTS, "trigger-made")
         expect(page.get_by_text(re.compile("^whsec_"))).to_be_visible()
         press_link = page.get_by_role("link", name="I have copied it")
         press_link.click()
         expect(page.get_by_text(re.compile("^whsec_"))).to_have_count(0)
-        look(page, "triggers")
+        look(page, SHOTS, "triggers")
         press(page, re.compile("^Revoke"))
         expect(page.get_by_text("Revoked", exact=True)).to_be_visible()
         page.goto(f"{address}/drills")
-        look(page, "drills-none")
+        look(page, SHOTS, "drills-none")

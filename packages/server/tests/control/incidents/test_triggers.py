@@ -12,6 +12,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 from ensign.control.access import findings, people
+from ensign.control.audit.minutes import LOUD
 from ensign.control.audit.models import Document, Entry
 from ensign.control.incidents import hook_views, queries, triggering, triggers
 from ensign.control.incidents.models import Trigger, TriggerSecret, TriggerSeen
@@ -136,7 +137,7 @@ def test_refusals_tell_nothing_and_are_summed_up(db: str) -> None:
     ]  # fmt: skip
     for _ in range(25):
         post(new, {})
-    assert Entry.objects.filter(action="kill_trigger.refused").count() == triggers.LOUD
+    assert Entry.objects.filter(action="kill_trigger.refused").count() == LOUD
     triggers.summarise(at=clock.now() + timedelta(minutes=2))
     assert last_entry("kill_trigger.refusals")["detail"]["count"] == 15
     triggers.summarise(at=clock.now() + timedelta(minutes=4))

@@ -8,23 +8,20 @@ for 24 hours.
 from __future__ import annotations
 
 import base64
-import functools
 import hashlib
 import json
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 
 from ensign.control.api.models import Answer
 from ensign.control.kernel.actor import Actor
 from ensign.control.kernel.errors import Conflict, Invalid
-from ensign.control.kernel.keys import load_or_create
+from ensign.control.kernel.sealing import vault
 from ensign.control.kernel.transactions import write_door
-from ensign.control.kernel.vault import Vault
 
 KEEP = timedelta(hours=24)
 _FORM = re.compile(r"[\x21-\x7e]{1,200}\Z")
@@ -38,11 +35,6 @@ class Reservation:
     """The right to run the write; hand it to :func:`settle` with the answer."""
 
     id: str
-
-
-@functools.cache
-def _vault() -> Vault:
-    return Vault(load_or_create(settings.KEYS_DIR, "secrets.key"))
 
 
 def _digest(*parts: bytes) -> str:
@@ -105,7 +97,7 @@ def _replay(kept: Answer, *, sent: str) -> HttpResponse:
             remedy="Wait and try again; if this stays, look whether the change was made and use a new key if not.",
             code="idempotency-outcome-unknown",
         )
-    answer = json.loads(_vault().open(kept.answer, place=f"api_answer:{kept.pk}"))
+    answer = json.loads(vault().open(kept.answer, place=f"api_answer:{kept.pk}"))
     response = HttpResponse(base64.b64decode(answer["body"]), status=kept.status)
     for header, value in answer["headers"].items():
         response[header] = value
@@ -124,7 +116,7 @@ def settle(reservation: Reservation, *, response: HttpResponse) -> None:
         "headers": {name: response[name] for name in _KEPT_HEADERS if name in response},
         "body": base64.b64encode(response.content).decode(),
     }
-    sealed = _vault().seal(json.dumps(answer), place=f"api_answer:{reservation.id}")
+    sealed = vault().seal(json.dumps(answer), place=f"api_answer:{reservation.id}")
     with write_door():
         rows.update(status=response.status_code, answer=sealed)
 

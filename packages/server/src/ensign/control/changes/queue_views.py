@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import get_args
 from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
@@ -13,6 +14,7 @@ from django.views.decorators.http import require_safe
 
 from ensign.control.access.permissions import Permission
 from ensign.control.changes import listing, pages
+from ensign.control.changes.domain.requests import Status
 from ensign.control.identity import queries as identity
 from ensign.control.projects import queries as projects
 from ensign.control.projects.visits import Visit, visit
@@ -26,17 +28,7 @@ _SHOWS = {
     "open": "Open",
     "all": "All",
 }
-STATUSES = (
-    "draft",
-    "in_review",
-    "changes_requested",
-    "approved",
-    "scheduled",
-    "applied",
-    "rejected",
-    "withdrawn",
-    "expired",
-)
+STATUSES = get_args(Status)
 _FIELDS = ("environment", "flag", "author", "status")
 
 

@@ -5,9 +5,10 @@ Nothing of the token stands there, for anybody may send anything: a code, and th
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
+from functools import partial
 
+from ensign.control.audit import minutes
 from ensign.control.audit.ledger import record
 from ensign.control.federation import actions
 from ensign.control.federation.models import RefusalMinute, SeenToken
@@ -15,23 +16,11 @@ from ensign.control.kernel import clock
 from ensign.control.kernel.actor import ANONYMOUS
 from ensign.control.kernel.transactions import write_door
 
-LOUD: Final = 20
-_MINUTE: Final = timedelta(minutes=1)
-_ROW: Final = 1
-
 
 def refused(code: str, *, issuer: str | None, at: datetime) -> None:
     """Record a refusal. ``issuer``: one that a rule trusts, or None."""
     with write_door():
-        minute = RefusalMinute.objects.select_for_update().filter(pk=_ROW).first()
-        if minute is None or at - minute.since >= _MINUTE:
-            _sum_up(minute, at=at)
-            minute = RefusalMinute(id=_ROW, since=at, count=0)
-        minute.count += 1
-        RefusalMinute.objects.bulk_create(
-            [minute], update_conflicts=True, unique_fields=["id"], update_fields=["since", "count"]
-        )
-        if minute.count <= LOUD:
+        if minutes.loud(RefusalMinute, at=at, sum_up=partial(_sum_up, at)):
             detail = {"code": code} if issuer is None else {"code": code, "issuer": issuer}
             record(action=actions.REFUSED, actor=ANONYMOUS, at=at, detail=detail)
 
@@ -41,17 +30,11 @@ def summarise(*, at: datetime) -> None:
 
     For the worker.
     """
-    minute = RefusalMinute.objects.filter(pk=_ROW, since__lte=at - _MINUTE).first()
-    if minute is not None or SeenToken.objects.filter(until__lt=at).exists():
+    if minutes.over(RefusalMinute, at=at) or SeenToken.objects.filter(until__lt=at).exists():
         with write_door():
-            minute = RefusalMinute.objects.select_for_update().filter(pk=_ROW, since__lte=at - _MINUTE).first()
-            if minute is not None:
-                _sum_up(minute, at=at)
-                minute.delete()
+            minutes.close(RefusalMinute, at=at, sum_up=partial(_sum_up, at))
             SeenToken.objects.filter(until__lt=at).delete()
 
 
-def _sum_up(minute: RefusalMinute | None, *, at: datetime) -> None:
-    if minute is not None and minute.count > LOUD:
-        detail = {"count": minute.count - LOUD, "since": clock.text(minute.since)}
-        record(action=actions.REFUSALS, actor=ANONYMOUS, at=at, detail=detail)
+def _sum_up(at: datetime, count: int, since: datetime) -> None:
+    record(action=actions.REFUSALS, actor=ANONYMOUS, at=at, detail={"count": count, "since": clock.text(since)})

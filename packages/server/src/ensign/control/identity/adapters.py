@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,15 +13,9 @@ from django.http import HttpRequest
 
 from ensign.control.identity.sso.oidc.client import GuardedSession
 from ensign.control.identity.web import network_address
-from ensign.control.kernel.keys import load_or_create
-from ensign.control.kernel.vault import Vault
+from ensign.control.kernel.sealing import vault
 
 _PLACE = "mfa_authenticator/data"
-
-
-@cache
-def _vault() -> Vault:
-    return Vault(load_or_create(settings.KEYS_DIR, "secrets.key"))
 
 
 def relying_party() -> str:
@@ -62,11 +55,11 @@ class MfaAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # as above
 
     def encrypt(self, text: str) -> str:
         """Sealed under ``secrets.key``."""
-        return _vault().seal(text, place=_PLACE)
+        return vault().seal(text, place=_PLACE)
 
     def decrypt(self, encrypted_text: str) -> str:
         """The inverse of :meth:`encrypt`."""
-        return _vault().open(encrypted_text, place=_PLACE)
+        return vault().open(encrypted_text, place=_PLACE)
 
     def get_public_key_credential_rp_entity(self) -> dict[str, str]:
         """The pinned relying party."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import cache
+from functools import partial
 from typing import Final, cast
 
 from django.conf import settings
@@ -13,6 +13,7 @@ from django.db import IntegrityError, transaction
 
 from ensign.control.access.decisions import held
 from ensign.control.access.permissions import Permission
+from ensign.control.audit import minutes
 from ensign.control.audit.door import operation
 from ensign.control.audit.ledger import Where, record
 from ensign.control.audit.rows import row as governed_row
@@ -26,16 +27,12 @@ from ensign.control.incidents.triggering import BadRequest, Mode, TriggerView
 from ensign.control.kernel import clock, ids
 from ensign.control.kernel.actor import ANONYMOUS, Actor
 from ensign.control.kernel.errors import Conflict, Invalid, NotFound
-from ensign.control.kernel.keys import load_or_create
+from ensign.control.kernel.sealing import vault
 from ensign.control.kernel.transactions import write_door
-from ensign.control.kernel.vault import Vault
 from ensign.control.projects import queries as projects
 from ensign.control.projects.domain import check_name
 
 ACTOR: Final = "sys_kill_trigger"
-LOUD: Final = 20
-_MINUTE: Final = timedelta(minutes=1)
-_ROW: Final = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,11 +63,6 @@ class Fired:
 def address(id: str) -> str:
     """The address of a trigger."""
     return f"{settings.PUBLIC_URL}/hooks/kill/{id}"
-
-
-@cache
-def _vault() -> Vault:
-    return Vault(load_or_create(settings.KEYS_DIR, "secrets.key"))
 
 
 def _place(id: str) -> str:
@@ -115,7 +107,7 @@ def make(
         created_by=actor.id, created_at=at, expires_at=at + timedelta(days=days), status="active",
     )  # fmt: skip
     if mode == "signed":
-        TriggerSecret.objects.create(trigger=made.id, sealed=_vault().seal(secret, place=_place(made.id)))
+        TriggerSecret.objects.create(trigger=made.id, sealed=vault().seal(secret, place=_place(made.id)))
     record(
         action=actions.TRIGGER_MADE, actor=actor, at=at, staged=[stage(Trigger, id=made.id, state=made.to_state())],
         where=Where(project=project, environment=environment),
@@ -208,7 +200,7 @@ def _check(found: TriggerView, headers: Mapping[str, str], body: bytes, token: s
     row = TriggerSecret.objects.filter(pk=found.id).first()
     if row is None:
         raise BadRequest("ended")
-    return triggering.check_signed(headers, body, key=_vault().open(row.sealed, place=_place(found.id)), at=at)
+    return triggering.check_signed(headers, body, key=vault().open(row.sealed, place=_place(found.id)), at=at)
 
 
 def _remember(trigger_id: str, request_id: str, *, at: datetime) -> bool:
@@ -254,15 +246,7 @@ def _refused(code: str, row: Trigger | None, *, at: datetime) -> None:
     sent stands there: the id only where it is an address of ours.
     """
     with write_door():
-        minute = TriggerMinute.objects.select_for_update().filter(pk=_ROW).first()
-        if minute is None or at - minute.since >= _MINUTE:
-            _sum_up(minute, at=at)
-            minute = TriggerMinute(id=_ROW, since=at, count=0)
-        minute.count += 1
-        TriggerMinute.objects.bulk_create(
-            [minute], update_conflicts=True, unique_fields=["id"], update_fields=["since", "count"]
-        )
-        if minute.count <= LOUD:
+        if minutes.loud(TriggerMinute, at=at, sum_up=partial(_sum_up, at)):
             where = None if row is None else Where(project=row.state["project"], environment=row.state["environment"])
             detail = {"code": code} if row is None else {"code": code, "trigger": row.pk}
             record(action=actions.TRIGGER_REFUSED, actor=ANONYMOUS, at=at, where=where, detail=detail)
@@ -272,18 +256,11 @@ def summarise(*, at: datetime) -> None:
     """Write down the refusals of a past minute that got no entries, and forget requests that are too old to come
     again. For the worker.
     """
-    over = TriggerMinute.objects.filter(pk=_ROW, since__lte=at - _MINUTE)
-    if not over.exists() and not TriggerSeen.objects.filter(until__lt=at).exists():
-        return
-    with write_door():
-        minute = over.select_for_update().first()
-        if minute is not None:
-            _sum_up(minute, at=at)
-            minute.delete()
-        TriggerSeen.objects.filter(until__lt=at).delete()
+    if minutes.over(TriggerMinute, at=at) or TriggerSeen.objects.filter(until__lt=at).exists():
+        with write_door():
+            minutes.close(TriggerMinute, at=at, sum_up=partial(_sum_up, at))
+            TriggerSeen.objects.filter(until__lt=at).delete()
 
 
-def _sum_up(minute: TriggerMinute | None, *, at: datetime) -> None:
-    if minute is not None and minute.count > LOUD:
-        detail = {"count": minute.count - LOUD, "since": clock.text(minute.since)}
-        record(action=actions.TRIGGER_REFUSALS, actor=ANONYMOUS, at=at, detail=detail)
+def _sum_up(at: datetime, count: int, since: datetime) -> None:
+    record(action=actions.TRIGGER_REFUSALS, actor=ANONYMOUS, at=at, detail={"count": count, "since": clock.text(since)})

@@ -14,7 +14,7 @@ from ensign.control.identity import factors
 from ensign.control.identity.emergency import operations, queries
 from ensign.control.identity.models import Account
 from ensign.control.kernel import clock
-from ensign_testkit.browsing import Codes, browsing, press, shoot, violations
+from ensign_testkit.browsing import Codes, browsing, look, press
 from ensign_testkit.live import chromium, live
 from ensign_testkit.people import add_person
 from ensign_testkit.providers import add_provider
@@ -36,15 +36,6 @@ def address(db: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 def browser(monkeypatch: pytest.MonkeyPatch) -> Iterator[Browser]:
     with chromium(monkeypatch) as found:
         yield found
-
-
-def look(page: Page, name: str) -> None:
-    """The page is accessible, light and dark."""
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
-        shoot(page, SHOTS, f"{name}-{scheme}")
-        assert violations(page) == []
-    page.emulate_media(color_scheme="light")
 
 
 def enter(page: Page, address: str, email: str, codes: Codes) -> None:
@@ -72,33 +63,33 @@ def test_two_holders_get_in_and_a_third_person_reviews_it(address: str, browser:
     with browsing(browser) as page, browsing(browser) as other:
         enter(page, address, "anna.berg@example.com", codes[anna.id])
         page.goto(f"{address}/emergency-access")
-        look(page, "named")
+        look(page, SHOTS, "named")
         press(page, "Draw my code")
-        look(page, "code")
+        look(page, SHOTS, "code")
         annas = page.get_by_text(re.compile(r"^[A-Z2-7]{4}(-[A-Z2-7]{4}){7}$")).inner_text()
         page.goto(f"{address}/emergency-access")
         expect(page.get_by_text("Sealed", exact=True)).to_be_visible()
 
         other.goto(f"{address}/emergency")
-        look(other, "emergency")
+        look(other, SHOTS, "emergency")
         other.get_by_label("Your code").fill(annas)
         other.get_by_label("Why").fill("INC-1: the provider is down")
         press(other, "Enter the code")
         expect(other.get_by_role("heading", name="One more holder")).to_be_visible()
-        look(other, "waiting")
+        look(other, SHOTS, "waiting")
         other.goto(f"{address}/emergency")
         other.get_by_label("Your code").fill(bobs.lower().replace("-", ""))
         other.get_by_label("Why").fill("INC-1: the provider is down")
         press(other, "Enter the code")
-        look(other, "factor")
+        look(other, SHOTS, "factor")
         other.get_by_label("Code").fill(codes[bob.id].next())
         press(other, re.compile("^Sign in$"))
         expect(other.get_by_text("The emergency access is open")).to_be_visible()
-        look(other, "banner")
+        look(other, SHOTS, "banner")
         page.goto(f"{address}/people")
         expect(page.get_by_text("The emergency access is open")).to_be_visible()
         page.goto(f"{address}/emergency-access")
-        look(page, "open")
+        look(page, SHOTS, "open")
         press(page, "Close it now")
         other.goto(f"{address}/account")
         expect(other).to_have_url(re.compile("/login"))
@@ -106,10 +97,10 @@ def test_two_holders_get_in_and_a_third_person_reviews_it(address: str, browser:
         other.context.clear_cookies()
         enter(other, address, "rita.rew@example.com", codes[rita.id])
         other.goto(f"{address}/emergency-access")
-        look(other, "review")
+        look(other, SHOTS, "review")
         other.get_by_label("What it rests on").fill("Read every entry between the two.")
         press(other, "Record the review")
-        look(other, "reviewed")
+        look(other, SHOTS, "reviewed")
     seal = queries.current()
     assert seal is not None
     assert (seal.status, seal.reviewed_by) == ("reviewed", rita.id)

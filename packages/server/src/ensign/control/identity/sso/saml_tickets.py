@@ -11,29 +11,20 @@ import hashlib
 import json
 import secrets
 from datetime import datetime, timedelta
-from functools import cache
 from typing import Any, Final
 
-from django.conf import settings
-
 from ensign.control.identity.sso.saml_models import SamlTicket
-from ensign.control.kernel.keys import load_or_create
+from ensign.control.kernel.sealing import vault
 from ensign.control.kernel.transactions import write_door
-from ensign.control.kernel.vault import Vault
 
 LIFETIME: Final = timedelta(minutes=2)
-
-
-@cache
-def _vault() -> Vault:
-    return Vault(load_or_create(settings.KEYS_DIR, "secrets.key"))
 
 
 def lay_down(provider_id: str, content: dict[str, Any], *, at: datetime) -> str:
     """Keep what a POST brought; returns the ticket. Old ones are forgotten at the same time."""
     text = secrets.token_urlsafe(24)
     id = _hashed(text)
-    sealed = _vault().seal(json.dumps(content), place=f"identity_saml_ticket/{id}")
+    sealed = vault().seal(json.dumps(content), place=f"identity_saml_ticket/{id}")
     with write_door():
         SamlTicket.objects.filter(until__lt=at).delete()
         SamlTicket.objects.create(pk=id, provider_id=provider_id, sealed=sealed, until=at + LIFETIME)
@@ -48,7 +39,7 @@ def take(text: str, provider_id: str, *, at: datetime) -> dict[str, Any] | None:
         if row is None:
             return None
         row.delete()
-    content: dict[str, Any] = json.loads(_vault().open(row.sealed, place=f"identity_saml_ticket/{id}"))
+    content: dict[str, Any] = json.loads(vault().open(row.sealed, place=f"identity_saml_ticket/{id}"))
     return content
 
 
