@@ -144,7 +144,7 @@ def test_nobody_is_asked_who_had_a_part_or_may_not_look(db: str) -> None:
         (stranger.id, "may not see"),
         (robot.id, "only active people and groups"),
         (empty, "nobody in it"),
-        ("usr_nobody", "only active people"),
+        ("usr_nobody", "nobody with the id"),
     ):
         with pytest.raises(Invalid, match=why):
             door.ask_reviewers(actor=cast.dev, at=cast.at, request_id=done.request.id, reviewers=[id_])
