@@ -513,6 +513,7 @@ def test_what_came_back_is_edited_on_its_page_and_submitted_again(db: str) -> No
     assert f"{address}/edit" in dev.get(address).content.decode()
     page = dev.get(f"{address}/edit")
     assert 'value="50"' in page.content.decode()
+    assert "Rev Reviewer: A quarter is enough." in text(page)
     words = {"title": "A quarter", "reason": "As asked.", "keep-0": "1", "version": field(page, "version")}
     wrong = dev.post(f"{address}/edit", {**words, "share-0": "400", "act": "submit"})
     assert wrong.status_code == 422

@@ -15,6 +15,7 @@ from ensign.control.changes.drafting import my_draft
 from ensign.control.changes.loading import policy_for
 from ensign.control.changes.review_views import frame, status_of
 from ensign.control.changes.views import read
+from ensign.control.identity import queries as identity
 from ensign.control.kernel.errors import Conflict, EnsignError, Invalid
 from ensign.control.projects.visits import Visit
 
@@ -53,11 +54,26 @@ def edit(request: HttpRequest, id: str) -> HttpResponse:
         ],
         "draft_edits": 0 if draft is None else len(queries.to_row(draft).request.operations),
         "with_draft": "with_draft" in posted,
+        "asked": _asked(value),
         "may": rights.may_edit(here.held, value),
         "involved": here.actor.id in value.authors,
         "error": error,
     }
     return render(request, "changes/edit.html", context, status=status_of(error))
+
+
+def _asked(value: ChangeRequest) -> list[tuple[str, str, str]]:
+    """(who, about which line or "", what they said) of what reviewers ask to be changed: why it was sent back last, and
+    every comment on a line that nobody has resolved.
+    """
+    said = queries.comments(value.id)
+    back = [one for one in said if one.kind == "request_changes"][-1:] if value.status == "changes_requested" else []
+    open_ = [one for one in said if one.anchor is not None and one.parent is None and one.resolved_by is None]
+    names = identity.names({one.author for one in (*back, *open_)})
+    return [
+        (names.get(one.author, one.author), "" if one.anchor is None else one.anchor.path, one.text)
+        for one in (*back, *open_)
+    ]
 
 
 def _save(request: HttpRequest, here: Visit, value: ChangeRequest) -> None:
