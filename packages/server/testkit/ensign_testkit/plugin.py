@@ -56,8 +56,10 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.PASSWORD_HASHERS = ["ensign_testkit.hashing.QuickArgon2"]
 
 
-#: What pages, endpoints and forms say is decided by the operations below them, which are tried on both databases.
+#: What pages, endpoints, forms and the protocols of identity providers say is decided by the operations below them,
+#: which are tried on both databases.
 _INTERFACE = re.compile(r"test_(\w+_)?(pages?|api|forms|words|views)(_\w+)?")
+_PROTOCOLS = ("/control/identity/sso/", "/control/federation/", "/control/scim/")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -65,7 +67,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     again, as does what is marked ``once``.
     """
     for item in items:
-        if _INTERFACE.fullmatch(item.path.stem):
+        if _INTERFACE.fullmatch(item.path.stem) or any(part in item.path.as_posix() for part in _PROTOCOLS):
             item.add_marker("interface")
     if config.getoption("--db") != "postgres":
         return
