@@ -22,7 +22,7 @@ from ensign.control.projects.domain import PolicyRules
 from ensign_ledger.report import Outcome
 from ensign_ledger.verify import verify_bundle
 from ensign_testkit.authenticators import Device, device, serving_here
-from ensign_testkit.browsing import shoot, violations
+from ensign_testkit.browsing import look
 from ensign_testkit.changing import Story, last_entry, launch, requested, story
 from ensign_testkit.people import SYSTEM
 from playwright.sync_api import Page, expect
@@ -80,18 +80,10 @@ def reviewer(address: str, cast: Story) -> Iterator[Device]:
         assert not made.complaints
 
 
-def fine(page: Page, name: str) -> None:
-    """No violation of accessibility in light and dark; and a picture of each for the eye."""
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
-        assert violations(page) == [], name
-        shoot(page, SHOTS, f"{name}-{scheme}")
-    page.emulate_media(color_scheme="light")
-
-
 def record() -> None:
     """Keep what Chromium signed: ``packages/ledger/tests/make_passkey_vectors.py`` makes vectors of it."""
     entries = [last_entry(action) for action in ("approval_key.enrolled", "change_request.approved")]
+    SHOTS.mkdir(parents=True, exist_ok=True)
     (SHOTS / "recorded.json").write_text(json.dumps(entries, indent=1))
 
 
@@ -106,26 +98,26 @@ def test_a_reviewer_makes_a_key_signs_and_the_bundle_verifies_offline(
     page.goto(f"{address}/requests/{done.request.id}")
     expect(page.get_by_text("You have no approval key yet.")).to_be_visible()
     expect(page.get_by_role("button", name="Approve")).to_have_count(0)
-    fine(page, "1-no-key")
+    look(page, SHOTS, "1-no-key")
     page.get_by_role("link", name="Make an approval key").click()
-    fine(page, "2-keys")
+    look(page, SHOTS, "2-keys")
     make_key(page)
     page.wait_for_url(f"{address}/requests/{done.request.id}")
     page.get_by_role("textbox", name="Comment", exact=True).fill("Looks right.")
-    fine(page, "3-sign")
+    look(page, SHOTS, "3-sign")
     page.get_by_role("button", name="Approve and sign this change in Production").click()
     expect(page.get_by_text("signed this with a passkey (ES256)")).to_be_visible()
     expect(page.get_by_text("The key had been made less than a day before")).to_be_visible()
     expect(page.get_by_text("Looks right.")).to_be_visible()
     page.get_by_text("What was signed").click()
-    fine(page, "4-signed")
+    look(page, SHOTS, "4-signed")
     door.apply(actor=cast.dev, at=clock.now(), request_id=done.request.id)
     page.reload()
     expect(page.get_by_text("signed this with a passkey (ES256)")).to_be_visible()
     page.goto(f"{address}/account/approval-keys")
     page.get_by_role("button", name="Revoke laptop").click()
     expect(page.get_by_text("Revoked. What it signed")).to_be_visible()
-    fine(page, "5-revoked")
+    look(page, SHOTS, "5-revoked")
 
     record()
     made = export(out=tmp_path / "bundle", actor=SYSTEM, at=clock.now())
@@ -175,7 +167,7 @@ def test_the_page_of_somebody_without_a_passkey_teaches_what_to_do_and_leads_bac
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Sign in", exact=True).click()
         expect(page.get_by_role("heading", name="No passkey yet")).to_be_visible()
-        fine(page, "6-empty")
+        look(page, SHOTS, "6-empty")
         page.get_by_role("link", name="Enrol a passkey").click()
         page.get_by_label("Name of the passkey").fill("laptop")
         page.get_by_label("Your password").fill(PASSWORD)
