@@ -6,8 +6,8 @@ UV_VERSION := 0.13.9
 VENV := .venv
 BIN := $(VENV)/bin
 UV := UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv
-# Two workers: the suite is meant for two cores.
-PYTEST := $(BIN)/pytest -q -n 2 --dist loadfile
+# Three workers on the two cores that the suite is meant for: a third of its time it waits for servers and browsers.
+PYTEST := $(BIN)/pytest -q -n 3 --dist loadfile
 CONTRACTS := PYTHONPATH=packages/server/testkit $(BIN)/python -m ensign_testkit.contracts
 SOURCES := $(wildcard packages/*/pyproject.toml) pyproject.toml uv.lock
 
