@@ -6,8 +6,8 @@ UV_VERSION := 0.13.9
 VENV := .venv
 BIN := $(VENV)/bin
 UV := UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv
-# Three workers on the two cores that the suite is meant for: a third of its time it waits for servers and browsers.
-PYTEST := $(BIN)/pytest -q -n 3 --dist loadfile
+# Two workers: the suite is meant for two cores. On PostgreSQL three, as they wait for it.
+PYTEST := $(BIN)/pytest -q -n 2 --dist loadfile
 CONTRACTS := PYTHONPATH=packages/server/testkit $(BIN)/python -m ensign_testkit.contracts
 SOURCES := $(wildcard packages/*/pyproject.toml) pyproject.toml uv.lock
 
@@ -43,7 +43,7 @@ run: setup
 
 test: develop system-packages
 	$(PYTEST) -m 'not slow'
-	$(PYTEST) -m 'not slow and not browser and not interface' --db postgres packages/server/tests
+	$(PYTEST) -n 3 -m 'not slow and not browser and not interface' --db postgres packages/server/tests
 
 # What the clients were tried with is forgotten first and written down last: the page says what this run did.
 test-all: develop
