@@ -49,7 +49,7 @@ test: develop system-packages
 test-all: develop
 	@scripts/system-packages --all
 	@$(CONTRACTS) forget
-	ENSIGN_SHOTS=1 $(PYTEST)
+	$(PYTEST)
 	$(PYTEST) -m 'not browser' --db postgres packages/server/tests
 	@$(CONTRACTS)
 

@@ -1,6 +1,5 @@
 """The story of signing in through a provider: connected, tried, used, enforced and left, in Chromium, with a certified
-OpenID provider. Every step leaves a screenshot in ``test-results/sign-in`` for the eye (with ``ENSIGN_SHOTS=1``), and
-axe looks at it.
+OpenID provider. Every step leaves a screenshot in ``test-results/sign-in`` for the eye, and axe looks at it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The story: from `ensign serve` on an empty disk to a production change that two people made, proven in the log.
 
 Everything happens in Chromium against a server process of its own; the application runs in a third process. Every step
-leaves a screenshot in ``test-results/story`` for the eye (with ``ENSIGN_SHOTS=1``).
+leaves a screenshot in ``test-results/story`` for the eye.
 """
 
 from __future__ import annotations

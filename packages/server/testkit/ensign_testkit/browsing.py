@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import os
 import re
 import struct
 import time
@@ -128,9 +127,7 @@ def sideways(page: Page) -> int:
 
 
 def shoot(page: Page, folder: Path, name: str) -> None:
-    """The whole page, for the eye: where ``ENSIGN_SHOTS`` is set, as drawing hundreds of them takes minutes."""
-    if not os.environ.get("ENSIGN_SHOTS"):
-        return
+    """The whole page, for the eye. Drawing it also waits for what is moving, which axe would find half way."""
     folder.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=folder / f"{name}.png", full_page=True)
 

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.browser
 
 Scheme = Literal["light", "dark"]
 WIDTHS = (1440, 1024, 390)
-SHOTS = str(Path(__file__).parents[5] / "test-results" / "ui") if os.environ.get("ENSIGN_SHOTS") else ""
+SHOTS = os.environ.get("ENSIGN_SHOTS", "")
 """A folder for screenshots, for the eye."""
 
 
