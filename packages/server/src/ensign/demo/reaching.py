@@ -11,6 +11,7 @@ from ensign.control.audit.models import Entry
 from ensign.control.kernel import clock
 from ensign.control.publishing import reach_rows, reached
 from ensign.control.publishing.models import Revision
+from ensign.control.publishing.reach import Group
 from ensign.control.publishing.reach_models import Reach
 from ensign.demo import usage
 
@@ -21,24 +22,13 @@ _POLLS = 15
 
 
 @dataclass(frozen=True, slots=True)
-class _Group:
-    app: str
-    sdk: str
-    mode: str
-    instances: int
-    running: int
-    sent: int
-    slowest_ms: int | None
-
-
-@dataclass(frozen=True, slots=True)
 class _Said:
     project: str
     environment: str
     revision: tuple[int, int]
     since: int
     began_at: datetime
-    groups: tuple[_Group, ...]
+    groups: tuple[Group, ...]
     times: tuple[tuple[int, int], ...]
     slowest_ms: int | None
     left: int = 0
@@ -58,7 +48,10 @@ def tell(revision: Revision, *, streaming_ms: int, at: datetime) -> None:
     for app, sdk, instances in usage.APPLICATIONS[revision.project]:
         streams = sdk.startswith("ensign-python")
         slowest = streaming_ms if streams else _POLLS * 800 + streaming_ms
-        groups.append(_Group(app, sdk, "streaming" if streams else "polling", instances, instances, 0, slowest))
+        mode = "streaming" if streams else "polling"
+        groups.append(
+            Group(app=app, sdk=sdk, mode=mode, instances=instances, running=instances, sent=0, slowest_ms=slowest)
+        )
         half = slowest // 3
         times[half] = times.get(half, 0) + instances - 1
         times[slowest] = times.get(slowest, 0) + 1
